@@ -1,0 +1,1 @@
+//! Operations, shapes, differentiation and rewriting; no execution, no I/O.

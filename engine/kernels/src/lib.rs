@@ -1,0 +1,6 @@
+//! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
+
+pub mod isa;
+pub mod simd;
+
+pub use isa::{Isa, isa};

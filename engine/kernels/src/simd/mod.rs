@@ -1,0 +1,171 @@
+//! Vectors of floats whose width is the instruction set's: kernels are written once over [`Simd`]
+//! and compiled for every instruction set by [`dispatch`].
+//!
+//! A value of a `Simd` type is proof that the processor has the instructions, so everything but
+//! raw loads and stores is safe to call.
+
+use crate::isa::{Isa, isa};
+
+mod portable;
+pub use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+
+/// The vector operations of one instruction set. All lanes are independent.
+pub trait Simd: Copy + 'static {
+    /// Floats in a vector.
+    const LANES: usize;
+    /// Whether `mul_add` rounds once.
+    const FUSED: bool;
+    /// `LANES` floats.
+    type V: Copy;
+    /// `LANES` 32-bit integers.
+    type I: Copy;
+    /// `LANES` truth values.
+    type M: Copy;
+
+    /// The same float in every lane.
+    fn splat(self, x: f32) -> Self::V;
+    /// Loads `LANES` floats; no alignment needed.
+    ///
+    /// # Safety
+    /// `p` must be readable for `LANES` floats.
+    unsafe fn load(self, p: *const f32) -> Self::V;
+    /// Stores `LANES` floats; no alignment needed.
+    ///
+    /// # Safety
+    /// `p` must be writable for `LANES` floats.
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+    /// Loads the first `n < LANES` floats and zeros.
+    ///
+    /// # Safety
+    /// `p` must be readable for `n` floats.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> Self::V;
+    /// Stores the first `n < LANES` floats.
+    ///
+    /// # Safety
+    /// `p` must be writable for `n` floats.
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::V);
+
+    /// a + b
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a - b
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a * b
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a / b
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a * b + c, rounded once where [`Simd::FUSED`]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// -a * b + c, rounded once where [`Simd::FUSED`]
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The smaller; b where either is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; b where either is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Square root.
+    fn sqrt(self, a: Self::V) -> Self::V;
+    /// Absolute value.
+    fn abs(self, a: Self::V) -> Self::V;
+    /// -a
+    fn neg(self, a: Self::V) -> Self::V;
+    /// To the nearest whole number, ties to even; |a| below 2^22.
+    fn round(self, a: Self::V) -> Self::V;
+    /// |a| with the sign of b.
+    fn copysign(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// a < b (false for NaN)
+    fn lt(self, a: Self::V, b: Self::V) -> Self::M;
+    /// a <= b (false for NaN)
+    fn le(self, a: Self::V, b: Self::V) -> Self::M;
+    /// a is NaN
+    fn is_nan(self, a: Self::V) -> Self::M;
+    /// Lane-wise `if mask { a } else { b }`.
+    fn select(self, mask: Self::M, a: Self::V, b: Self::V) -> Self::V;
+
+    /// The same integer in every lane.
+    fn splat_i(self, x: i32) -> Self::I;
+    /// Reinterprets the bits.
+    fn bits(self, a: Self::V) -> Self::I;
+    /// Reinterprets the bits.
+    fn as_float(self, a: Self::I) -> Self::V;
+    /// Nearest integer (ties to even) of |a| below 2^31.
+    fn to_int(self, a: Self::V) -> Self::I;
+    /// To float.
+    fn to_float(self, a: Self::I) -> Self::V;
+    /// a + b, wrapping
+    fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a - b, wrapping
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Low 32 bits of a * b
+    fn mul_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise and.
+    fn and_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise or.
+    fn or_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise exclusive or.
+    fn xor_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Shift left by a constant.
+    fn shl_i<const N: i32>(self, a: Self::I) -> Self::I;
+    /// Logical shift right by a constant.
+    fn shr_i<const N: i32>(self, a: Self::I) -> Self::I;
+    /// Arithmetic shift right by a constant.
+    fn sar_i<const N: i32>(self, a: Self::I) -> Self::I;
+    /// a == b
+    fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
+    /// The integers 0, 1, 2, ...
+    fn iota(self) -> Self::I;
+
+    /// Sum of the lanes, as a fixed tree.
+    fn reduce_add(self, a: Self::V) -> f32;
+    /// The largest lane.
+    fn reduce_max(self, a: Self::V) -> f32;
+}
+
+/// Work that [`dispatch`] compiles for every instruction set. `run` must be `#[inline(always)]`,
+/// as must everything in it that touches vectors.
+pub trait Kernel {
+    /// What the work gives.
+    type Output;
+    /// The work, for one instruction set.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs a kernel with the instruction set in force on this thread.
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    match isa() {
+        // SAFETY: `isa` names only what the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::run(kernel) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::run(kernel) },
+        _ => kernel.run(Portable),
+    }
+}
+
+/// Calls `whole(offset)` for every whole vector in `len`, then `rest(offset, count)` if any are left.
+#[inline(always)]
+pub fn for_each_vector<S: Simd>(
+    _: S,
+    len: usize,
+    mut whole: impl FnMut(usize),
+    rest: impl FnOnce(usize, usize),
+) {
+    let end = len - len % S::LANES;
+    let mut i = 0;
+    while i < end {
+        whole(i);
+        i += S::LANES;
+    }
+    if end < len {
+        rest(end, len - end);
+    }
+}

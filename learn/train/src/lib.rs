@@ -1,0 +1,1 @@
+//! Optimisers, schedules, the trainer, weights on disk and reports.
