@@ -1,5 +1,6 @@
 //! The graph: nodes in topological order, each an operation over earlier values.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::GraphError;
@@ -303,6 +304,28 @@ impl Graph {
         new.gradients = self.gradients.iter().map(|(p, v)| (*p, moved(v))).collect();
         new.buffers = self.buffers.iter().map(|(p, v)| (*p, moved(v))).collect();
         Ok(new)
+    }
+
+    /// After a rewrite: where a value read from outside was replaced later than its own node was
+    /// rewritten, reads the replacement.
+    pub(crate) fn redirect(&mut self, old: &Graph, replaced: &HashMap<ValueId, ValueId>) {
+        let redirect = |to: &mut ValueId, from: ValueId| {
+            if let Some(value) = replaced.get(&from) {
+                *to = *value;
+            }
+        };
+        for (new, (_, v)) in self.outputs.iter_mut().zip(&old.outputs) {
+            redirect(&mut new.1, *v);
+        }
+        for (new, (_, v)) in self.gradients.iter_mut().zip(&old.gradients) {
+            redirect(&mut new.1, *v);
+        }
+        for (new, (_, v)) in self.buffers.iter_mut().zip(&old.buffers) {
+            redirect(&mut new.1, *v);
+        }
+        if let (Some(new), Some(v)) = (self.loss.as_mut(), old.loss) {
+            redirect(new, v);
+        }
     }
 
     /// Copies a node into a graph that is being rewritten.

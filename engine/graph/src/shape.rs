@@ -64,6 +64,43 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
         .collect()
 }
 
+/// How the elements of an operand are spread over the elements of a larger shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// One for one.
+    Full,
+    /// One for all.
+    Scalar,
+    /// Repeated: element `i` of the result reads `i % len`.
+    Row(usize),
+    /// Each repeated: element `i` of the result reads `i / len`.
+    Column(usize),
+}
+
+/// The spread of a shape broadcast to another, if it is one of the simple ones.
+pub fn spread(from: &[usize], to: &[usize]) -> Option<Spread> {
+    let (len, total) = (from.iter().product::<usize>(), to.iter().product::<usize>());
+    if broadcast(from, to).as_deref() != Some(to) {
+        return None;
+    }
+    if len == total {
+        return Some(Spread::Full);
+    }
+    if len == 1 {
+        return Some(Spread::Scalar);
+    }
+    let from = [vec![1; to.len() - from.len()], from.to_vec()].concat();
+    let first = from.iter().position(|&n| n != 1).unwrap_or(0);
+    let last = from.iter().rposition(|&n| n != 1).unwrap_or(0);
+    if from[first..] == to[first..] {
+        return Some(Spread::Row(len));
+    }
+    if from[..=last] == to[..=last] {
+        return Some(Spread::Column(total / len));
+    }
+    None
+}
+
 /// Row-major strides of a shape, in elements.
 pub fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
@@ -93,5 +130,17 @@ mod tests {
     fn strides_are_row_major() {
         assert_eq!(strides(&[2, 3, 4]), [12, 4, 1]);
         assert_eq!(around(&[2, 3, 4], 1), (2, 3, 4));
+    }
+
+    #[test]
+    fn spreads() {
+        assert_eq!(spread(&[4], &[2, 3, 4]), Some(Spread::Row(4)));
+        assert_eq!(spread(&[3, 4], &[2, 3, 4]), Some(Spread::Row(12)));
+        assert_eq!(spread(&[2, 1, 1], &[2, 3, 4]), Some(Spread::Column(12)));
+        assert_eq!(spread(&[2, 3, 1], &[2, 3, 4]), Some(Spread::Column(4)));
+        assert_eq!(spread(&[1, 1], &[2, 3, 4]), Some(Spread::Scalar));
+        assert_eq!(spread(&[2, 3, 4], &[2, 3, 4]), Some(Spread::Full));
+        assert_eq!(spread(&[2, 1, 4], &[2, 3, 4]), None);
+        assert_eq!(spread(&[3, 1], &[2, 3, 4]), None);
     }
 }

@@ -1,3 +1,11 @@
 //! Rewriting: graph in, equal but cheaper graph out.
 
-pub mod materialise_attention;
+mod fuse_elementwise;
+mod fuse_linear;
+mod materialise_attention;
+mod simplify;
+
+pub use fuse_elementwise::{fuse_elementwise, lower_elementwise};
+pub use fuse_linear::fuse_linear;
+pub use materialise_attention::materialise_attention;
+pub use simplify::simplify;

@@ -1,0 +1,153 @@
+//! Drops what nothing reads, computes equal things once, and skips what changes nothing.
+
+use std::collections::HashMap;
+
+use crate::error::GraphError;
+use crate::graph::{Graph, Node, ValueId};
+use crate::operation::Op;
+use crate::ops::binary::Binary;
+use crate::ops::reshape::Reshape;
+use crate::ops::source::Source;
+use crate::shape::broadcast;
+
+/// Simplifies a graph; the values read from outside stay the same bit for bit.
+pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
+    let rewritten = graph.rewrite({
+        let mut seen: HashMap<(&'static str, Vec<ValueId>), Vec<(Op, Vec<ValueId>)>> = HashMap::new();
+        // For each value of the new graph: the operation behind it, for looking through.
+        let mut made: HashMap<ValueId, (Op, Vec<ValueId>)> = HashMap::new();
+        move |new, _, node, inputs| {
+            let inputs = look_through(new, &made, node, inputs);
+            if let Some(same) = identity(graph, new, &made, node, &inputs) {
+                return Ok(vec![same]);
+            }
+            let equal = seen.entry((node.op.operation().name(), inputs.clone())).or_default();
+            if let Some((_, outputs)) = equal.iter().find(|(op, _)| *op == node.op) {
+                return Ok(outputs.clone());
+            }
+            let outputs = new.copy_node(graph, node, &inputs);
+            equal.push((node.op.clone(), outputs.clone()));
+            made.insert(outputs[0], (node.op.clone(), inputs));
+            Ok(outputs)
+        }
+    })?;
+    drop_unread(&rewritten)
+}
+
+/// Reads past reshapes of reshapes, and past broadcasts into operations that broadcast themselves.
+fn look_through(
+    new: &Graph,
+    made: &HashMap<ValueId, (Op, Vec<ValueId>)>,
+    node: &Node,
+    inputs: &[ValueId],
+) -> Vec<ValueId> {
+    let mut inputs = inputs.to_vec();
+    match &node.op {
+        Op::Reshape(_) => {
+            while let Some((Op::Reshape(_), from)) = made.get(&inputs[0]) {
+                inputs[0] = from[0];
+            }
+        }
+        Op::Binary(_) | Op::Select(_) => {
+            let shape_of = |inputs: &[ValueId]| {
+                inputs.iter().try_fold(Vec::new(), |shape, &v| broadcast(&shape, new.shape(v)))
+            };
+            let shape = shape_of(&inputs);
+            for i in 0..inputs.len() {
+                if let Some((Op::BroadcastTo(_), from)) = made.get(&inputs[i]) {
+                    let before = std::mem::replace(&mut inputs[i], from[0]);
+                    if shape_of(&inputs) != shape {
+                        inputs[i] = before;
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    inputs
+}
+
+/// The value that an operation merely repeats, if it does.
+fn identity(
+    old: &Graph,
+    new: &Graph,
+    made: &HashMap<ValueId, (Op, Vec<ValueId>)>,
+    node: &Node,
+    inputs: &[ValueId],
+) -> Option<ValueId> {
+    let shape = old.shape(node.outputs[0]);
+    let same_shape = |v: ValueId| (new.shape(v) == shape).then_some(v);
+    let is_constant = |v: ValueId, x: f32| match made.get(&v) {
+        Some((Op::Source(Source::Constant(i)), _)) => new.constants()[*i].iter().all(|c| *c == x),
+        _ => false,
+    };
+    match &node.op {
+        Op::Reshape(Reshape { .. }) => same_shape(inputs[0]),
+        Op::BroadcastTo(_) => same_shape(inputs[0]),
+        Op::Binary(Binary::Mul) if is_constant(inputs[1], 1.0) => same_shape(inputs[0]),
+        Op::Binary(Binary::Mul) if is_constant(inputs[0], 1.0) => same_shape(inputs[1]),
+        Op::Binary(Binary::Div) if is_constant(inputs[1], 1.0) => same_shape(inputs[0]),
+        Op::Dropout(d) if d.rate == 0.0 => Some(inputs[0]),
+        _ => None,
+    }
+}
+
+fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
+    let mut read = vec![false; graph.types().len()];
+    for root in graph.roots() {
+        read[root.index()] = true;
+    }
+    let mut keep = vec![false; graph.nodes().len()];
+    for (index, node) in graph.nodes().iter().enumerate().rev() {
+        // Inputs and parameters stay: their order is the interface.
+        let source = matches!(node.op, Op::Source(Source::Parameter(_) | Source::Input(_)));
+        keep[index] = source || node.outputs.iter().any(|v| read[v.index()]);
+        if keep[index] {
+            for v in &node.inputs {
+                read[v.index()] = true;
+            }
+        }
+    }
+    graph.rewrite(|new, index, node, inputs| match keep[index] {
+        true => Ok(new.copy_node(graph, node, inputs)),
+        false => Ok(vec![]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Type;
+
+    #[test]
+    fn equal_work_is_done_once_and_unread_work_not_at_all() {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([2, 3]));
+        let a = g.scale(x, 2.0).unwrap();
+        let b = g.scale(x, 2.0).unwrap();
+        g.scale(x, 3.0).unwrap();
+        let one = g.scale(a, 1.0).unwrap();
+        let y = g.add(one, b).unwrap();
+        g.output("y", y);
+        let simple = simplify(&g).unwrap();
+        let names: Vec<_> = simple.nodes().iter().map(|n| n.op.operation().name()).collect();
+        assert_eq!(names, ["input", "constant", "mul", "add"]);
+        assert_eq!(simple.nodes()[3].inputs[0], simple.nodes()[3].inputs[1]);
+    }
+
+    #[test]
+    fn broadcasts_are_left_to_the_operation_that_reads_them() {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([2, 3]));
+        let s = g.input("s", Type::f32([2, 1]));
+        let wide = g.broadcast_to(s, &[2, 3]).unwrap();
+        let y = g.mul(x, wide).unwrap();
+        let alone = g.mul(wide, wide).unwrap();
+        g.output("y", y);
+        g.output("alone", alone);
+        let simple = simplify(&g).unwrap();
+        let count = |name| simple.nodes().iter().filter(|n| n.op.operation().name() == name).count();
+        assert_eq!(count("broadcast"), 1, "the product of two broadcasts still needs one");
+        assert_eq!(simple.shape(simple.outputs()[1].1), [2, 3]);
+    }
+}
