@@ -140,43 +140,59 @@ impl Block<'_> {
         }
     }
 
-    /// Chooses the micro-kernel. The bounds are constants, so an instruction set gets only its own.
     #[inline(always)]
     fn tile<S: Simd>(&mut self, s: S, i: usize, rows: usize, vectors: usize) {
+        let finish = self.finish.at(i, 0);
+        let spilled = !finish.is_linear() || self.columns < vectors * S::LANES;
+        self.choose(s, i, rows, vectors, spilled);
+        if spilled {
+            // SAFETY: `micro` has just filled the tile; its columns are within C as for `micro`.
+            unsafe {
+                finish.store_spilled(s, self.spill.as_ptr(), vectors * S::LANES, rows, self.columns);
+            }
+        }
+    }
+
+    /// Chooses the micro-kernel. The conditions are constants, so that an instruction set compiles
+    /// only its own.
+    #[inline(always)]
+    fn choose<S: Simd>(&mut self, s: S, i: usize, rows: usize, vectors: usize, spilled: bool) {
         macro_rules! rows {
             ($c:literal: $($r:literal)*) => {
-                match rows {
-                    $($r if $r <= tallest::<S>($c) => self.micro::<S, $r, $c>(s, i),)*
-                    _ => unreachable!("no tile of {rows} rows"),
+                if const { $c <= widest::<S>() } {
+                    match rows {
+                        $($r => if const { $c <= widest::<S>() && $r <= tallest::<S>($c) } {
+                            self.micro::<S, $r, $c>(s, i, spilled)
+                        })*
+                        _ => unreachable!("no tile of {rows} rows"),
+                    }
                 }
             };
         }
         match vectors {
-            4 if widest::<S>() >= 4 => rows!(4: 1 2 3 4 5 6),
-            3 if widest::<S>() >= 3 => rows!(3: 1 2 3 4 5 6 7 8),
-            2 if widest::<S>() >= 2 => rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12),
-            _ => rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12),
+            4 => rows!(4: 1 2 3 4 5 6),
+            3 => rows!(3: 1 2 3 4 5 6 7 8),
+            2 => rows!(2: 1 2 3 4 5 6 7 8),
+            _ => rows!(1: 1 2 3 4 5 6 7 8),
         }
     }
 
     #[inline(always)]
-    fn micro<S: Simd, const R: usize, const C: usize>(&mut self, s: S, i: usize) {
-        let finish = self.finish.at(i, 0);
+    fn micro<S: Simd, const R: usize, const C: usize>(&mut self, s: S, i: usize, spilled: bool) {
         let a = self.a.wrapping_add(i * self.a_strides.0);
         // SAFETY: every caller of `Product` has checked that A, B, C and what the epilogue names
         // hold the shapes; a panel's padding is in scratch or in the packed B; a tile fits `spill`.
         unsafe {
             let sum = accumulate::<S, R, C>(s, self.depth, a, self.a_strides, self.b, self.b_row);
-            if finish.is_linear() && self.columns == C * S::LANES {
-                finish.store(s, sum);
-            } else {
+            if spilled {
                 let tile = self.spill.as_mut_ptr();
                 for (i, row) in sum.iter().enumerate() {
                     for (j, &v) in row.iter().enumerate() {
                         s.store(tile.add((i * C + j) * S::LANES), v);
                     }
                 }
-                finish.store_spilled(s, tile, C * S::LANES, R, self.columns);
+            } else {
+                self.finish.at(i, 0).store(s, sum);
             }
         }
     }

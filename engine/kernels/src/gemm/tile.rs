@@ -16,9 +16,11 @@ pub(crate) const fn widest<S: Simd>() -> usize {
 /// fit in the registers.
 #[inline(always)]
 pub(crate) const fn tallest<S: Simd>(vectors: usize) -> usize {
-    match (S::LANES, S::FUSED) {
-        (16, _) => [0, 12, 12, 8, 6][vectors],
-        (_, true) => [0, 8, 6][vectors],
+    match (S::LANES, S::FUSED, vectors) {
+        (16, _, 4) => 6,
+        (16, _, _) => 8,
+        (_, true, 2) => 6,
+        (_, true, _) => 8,
         _ => 4,
     }
 }
