@@ -1,0 +1,171 @@
+//! What one core does on the products that training is made of, in GFLOP/s and percent of its peak.
+//!
+//! `cargo run --release -p bessemer-kernels --example gemm_speed`
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use bessemer_kernels::gemm::{self, Activation, Epilogue};
+use bessemer_kernels::simd::{Kernel, Simd, dispatch};
+
+fn main() {
+    let peak = peak();
+    println!("{}: {:.0} GFLOP/s at most (registers only)\n", bessemer_kernels::isa(), peak);
+    println!(
+        "{:>24} {:>14} {:>14} {:>14} {:>14}",
+        "m x n x k", "gemm crate", "unpacked", "packed", "bias + relu"
+    );
+    let print = |name: &str, rates: &[f64]| {
+        print!("{name:>24}");
+        for rate in rates {
+            print!(" {rate:>8.0} {:>3.0} %", 100.0 * rate / peak);
+        }
+        println!();
+    };
+    for (m, n, k) in [
+        (336, 384, 128),
+        (336, 128, 128),
+        (336, 256, 128),
+        (336, 128, 256),
+        (8, 96, 5376),
+        (16, 512, 512),
+        (32, 512, 512),
+        (256, 512, 512),
+        (1024, 512, 512),
+        (42, 42, 16),
+        (1, 512, 512),
+    ] {
+        let a = vec![0.5; m * k];
+        let b = vec![0.25; k * n];
+        let mut c = vec![0.0; m * n];
+        let bias = vec![1.0; n];
+        let mut scratch = vec![0.0; gemm::gemm_scratch(k)];
+        let mut panels = vec![0.0; gemm::packed_len(k, n)];
+        gemm::pack_b(k, n, &b, (n, 1), &mut panels);
+        let work = 2 * m * n * k;
+        let rates = [
+            rate(work, || the_crate(m, n, k, &a, (k, 1), &b, (n, 1), &mut c)),
+            rate(work, || {
+                gemm::gemm(m, n, k, &a, (k, 1), &b, (n, 1), &mut c, n, Epilogue::default(), &mut scratch);
+            }),
+            rate(work, || gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, &mut c, n, Epilogue::default())),
+            rate(work, || {
+                let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::bias(&bias) };
+                gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, &mut c, n, epilogue);
+            }),
+        ];
+        print(&format!("{m} x {n} x {k}"), &rates);
+    }
+
+    println!("\nA times the transpose of B, and weight gradients (A transposed), unpacked");
+    println!(
+        "{:>24} {:>14} {:>14} {:>14} {:>14}",
+        "m x n x k", "crate A B'", "A B'", "crate A' B", "A' B +="
+    );
+    for (m, n, k) in [
+        (336, 128, 384),
+        (336, 128, 256),
+        (384, 128, 336),
+        (128, 128, 336),
+        (256, 128, 336),
+        (128, 256, 336),
+        (96, 5376, 8),
+        (512, 512, 16),
+        (512, 512, 256),
+        (512, 512, 1024),
+        (16, 512, 512),
+        (32, 512, 512),
+        (1, 512, 512),
+    ] {
+        let a = vec![0.5; m * k];
+        let b = vec![0.25; k * n];
+        let mut c = vec![0.0; m * n];
+        let mut scratch = vec![0.0; gemm::gemm_scratch(k)];
+        let work = 2 * m * n * k;
+        let rates = [
+            rate(work, || the_crate(m, n, k, &a, (k, 1), &b, (1, k), &mut c)),
+            rate(work, || {
+                gemm::gemm(m, n, k, &a, (k, 1), &b, (1, k), &mut c, n, Epilogue::default(), &mut scratch);
+            }),
+            rate(work, || the_crate(m, n, k, &a, (1, m), &b, (n, 1), &mut c)),
+            rate(work, || {
+                gemm::gemm(m, n, k, &a, (1, m), &b, (n, 1), &mut c, n, Epilogue::accumulate(), &mut scratch);
+            }),
+        ];
+        print(&format!("{m} x {n} x {k}"), &rates);
+    }
+}
+
+fn the_crate(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: (usize, usize),
+    b: &[f32],
+    b_strides: (usize, usize),
+    c: &mut [f32],
+) {
+    // SAFETY: the slices hold the shapes.
+    unsafe {
+        ::gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.as_ptr(),
+            a_strides.1 as isize,
+            a_strides.0 as isize,
+            b.as_ptr(),
+            b_strides.1 as isize,
+            b_strides.0 as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            ::gemm::Parallelism::None,
+        );
+    }
+}
+
+/// GFLOP/s of the fastest of many short runs: other work on the machine only ever slows one down.
+fn rate(flop: usize, mut run: impl FnMut()) -> f64 {
+    let times = (2_000_000 / flop).max(1);
+    let mut best = Duration::MAX;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(150) {
+        let start = Instant::now();
+        for _ in 0..times {
+            run();
+        }
+        best = best.min(start.elapsed());
+    }
+    (flop * times) as f64 / best.as_secs_f64() / 1e9
+}
+
+/// GFLOP/s of multiply-adds that touch no memory.
+fn peak() -> f64 {
+    struct Peak(usize);
+    impl Kernel for Peak {
+        type Output = f64;
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> f64 {
+            let mut sums = [s.splat(0.0); 10];
+            let (x, y) = (s.splat(black_box(0.5)), s.splat(black_box(0.25)));
+            let start = Instant::now();
+            for _ in 0..self.0 {
+                for sum in &mut sums {
+                    *sum = s.mul_add(x, *sum, y);
+                }
+            }
+            let taken = start.elapsed();
+            black_box(sums.map(|sum| s.reduce_add(sum)));
+            (2 * 10 * S::LANES * self.0) as f64 / taken.as_secs_f64() / 1e9
+        }
+    }
+    (0..200).map(|_| dispatch(Peak(100_000))).fold(0.0, f64::max)
+}

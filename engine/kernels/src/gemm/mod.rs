@@ -1,0 +1,161 @@
+//! Matrix products in f32.
+
+mod activation;
+mod epilogue;
+mod panel;
+mod product;
+mod tile;
+
+pub use activation::Activation;
+pub use epilogue::Epilogue;
+
+use crate::simd::{Kernel, Simd, dispatch};
+use panel::{Pack, PackedLen};
+use product::{Layout, Product, Strided, block_len};
+
+/// Row and column stride of a matrix: element (i, j) is at `i * row + j * col`.
+pub type Strides = (usize, usize);
+
+/// C[m, n] = A[m, k]·B[k, n], for any strides of A and B, finished by the epilogue.
+///
+/// `scratch` holds at least [`gemm_scratch`] floats.
+///
+/// # Panics
+/// If a slice is shorter than its shape and strides need.
+pub fn gemm(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: Strides,
+    b: &[f32],
+    b_strides: Strides,
+    c: &mut [f32],
+    c_row: usize,
+    epilogue: Epilogue,
+    scratch: &mut [f32],
+) {
+    batched_gemm(1, m, n, k, a, (0, a_strides), b, (0, b_strides), c, (0, c_row), epilogue, scratch);
+}
+
+/// Floats of scratch for [`gemm`] and [`batched_gemm`].
+pub fn gemm_scratch(k: usize) -> usize {
+    struct Len(usize);
+    impl Kernel for Len {
+        type Output = usize;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> usize {
+            block_len::<S>(self.0)
+        }
+    }
+    dispatch(Len(k))
+}
+
+/// `batch` products C[m, n] = A[m, k]·B[k, n]; each matrix is given with its batch stride.
+///
+/// The epilogue's bias, if any, is shared; it may hold neither a residual nor a pre-activation
+/// unless `batch` is 1. `scratch` holds at least [`gemm_scratch`] floats.
+///
+/// # Panics
+/// If a slice is shorter than its shape and strides need.
+pub fn batched_gemm(
+    batch: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    (a_batch, a_strides): (usize, Strides),
+    b: &[f32],
+    (b_batch, b_strides): (usize, Strides),
+    c: &mut [f32],
+    (c_batch, c_row): (usize, usize),
+    epilogue: Epilogue,
+    scratch: &mut [f32],
+) {
+    if batch == 0 {
+        return;
+    }
+    let last = batch - 1;
+    check("a", a.len().saturating_sub(last * a_batch), (m, k), a_strides);
+    check("b", b.len().saturating_sub(last * b_batch), (k, n), b_strides);
+    check("c", c.len().saturating_sub(last * c_batch), (m, n), (c_row, 1));
+    assert!(
+        batch == 1 || (epilogue.residual.is_none() && epilogue.pre_activation.is_none()),
+        "a batched product takes neither residual nor pre-activation"
+    );
+    let needed = gemm_scratch(k);
+    assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
+    dispatch(Product {
+        batch,
+        m,
+        n,
+        k,
+        a: Strided { ptr: a.as_ptr(), batch: a_batch, row: a_strides.0, col: a_strides.1 },
+        b: Strided { ptr: b.as_ptr(), batch: b_batch, row: b_strides.0, col: b_strides.1 },
+        layout: if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided },
+        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
+        c_batch,
+        scratch: scratch.as_mut_ptr(),
+    });
+}
+
+/// Floats that [`pack_b`] writes for B[k, n] (under the instruction set in force).
+pub fn packed_len(k: usize, n: usize) -> usize {
+    dispatch(PackedLen { k, n })
+}
+
+/// Packs B[k, n] for [`gemm_packed`] under the same instruction set.
+///
+/// # Panics
+/// If `b` is shorter than its shape needs, or `out` is not [`packed_len`] long.
+pub fn pack_b(k: usize, n: usize, b: &[f32], strides: Strides, out: &mut [f32]) {
+    check("b", b.len(), (k, n), strides);
+    assert_eq!(out.len(), packed_len(k, n), "packed length");
+    dispatch(Pack { k, n, b: b.as_ptr(), strides, out: out.as_mut_ptr() });
+}
+
+/// C[m, n] = A[m, k]·B[k, n] for a B from [`pack_b`], finished by the epilogue.
+///
+/// # Panics
+/// If a slice is shorter than its shape and strides need.
+pub fn gemm_packed(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: Strides,
+    packed_b: &[f32],
+    c: &mut [f32],
+    c_row: usize,
+    epilogue: Epilogue,
+) {
+    check("a", a.len(), (m, k), a_strides);
+    assert_eq!(packed_b.len(), packed_len(k, n), "packed length");
+    check("c", c.len(), (m, n), (c_row, 1));
+    dispatch(Product {
+        batch: 1,
+        m,
+        n,
+        k,
+        a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
+        b: Strided { ptr: packed_b.as_ptr(), batch: 0, row: 0, col: 0 },
+        layout: Layout::Packed,
+        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
+        c_batch: 0,
+        scratch: std::ptr::dangling_mut(),
+    });
+}
+
+/// Asserts that a slice of `len` holds a matrix.
+fn check(name: &str, len: usize, (rows, cols): (usize, usize), (row, col): Strides) {
+    if rows > 0 && cols > 0 {
+        let needed = (rows - 1) * row + (cols - 1) * col + 1;
+        assert!(
+            len >= needed,
+            "{name}: {len} floats, but [{rows}, {cols}] with strides ({row}, {col}) needs {needed}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

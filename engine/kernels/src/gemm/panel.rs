@@ -1,0 +1,121 @@
+//! B cut into panels of columns, each as wide as a tile, padded with zeros to whole vectors.
+//!
+//! Panel after panel, and inside a panel row after row: what the micro-kernel reads in order.
+
+use super::tile::widest;
+use crate::simd::{Kernel, Simd};
+
+/// The panels of `n` columns: (first vector, vectors), as even as can be.
+#[derive(Clone, Copy)]
+pub(super) struct Panels {
+    vectors: usize,
+    count: usize,
+    next: usize,
+}
+
+impl Panels {
+    #[inline(always)]
+    pub fn new<S: Simd>(_: S, n: usize) -> Self {
+        let vectors = n.div_ceil(S::LANES);
+        Panels { vectors, count: vectors.div_ceil(widest::<S>()), next: 0 }
+    }
+}
+
+impl Iterator for Panels {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        if self.next == self.count {
+            return None;
+        }
+        let start = self.vectors * self.next / self.count;
+        self.next += 1;
+        Some((start, self.vectors * self.next / self.count - start))
+    }
+}
+
+/// Copies `k` rows of `columns` columns into a panel of `width`, padding with zeros.
+///
+/// # Safety
+/// The source must be readable there, and `out` writable for `k * width`.
+#[inline(always)]
+pub(super) unsafe fn pack_panel<S: Simd>(
+    s: S,
+    k: usize,
+    columns: usize,
+    b: *const f32,
+    (row, col): (usize, usize),
+    out: *mut f32,
+    width: usize,
+) {
+    // SAFETY: the caller's promise, for row p and column j below.
+    unsafe {
+        if col == 1 {
+            for p in 0..k {
+                let (from, to) = (b.add(p * row), out.add(p * width));
+                let mut j = 0;
+                while j + S::LANES <= columns {
+                    s.store(to.add(j), s.load(from.add(j)));
+                    j += S::LANES;
+                }
+                if j < columns {
+                    s.store(to.add(j), s.load_first(from.add(j), columns - j));
+                }
+            }
+        } else {
+            for j in 0..width {
+                let (from, to) = (b.wrapping_add(j * col), out.add(j));
+                if j < columns {
+                    for p in 0..k {
+                        *to.add(p * width) = *from.add(p * row);
+                    }
+                } else {
+                    for p in 0..k {
+                        *to.add(p * width) = 0.0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Packs all of B.
+pub(super) struct Pack {
+    pub k: usize,
+    pub n: usize,
+    pub b: *const f32,
+    pub strides: (usize, usize),
+    pub out: *mut f32,
+}
+
+impl Kernel for Pack {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (start, vectors) in Panels::new(s, self.n) {
+            let (column, width) = (start * S::LANES, vectors * S::LANES);
+            let columns = width.min(self.n - column);
+            let from = self.b.wrapping_add(column * self.strides.1);
+            let to = self.out.wrapping_add(column * self.k);
+            // SAFETY: `pack_b` has checked both lengths.
+            unsafe { pack_panel(s, self.k, columns, from, self.strides, to, width) };
+        }
+    }
+}
+
+/// Floats that B takes when packed.
+pub(super) struct PackedLen {
+    pub k: usize,
+    pub n: usize,
+}
+
+impl Kernel for PackedLen {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        self.k * self.n.next_multiple_of(S::LANES)
+    }
+}

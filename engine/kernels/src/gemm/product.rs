@@ -1,0 +1,199 @@
+//! The loops around the micro-kernel: panels of B's columns, blocks of the inner dimension, tiles
+//! of rows. Every product of this module is one of these.
+
+use super::epilogue::Finish;
+use super::panel::{Panels, pack_panel};
+use super::tile::{accumulate, tallest, widest};
+use crate::simd::{Kernel, Simd};
+
+/// The part of the inner dimension multiplied at a time, so that a panel of B stays in L1.
+const K_BLOCK: usize = 128;
+
+/// Floats of the largest tile of any instruction set.
+const TILE: usize = 512;
+
+/// A matrix in memory: element (i, j) of batch b is at `ptr + b * batch + i * row + j * col`.
+#[derive(Clone, Copy)]
+pub(super) struct Strided {
+    pub ptr: *const f32,
+    pub batch: usize,
+    pub row: usize,
+    pub col: usize,
+}
+
+/// How B is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// As panels, from `pack_b`.
+    Packed,
+    /// As rows of contiguous columns, read in place where whole vectors lie.
+    Rows,
+    /// Any strides; panels are packed into scratch.
+    Strided,
+}
+
+/// `batch` products C[m, n] = A[m, k]·B[k, n], finished by the epilogue.
+pub(super) struct Product {
+    pub batch: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: Strided,
+    pub b: Strided,
+    pub layout: Layout,
+    pub finish: Finish,
+    pub c_batch: usize,
+    /// Room for one block of a panel (see [`block_len`]); may be dangling if packed.
+    pub scratch: *mut f32,
+}
+
+/// Floats of scratch that a product whose B is not packed needs.
+pub(super) fn block_len<S: Simd>(k: usize) -> usize {
+    k.min(K_BLOCK) * widest::<S>() * S::LANES
+}
+
+impl Kernel for Product {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for batch in 0..self.batch {
+            let a = self.a.ptr.wrapping_add(batch * self.a.batch);
+            let b = self.b.ptr.wrapping_add(batch * self.b.batch);
+            let mut finish = self.finish;
+            finish.c = finish.c.wrapping_add(batch * self.c_batch);
+            self.panels(s, a, b, finish);
+        }
+    }
+}
+
+impl Product {
+    #[inline(always)]
+    fn panels<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
+        let mut spill = [0.0f32; TILE];
+        for (start, vectors) in Panels::new(s, self.n) {
+            let column = start * S::LANES;
+            let width = vectors * S::LANES;
+            let columns = width.min(self.n - column);
+            let mut p = 0;
+            while p < self.k || p == 0 {
+                let depth = (self.k - p).min(K_BLOCK);
+                let (block, block_row) = match self.layout {
+                    Layout::Packed => (b.wrapping_add(column * self.k + p * width), width),
+                    Layout::Rows if columns == width => (b.wrapping_add(p * self.b.row + column), self.b.row),
+                    _ => {
+                        let from = b.wrapping_add(p * self.b.row + column * self.b.col);
+                        // SAFETY: the block is inside B, and scratch holds one block.
+                        unsafe {
+                            pack_panel(s, depth, columns, from, (self.b.row, self.b.col), self.scratch, width)
+                        };
+                        (self.scratch.cast_const(), width)
+                    }
+                };
+                let mut finish = finish.at(0, column);
+                if p + depth < self.k {
+                    finish = finish.partial();
+                }
+                finish.accumulate |= p > 0;
+                let block = Block {
+                    m: self.m,
+                    depth,
+                    a: a.wrapping_add(p * self.a.col),
+                    a_strides: (self.a.row, self.a.col),
+                    b: block,
+                    b_row: block_row,
+                    columns,
+                    finish,
+                    spill: &mut spill,
+                };
+                block.rows(s, vectors);
+                p += K_BLOCK;
+            }
+        }
+    }
+}
+
+/// One block of a panel, against all rows of A.
+struct Block<'a> {
+    m: usize,
+    depth: usize,
+    a: *const f32,
+    a_strides: (usize, usize),
+    b: *const f32,
+    b_row: usize,
+    columns: usize,
+    finish: Finish,
+    spill: &'a mut [f32; TILE],
+}
+
+impl Block<'_> {
+    #[inline(always)]
+    fn rows<S: Simd>(mut self, s: S, vectors: usize) {
+        // Tiles as even as can be: one of two rows beside one of eight would run at half speed.
+        let count = self.m.div_ceil(tallest::<S>(vectors));
+        let (low, high) = (self.m / count.max(1), self.m % count.max(1));
+        let mut i = 0;
+        for tile in 0..count {
+            let rows = low + usize::from(tile < high);
+            self.tile(s, i, rows, vectors);
+            i += rows;
+        }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd>(&mut self, s: S, i: usize, rows: usize, vectors: usize) {
+        let finish = self.finish.at(i, 0);
+        let spilled = !finish.is_linear() || self.columns < vectors * S::LANES;
+        self.choose(s, i, rows, vectors, spilled);
+        if spilled {
+            // SAFETY: `micro` has just filled the tile; its columns are within C as for `micro`.
+            unsafe {
+                finish.store_spilled(s, self.spill.as_ptr(), vectors * S::LANES, rows, self.columns);
+            }
+        }
+    }
+
+    /// Chooses the micro-kernel. The conditions are constants, so that an instruction set compiles
+    /// only its own.
+    #[inline(always)]
+    fn choose<S: Simd>(&mut self, s: S, i: usize, rows: usize, vectors: usize, spilled: bool) {
+        macro_rules! rows {
+            ($c:literal: $($r:literal)*) => {
+                if const { $c <= widest::<S>() } {
+                    match rows {
+                        $($r => if const { $c <= widest::<S>() && $r <= tallest::<S>($c) } {
+                            self.micro::<S, $r, $c>(s, i, spilled)
+                        })*
+                        _ => unreachable!("no tile of {rows} rows"),
+                    }
+                }
+            };
+        }
+        match vectors {
+            4 => rows!(4: 1 2 3 4 5 6),
+            3 => rows!(3: 1 2 3 4 5 6 7 8),
+            2 => rows!(2: 1 2 3 4 5 6 7 8),
+            _ => rows!(1: 1 2 3 4 5 6 7 8),
+        }
+    }
+
+    #[inline(always)]
+    fn micro<S: Simd, const R: usize, const C: usize>(&mut self, s: S, i: usize, spilled: bool) {
+        let a = self.a.wrapping_add(i * self.a_strides.0);
+        // SAFETY: every caller of `Product` has checked that A, B, C and what the epilogue names
+        // hold the shapes; a panel's padding is in scratch or in the packed B; a tile fits `spill`.
+        unsafe {
+            let sum = accumulate::<S, R, C>(s, self.depth, a, self.a_strides, self.b, self.b_row);
+            if spilled {
+                let tile = self.spill.as_mut_ptr();
+                for (i, row) in sum.iter().enumerate() {
+                    for (j, &v) in row.iter().enumerate() {
+                        s.store(tile.add((i * C + j) * S::LANES), v);
+                    }
+                }
+            } else {
+                self.finish.at(i, 0).store(s, sum);
+            }
+        }
+    }
+}
