@@ -1,0 +1,97 @@
+//! How a batch is divided: samples in a micro-batch, and lanes.
+//!
+//! Both are functions of the graph and the batch alone, so that results don't depend on the machine
+//! or its number of cores.
+
+use bessemer_graph::{Graph, Op, ops::source::Source};
+
+use crate::options::PlanOptions;
+
+/// Nominal second-level cache of one core, in bytes.
+const CACHE_BYTES: f64 = 1048576.0;
+/// Micro-batches beyond this many rows of the widest operation gain nothing.
+const MAX_MICRO_BATCH: usize = 256;
+
+/// A division of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// Samples in the batch.
+    pub batch: usize,
+    /// Samples in every micro-batch but perhaps the last.
+    pub micro_batch: usize,
+    /// Fixed sets of micro-batches, each with its own gradients.
+    pub lanes: usize,
+}
+
+impl Batching {
+    /// Number of micro-batches, the last perhaps smaller.
+    pub fn count(&self) -> usize {
+        self.batch.div_ceil(self.micro_batch)
+    }
+
+    /// Samples in the last micro-batch, if it is smaller than the others.
+    pub fn tail(&self) -> Option<usize> {
+        Some(self.batch % self.micro_batch).filter(|&n| n > 0)
+    }
+
+    /// The micro-batches of a lane.
+    pub fn lane(&self, lane: usize) -> std::ops::Range<usize> {
+        lane * self.count() / self.lanes..(lane + 1) * self.count() / self.lanes
+    }
+}
+
+/// Divides a batch, from the graph of a single sample.
+///
+/// A micro-batch is as large as keeps the operands of every operation within a nominal cache; lanes
+/// are few where gradients are large beside the work, since every lane's are to be summed.
+pub fn divide(single: &Graph, batch: usize, options: &PlanOptions) -> Batching {
+    let parameter = |v: &bessemer_graph::ValueId| {
+        single.nodes().iter().any(|n| n.outputs.contains(v) && matches!(n.op, Op::Source(Source::Parameter(_))))
+    };
+    let mut widest: f64 = 1.0;
+    let mut flops = 0.0;
+    for node in single.nodes() {
+        if matches!(node.op, Op::Source(_)) {
+            continue;
+        }
+        let operands = node.inputs.iter().filter(|v| !parameter(v)).chain(&node.outputs);
+        widest = widest.max(operands.map(|&v| 4.0 * single.ty(v).len() as f64).sum());
+        flops += single.cost(node).flops;
+    }
+    let parameters: usize = single.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
+    // The work of a step per parameter, forward and backward.
+    let work = flops * batch as f64 / parameters.max(1) as f64;
+    let lanes = options.lanes.unwrap_or(match work {
+        _ if batch < 4 => 1,
+        w if w < 2_000.0 => 2,
+        w if w < 100_000.0 => 4,
+        _ => 8,
+    });
+    let lanes = lanes.clamp(1, batch);
+    let cached = ((CACHE_BYTES / widest) as usize).clamp(1, MAX_MICRO_BATCH);
+    let largest = options.micro_batch.unwrap_or(cached.min(batch.div_ceil(lanes))).clamp(1, batch);
+    // The same number of micro-batches, as equal as can be.
+    let count = batch.div_ceil(largest);
+    let count = if options.micro_batch.is_none() { count.next_multiple_of(lanes).min(batch) } else { count };
+    let micro_batch = batch.div_ceil(count);
+    let lanes = lanes.min(batch.div_ceil(micro_batch));
+    Batching { batch, micro_batch, lanes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_cover_every_micro_batch_once() {
+        for batch in [1, 5, 32, 224, 1000] {
+            for micro_batch in [1, 3, 8, 64] {
+                for lanes in [1, 2, 4, 8] {
+                    let b = Batching { batch, micro_batch, lanes };
+                    let all: Vec<usize> = (0..lanes).flat_map(|l| b.lane(l)).collect();
+                    assert_eq!(all, (0..b.count()).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+}

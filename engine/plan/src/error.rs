@@ -1,0 +1,51 @@
+//! What can go wrong between a graph and a run.
+
+use bessemer_graph::GraphError;
+
+/// A graph that cannot be compiled, or data that does not fit a compiled one.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// The graph itself is wrong.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// An input of the wrong length.
+    #[error("input `{name}` holds {got} numbers, but a batch of {batch} needs {expected}")]
+    Input {
+        /// The input's name.
+        name: String,
+        /// What it holds.
+        got: usize,
+        /// Samples in the batch.
+        batch: usize,
+        /// What it should hold.
+        expected: usize,
+    },
+    /// The wrong number of inputs.
+    #[error("{got} inputs given, but the model has {expected}: {names}")]
+    InputCount {
+        /// How many were given.
+        got: usize,
+        /// How many there are.
+        expected: usize,
+        /// Their names.
+        names: String,
+    },
+    /// An index outside its table.
+    #[error("`{scope}`: {problem}")]
+    Index {
+        /// Where in the model it was used.
+        scope: String,
+        /// Which index, and what it may be.
+        problem: String,
+    },
+    /// An operation that no kernel runs.
+    #[error("{operation} at `{scope}`: {problem}")]
+    Unsupported {
+        /// The operation's name.
+        operation: &'static str,
+        /// Where in the model it stands.
+        scope: String,
+        /// Why it can't be run.
+        problem: String,
+    },
+}

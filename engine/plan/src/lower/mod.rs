@@ -1,0 +1,135 @@
+//! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
+
+mod attention;
+mod conv1d;
+mod cross_entropy;
+mod dropout;
+mod elementwise;
+mod embedding;
+mod linear;
+mod matmul;
+mod movement;
+mod norm;
+mod pool1d;
+mod reduce;
+mod softmax;
+
+use bessemer_graph::{Graph, Node, Op, Type};
+
+use crate::error::PlanError;
+use crate::frame::{Accumulate, Call, Frame, Place};
+use crate::options::PlanOptions;
+use crate::packs::Packs;
+
+/// A node with its operands' places, to be turned into a call.
+pub(crate) struct Site<'a> {
+    pub graph: &'a Graph,
+    pub node: &'a Node,
+    pub reads: Vec<Place>,
+    pub writes: Vec<Place>,
+    pub accumulate: Vec<Accumulate>,
+    pub packs: &'a mut Packs,
+    pub options: &'a PlanOptions,
+}
+
+/// A call, the scratch it needs, and the name of the kernel that runs.
+pub(crate) struct Lowered {
+    pub call: Call,
+    pub scratch: usize,
+    pub kernel: &'static str,
+}
+
+impl Lowered {
+    fn new(kernel: &'static str, call: impl Fn(&mut Frame) + Send + Sync + 'static) -> Lowered {
+        Lowered { call: Box::new(call), scratch: 0, kernel }
+    }
+
+    fn with_scratch(self, scratch: usize) -> Lowered {
+        Lowered { scratch, ..self }
+    }
+}
+
+impl Site<'_> {
+    /// The type of an input.
+    fn input(&self, i: usize) -> &Type {
+        self.graph.ty(self.node.inputs[i])
+    }
+
+    /// The type of an output.
+    fn output(&self, i: usize) -> &Type {
+        self.graph.ty(self.node.outputs[i])
+    }
+
+    /// The places read, as an array.
+    fn reads<const R: usize>(&self) -> [Place; R] {
+        std::array::from_fn(|i| self.reads[i].clone())
+    }
+
+    /// The places written, as an array.
+    fn writes<const W: usize>(&self) -> [Place; W] {
+        std::array::from_fn(|i| self.writes[i].clone())
+    }
+
+    /// An error that names this node.
+    fn unsupported(&self, problem: impl Into<String>) -> PlanError {
+        PlanError::Unsupported {
+            operation: self.node.op.operation().name(),
+            scope: self.node.scope.to_string(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Whether the kernels behind an operation can add to an output instead of replacing it.
+pub(crate) fn accumulates(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::MatMul(_)
+            | Op::Reduce(_)
+            | Op::LayerNormGrad(_)
+            | Op::RmsNormGrad(_)
+            | Op::EmbeddingGrad(_)
+            | Op::Conv1dWeightGrad(_)
+    )
+}
+
+/// Turns a node into a call.
+pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
+    let node = site.node;
+    match &node.op {
+        Op::Fused(op) => elementwise::lower(op, site),
+        Op::MatMul(op) => matmul::lower(op, site),
+        Op::Linear(op) => linear::lower(op, site),
+        Op::Reduce(op) => reduce::lower(op, site),
+        Op::BroadcastTo(_) => movement::broadcast(site),
+        Op::Permute(op) => movement::permute(op, site),
+        Op::Slice(op) => movement::slice(op, site),
+        Op::Pad(op) => movement::pad(op, site),
+        Op::Concat(op) => movement::concat(op, site),
+        Op::Unfold(op) => movement::unfold(op, site),
+        Op::Fold(op) => movement::fold(op, site),
+        Op::Softmax(op) => softmax::forward(op, site),
+        Op::SoftmaxGrad(op) => softmax::backward(op, site),
+        Op::LayerNorm(op) => norm::layer_norm(op, site),
+        Op::LayerNormGrad(_) => norm::layer_norm_grad(site),
+        Op::RmsNorm(op) => norm::rms_norm(op, site),
+        Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
+        Op::Attention(op) => attention::forward(op, site),
+        Op::AttentionGrad(op) => attention::backward(op, site),
+        Op::Dropout(op) => dropout::lower(op, site),
+        Op::CrossEntropy(op) => cross_entropy::forward(op, site),
+        Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
+        Op::Embedding(_) => embedding::forward(site),
+        Op::EmbeddingGrad(_) => embedding::backward(site),
+        Op::Conv1d(op) => conv1d::forward(op, site),
+        Op::Conv1dInputGrad(op) => conv1d::input_grad(op, site),
+        Op::Conv1dWeightGrad(op) => conv1d::weight_grad(op, site),
+        Op::MaxPool1d(op) => pool1d::max(op, site),
+        Op::MaxPool1dGrad(op) => pool1d::max_grad(op, site),
+        Op::AvgPool1d(op) => pool1d::avg(op, site),
+        Op::AvgPool1dGrad(op) => pool1d::avg_grad(op, site),
+        Op::Source(_) | Op::Reshape(_) | Op::BatchSum(_) | Op::Unary(_) | Op::Binary(_) | Op::Select(_) => {
+            Err(site.unsupported("is handled before calls are made"))
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A graph laid out: a straight list of kernel calls over one arena.
+
+use std::ops::Range;
+
+use bessemer_graph::ops::source::Source;
+use bessemer_graph::{Cost, DType, Graph, Node, Op, ValueId};
+
+use crate::error::PlanError;
+use crate::frame::{Accumulate, Call, Frame, Place};
+use crate::layout::{Buffer, lay_out};
+use crate::lower::{Lowered, Site, accumulates, lower};
+use crate::options::PlanOptions;
+use crate::packs::Packs;
+
+/// One kernel call of a plan.
+pub struct Step {
+    call: Call,
+    /// The operation, as the graph names it.
+    pub operation: &'static str,
+    /// The kernel that runs.
+    pub kernel: &'static str,
+    /// Where in the model it stands.
+    pub scope: String,
+    /// Its work.
+    pub cost: Cost,
+}
+
+/// What is summed over all micro-batches between two segments: (from, to) in the arena.
+pub(crate) type Exchange = (Range<usize>, Range<usize>);
+
+/// A straight list of kernel calls for micro-batches of one size.
+pub struct Plan {
+    /// The calls, in order.
+    pub steps: Vec<Step>,
+    /// Ranges of `steps` between which micro-batches wait for each other.
+    pub(crate) segments: Vec<Range<usize>>,
+    /// After each segment but the last, what is summed over micro-batches.
+    pub(crate) exchanges: Vec<Vec<Exchange>>,
+    /// Floats of the arena.
+    pub arena_len: usize,
+    /// Floats of scratch.
+    pub scratch_len: usize,
+    pub(crate) constants: Vec<f32>,
+    pub(crate) loss: Option<Place>,
+    pub(crate) outputs: Vec<(String, Place)>,
+    /// New values of parameters: (range among the parameters, value).
+    pub(crate) buffers: Vec<(Range<usize>, Place)>,
+    /// Floats of each input for one micro-batch.
+    pub(crate) input_lens: Vec<usize>,
+}
+
+impl Plan {
+    /// Lays a graph out. `parameters` says where each parameter lies.
+    pub(crate) fn new(
+        graph: &Graph,
+        parameters: &[Range<usize>],
+        packs: &mut Packs,
+        options: &PlanOptions,
+    ) -> Result<Plan, PlanError> {
+        let order = Order::new(graph);
+        let alias = aliases(graph);
+        let mut constants = Vec::new();
+        let constant_ranges: Vec<Range<usize>> = graph
+            .constants()
+            .iter()
+            .map(|c| {
+                let start = constants.len();
+                constants.extend_from_slice(c);
+                start..constants.len()
+            })
+            .collect();
+
+        // Where a value lies, by its alias root.
+        let mut place: Vec<Option<Place>> = vec![None; graph.types().len()];
+        for node in graph.nodes() {
+            if let Op::Source(source) = &node.op {
+                place[node.outputs[0].index()] = Some(match source {
+                    Source::Input(i) => Place::Input(*i),
+                    Source::Parameter(i) => Place::Parameter(parameters[*i].clone()),
+                    Source::Constant(i) => Place::Constant(constant_ranges[*i].clone()),
+                    Source::LossScale => Place::LossScale,
+                });
+            }
+        }
+        let mut read_count = vec![0usize; graph.types().len()];
+        for node in graph.nodes().iter().filter(|n| !matches!(n.op, Op::Reshape(_))) {
+            node.inputs.iter().for_each(|v| read_count[alias[v.index()]] += 1);
+        }
+        graph.roots().iter().for_each(|v| read_count[alias[v.index()]] += 1);
+
+        // Gradients that their operation can write straight into the lane's accumulator.
+        let mut how = vec![Accumulate::Never; graph.types().len()];
+        let mut contributed = vec![false; parameters.len()];
+        let mut copies: Vec<(usize, usize, Accumulate)> = Vec::new();
+        let position_of = |v: usize| order.position.get(&v).copied().unwrap_or(usize::MAX);
+        let mut gradients: Vec<(usize, usize)> =
+            graph.gradients().iter().map(|(p, v)| (*p, alias[v.index()])).collect();
+        gradients.sort_by_key(|(_, v)| position_of(*v));
+        // Copies run after everything else, so contributions written directly come first.
+        let direct = |v: usize| {
+            place[v].is_none() && read_count[v] == 1 && order.producer(graph, v).is_some_and(|n| accumulates(&n.op))
+        };
+        let is_direct: Vec<bool> = gradients.iter().map(|(_, v)| direct(*v)).collect();
+        for pass in [true, false] {
+            for ((p, v), _) in gradients.iter().zip(&is_direct).filter(|(_, d)| **d == pass) {
+                let mode =
+                    if std::mem::replace(&mut contributed[*p], true) { Accumulate::Always } else { Accumulate::AfterFirst };
+                if pass {
+                    place[*v] = Some(Place::Gradient(parameters[*p].clone()));
+                    how[*v] = mode;
+                } else {
+                    copies.push((*p, *v, mode));
+                }
+            }
+        }
+
+        // Everything else gets a buffer in the arena.
+        let end = order.nodes.len();
+        let keep: Vec<usize> = graph.roots().iter().map(|v| alias[v.index()]).collect();
+        let mut buffers: Vec<Buffer> = Vec::new();
+        let mut owners: Vec<usize> = Vec::new();
+        for (position, &n) in order.nodes.iter().enumerate() {
+            let node = &graph.nodes()[n];
+            if matches!(node.op, Op::Reshape(_)) {
+                continue;
+            }
+            for (i, v) in node.outputs.iter().enumerate() {
+                let v = v.index();
+                let optional = matches!(node.op, Op::Linear(_)) && i == 1;
+                if place[v].is_some() {
+                    continue;
+                }
+                if read_count[v] == 0 && optional {
+                    place[v] = Some(Place::Nowhere);
+                    continue;
+                }
+                let last = if keep.contains(&v) { end } else { order.last_read(graph, &alias, v).max(position) };
+                // What is exchanged between segments must not share memory with what is being
+                // computed around it.
+                owners.push(v);
+                buffers.push(Buffer { len: graph.types()[v].len(), first: position, last });
+            }
+        }
+        let (ranges, arena_len) = lay_out(&buffers);
+        for (v, range) in owners.iter().zip(ranges) {
+            place[*v] = Some(Place::Arena(range));
+        }
+        let at = |v: &ValueId| place[alias[v.index()]].clone().expect("every value was placed");
+
+        // Calls.
+        let mut plan = Plan {
+            steps: Vec::new(),
+            segments: Vec::new(),
+            exchanges: Vec::new(),
+            arena_len,
+            scratch_len: 0,
+            constants: constants.clone(),
+            loss: graph.loss().as_ref().map(at),
+            outputs: graph.outputs().iter().map(|(n, v)| (n.clone(), at(v))).collect(),
+            buffers: graph.buffers().iter().map(|(p, v)| (parameters[*p].clone(), at(v))).collect(),
+            input_lens: graph.inputs().iter().map(|i| i.ty.len()).collect(),
+        };
+        let mut segment_start = 0;
+        let mut current_segment = 0;
+        for &n in &order.nodes {
+            let node = &graph.nodes()[n];
+            if let Op::BatchSum(_) = node.op {
+                while plan.exchanges.len() < order.segment[n] {
+                    plan.exchanges.push(Vec::new());
+                }
+                let (Place::Arena(from), Place::Arena(to)) = (at(&node.inputs[0]), at(&node.outputs[0])) else {
+                    return Err(PlanError::Unsupported {
+                        operation: "batch_sum",
+                        scope: node.scope.to_string(),
+                        problem: "sums something that is no result of the micro-batch".into(),
+                    });
+                };
+                plan.exchanges[order.segment[n] - 1].push((from, to));
+                continue;
+            }
+            if matches!(node.op, Op::Source(_) | Op::Reshape(_)) {
+                continue;
+            }
+            while current_segment < order.segment[n] {
+                plan.segments.push(segment_start..plan.steps.len());
+                segment_start = plan.steps.len();
+                current_segment += 1;
+            }
+            let mut site = Site {
+                graph,
+                node,
+                reads: node.inputs.iter().map(at).collect(),
+                writes: node.outputs.iter().map(at).collect(),
+                accumulate: node.outputs.iter().map(|v| how[v.index()]).collect(),
+                packs,
+                options,
+            };
+            let lowered = lower(&mut site)?;
+            plan.push(lowered, node, graph.cost(node));
+        }
+        for (p, v, mode) in copies {
+            let from = place[v].clone().expect("placed");
+            let to = Place::Gradient(parameters[p].clone());
+            plan.steps.push(Step {
+                call: Box::new(move |f| copy(f, &from, &to, mode)),
+                operation: "gradient_copy",
+                kernel: "copy",
+                scope: graph.parameters()[p].name.clone(),
+                cost: Cost { flops: 0.0, bytes: 8.0 * parameters[p].len() as f64 },
+            });
+        }
+        plan.segments.push(segment_start..plan.steps.len());
+        while plan.exchanges.len() + 1 > plan.segments.len() {
+            // A sum that only the outside reads still ends a segment.
+            plan.segments.push(plan.steps.len()..plan.steps.len());
+        }
+        Ok(plan)
+    }
+
+    fn push(&mut self, lowered: Lowered, node: &Node, cost: Cost) {
+        self.scratch_len = self.scratch_len.max(lowered.scratch);
+        self.steps.push(Step {
+            call: lowered.call,
+            operation: node.op.operation().name(),
+            kernel: lowered.kernel,
+            scope: node.scope.to_string(),
+            cost,
+        });
+    }
+
+    /// Runs one segment.
+    pub(crate) fn run(&self, segment: usize, frame: &mut Frame) {
+        for step in &self.steps[self.segments[segment].clone()] {
+            (step.call)(frame);
+        }
+    }
+
+    /// Runs one segment, adding each call's time in nanoseconds.
+    pub(crate) fn run_timed(&self, segment: usize, frame: &mut Frame, nanos: &mut [u64]) {
+        for i in self.segments[segment].clone() {
+            let start = std::time::Instant::now();
+            (self.steps[i].call)(frame);
+            nanos[i] += start.elapsed().as_nanos() as u64;
+        }
+    }
+
+    /// Work of one micro-batch.
+    pub fn flops(&self) -> f64 {
+        self.steps.iter().map(|s| s.cost.flops).sum()
+    }
+}
+
+fn copy(f: &mut Frame, from: &Place, to: &Place, mode: Accumulate) {
+    let add = f.accumulates(mode);
+    let x = f.operands([from], [to]);
+    let ([from], [to]) = (x.reads, x.writes);
+    match add {
+        true => to.iter_mut().zip(from).for_each(|(to, from)| *to += from),
+        false => to.copy_from_slice(from),
+    }
+}
+
+/// For every value the one whose memory it shares: itself, unless it is a reshape.
+fn aliases(graph: &Graph) -> Vec<usize> {
+    let mut alias: Vec<usize> = (0..graph.types().len()).collect();
+    for node in graph.nodes() {
+        if let Op::Reshape(_) = node.op {
+            alias[node.outputs[0].index()] = alias[node.inputs[0].index()];
+        }
+    }
+    alias
+}
+
+/// The order in which nodes run: as in the graph, but by segment first.
+struct Order {
+    nodes: Vec<usize>,
+    segment: Vec<usize>,
+    /// Producing position of every value.
+    position: std::collections::HashMap<usize, usize>,
+    reader_positions: Vec<Vec<usize>>,
+}
+
+impl Order {
+    fn new(graph: &Graph) -> Order {
+        let mut value_segment = vec![0usize; graph.types().len()];
+        let mut segment = Vec::with_capacity(graph.nodes().len());
+        for node in graph.nodes() {
+            let ready = node.inputs.iter().map(|v| value_segment[v.index()]).max().unwrap_or(0);
+            let s = ready + usize::from(matches!(node.op, Op::BatchSum(_)));
+            node.outputs.iter().for_each(|v| value_segment[v.index()] = s);
+            segment.push(s);
+        }
+        let mut nodes: Vec<usize> = (0..graph.nodes().len()).collect();
+        nodes.sort_by_key(|&n| segment[n]);
+        let mut position = std::collections::HashMap::new();
+        let mut reader_positions = vec![Vec::new(); graph.types().len()];
+        for (p, &n) in nodes.iter().enumerate() {
+            graph.nodes()[n].outputs.iter().for_each(|v| _ = position.insert(v.index(), p));
+            graph.nodes()[n].inputs.iter().for_each(|v| reader_positions[v.index()].push(p));
+        }
+        Order { nodes, segment, position, reader_positions }
+    }
+
+    fn producer<'a>(&self, graph: &'a Graph, value: usize) -> Option<&'a Node> {
+        self.position.get(&value).map(|&p| &graph.nodes()[self.nodes[p]])
+    }
+
+    /// The last position that reads a value or a reshape of it.
+    fn last_read(&self, graph: &Graph, alias: &[usize], value: usize) -> usize {
+        (0..graph.types().len())
+            .filter(|&v| alias[v] == value)
+            .flat_map(|v| self.reader_positions[v].iter().copied())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// Whether an input's words are integers.
+pub(crate) fn is_integer(graph: &Graph, input: usize) -> bool {
+    graph.inputs()[input].ty.dtype == DType::I32
+}
