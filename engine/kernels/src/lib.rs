@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod gemm;
 pub mod isa;
+pub mod pool;
 pub mod simd;
 
 pub use isa::{Isa, isa};
