@@ -1,6 +1,7 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
 pub mod isa;
+pub mod math;
 pub mod simd;
 
 pub use isa::{Isa, isa};
