@@ -2,6 +2,7 @@
 
 pub mod isa;
 pub mod math;
+pub mod random;
 pub mod simd;
 
 pub use isa::{Isa, isa};

@@ -14,14 +14,7 @@ pub fn erf<S: Simd>(s: S, x: S::V) -> S::V {
     let p = polynomial(
         s,
         square,
-        [
-            -5.967_617e-4,
-            4.991_194_2e-3,
-            -2.676_813_5e-2,
-            1.128_199_25e-1,
-            -3.761_253_36e-1,
-            1.283_791_66e-1,
-        ],
+        [-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_36e-1, 1.283_791_66e-1],
     );
     let near = s.mul_add(p, x, x);
 
@@ -58,13 +51,7 @@ mod tests {
     fn erf_of_special_values() {
         special!(
             super::erf,
-            [
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (f32::INFINITY, 1.0),
-                (f32::NEG_INFINITY, -1.0),
-                (f32::NAN, f32::NAN),
-            ]
+            [(0.0, 0.0), (-0.0, -0.0), (f32::INFINITY, 1.0), (f32::NEG_INFINITY, -1.0), (f32::NAN, f32::NAN),]
         );
     }
 }

@@ -10,7 +10,7 @@ mod expm1;
 mod log;
 mod sigmoid;
 mod tanh;
-mod trig;
+pub(crate) mod trig;
 
 pub use erf::erf;
 pub use exp::exp;

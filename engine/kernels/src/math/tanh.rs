@@ -10,11 +10,7 @@ use crate::simd::Simd;
 #[inline(always)]
 pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let z = s.mul(x, x);
-    let p = polynomial(
-        s,
-        z,
-        [-5.704_988_7e-3, 2.063_909e-2, -5.373_971e-2, 1.333_144_1e-1, -3.333_328e-1],
-    );
+    let p = polynomial(s, z, [-5.704_988_7e-3, 2.063_909e-2, -5.373_971e-2, 1.333_144_1e-1, -3.333_328e-1]);
     let near = s.mul_add(s.mul(p, z), x, x);
 
     let size = s.abs(x);

@@ -7,7 +7,9 @@
 use crate::isa::{Isa, isa};
 
 mod part;
+mod unfused;
 pub(crate) use part::{First, Part, Whole, each_vector, lanes};
+pub(crate) use unfused::Unfused;
 mod portable;
 pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
