@@ -3,6 +3,9 @@
 pub mod arena;
 pub mod gemm;
 pub mod isa;
+pub mod math;
+pub mod pool;
+pub mod random;
 pub mod simd;
 
 pub use isa::{Isa, isa};

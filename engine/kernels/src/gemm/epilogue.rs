@@ -1,6 +1,7 @@
 //! What happens to a tile of a product on its way from registers to memory.
 
 use super::activation::{self, Activation};
+use crate::math;
 use crate::simd::Simd;
 
 /// What is done with the sum A·B before it is stored as C (all off by default):
@@ -95,8 +96,8 @@ impl Finish {
 
     /// Whether [`Finish::store`] can do it.
     #[inline(always)]
-    pub fn is_linear(&self) -> bool {
-        self.activation == Activation::None && self.pre.is_none()
+    pub fn is_cheap(&self) -> bool {
+        matches!(self.activation, Activation::None | Activation::Relu) && self.pre.is_none()
     }
 
     /// Stores a tile of whole vectors from registers.
@@ -116,6 +117,9 @@ impl Finish {
                     let c = self.c.add(i * self.c_row + j * S::LANES);
                     if self.accumulate {
                         v = s.add(v, s.load(c));
+                    }
+                    if self.activation == Activation::Relu {
+                        v = activation::relu(s, v);
                     }
                     if let Some(residual) = self.residual {
                         v = s.add(v, s.load(residual.add(i * self.residual_row + j * S::LANES)));
@@ -163,8 +167,8 @@ impl Finish {
             Activation::GeluErf => with!(|x| activation::gelu_erf(s, x)),
             Activation::GeluTanh => with!(|x| activation::gelu_tanh(s, x)),
             Activation::Silu => with!(|x| activation::silu(s, x)),
-            Activation::Tanh => with!(|x| activation::tanh(s, x)),
-            Activation::Sigmoid => with!(|x| activation::sigmoid(s, x)),
+            Activation::Tanh => with!(|x| math::tanh(s, x)),
+            Activation::Sigmoid => with!(|x| math::sigmoid(s, x)),
         }
     }
 

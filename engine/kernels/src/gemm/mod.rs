@@ -2,14 +2,17 @@
 
 mod activation;
 mod epilogue;
+mod few_rows;
 mod panel;
 mod product;
+mod square;
 mod tile;
 
 pub use activation::Activation;
 pub use epilogue::Epilogue;
 
 use crate::simd::{Kernel, Simd, dispatch};
+use few_rows::{FewRows, MOST};
 use panel::{Pack, PackedLen};
 use product::{Layout, Product, Strided, block_len};
 
@@ -45,7 +48,8 @@ pub fn gemm_scratch(k: usize) -> usize {
         type Output = usize;
         #[inline(always)]
         fn run<S: Simd>(self, _: S) -> usize {
-            block_len::<S>(self.0)
+            // A block of a panel, or a vector of A's rows over all of k.
+            block_len::<S>(self.0).max(self.0 * S::LANES)
         }
     }
     dispatch(Len(k))
@@ -85,18 +89,16 @@ pub fn batched_gemm(
     );
     let needed = gemm_scratch(k);
     assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
-    dispatch(Product {
-        batch,
-        m,
-        n,
-        k,
-        a: Strided { ptr: a.as_ptr(), batch: a_batch, row: a_strides.0, col: a_strides.1 },
-        b: Strided { ptr: b.as_ptr(), batch: b_batch, row: b_strides.0, col: b_strides.1 },
-        layout: if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided },
-        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
-        c_batch,
-        scratch: scratch.as_mut_ptr(),
-    });
+    let a = Strided { ptr: a.as_ptr(), batch: a_batch, row: a_strides.0, col: a_strides.1 };
+    let b = Strided { ptr: b.as_ptr(), batch: b_batch, row: b_strides.0, col: b_strides.1 };
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
+    let scratch = scratch.as_mut_ptr();
+    if batch == 1 && (1..=MOST).contains(&m) && b.row == 1 && b.col != 1 {
+        dispatch(FewRows { m, n, k, a, b, finish, scratch });
+    } else {
+        let layout = if b.col == 1 { Layout::Rows } else { Layout::Strided };
+        dispatch(Product { batch, m, n, k, a, b, layout, finish, c_batch, scratch });
+    }
 }
 
 /// Floats that [`pack_b`] writes for B[k, n] (under the instruction set in force).

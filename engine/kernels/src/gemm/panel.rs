@@ -2,6 +2,7 @@
 //!
 //! Panel after panel, and inside a panel row after row: what the micro-kernel reads in order.
 
+use super::square::{SIDE, transpose};
 use super::tile::widest;
 use crate::simd::{Kernel, Simd};
 
@@ -63,19 +64,57 @@ pub(super) unsafe fn pack_panel<S: Simd>(
                     s.store(to.add(j), s.load_first(from.add(j), columns - j));
                 }
             }
-        } else {
-            for j in 0..width {
-                let (from, to) = (b.wrapping_add(j * col), out.add(j));
-                if j < columns {
-                    for p in 0..k {
-                        *to.add(p * width) = *from.add(p * row);
+        } else if row == 1 {
+            let mut j = 0;
+            while j < width {
+                let mut p = 0;
+                while p + S::LANES <= k {
+                    let mut square = [s.splat(0.0); SIDE];
+                    for (c, v) in square.iter_mut().enumerate().take(S::LANES.min(columns.saturating_sub(j)))
+                    {
+                        *v = s.load(b.add((j + c) * col + p));
                     }
-                } else {
-                    for p in 0..k {
-                        *to.add(p * width) = 0.0;
+                    transpose(s, &mut square);
+                    for (c, v) in square.into_iter().enumerate().take(S::LANES) {
+                        s.store(out.add((p + c) * width + j), v);
                     }
+                    p += S::LANES;
                 }
+                pack_strided(
+                    k - p,
+                    S::LANES.min(columns.saturating_sub(j)),
+                    S::LANES,
+                    b.add(j * col + p),
+                    (1, col),
+                    out.add(p * width + j),
+                    width,
+                );
+                j += S::LANES;
             }
+        } else {
+            pack_strided(k, columns, width, b, (row, col), out, width);
+        }
+    }
+}
+
+/// Copies element by element `k` rows of `columns` columns, padded to `padded`.
+///
+/// # Safety
+/// As [`pack_panel`].
+#[inline(always)]
+unsafe fn pack_strided(
+    k: usize,
+    columns: usize,
+    padded: usize,
+    b: *const f32,
+    (row, col): (usize, usize),
+    out: *mut f32,
+    width: usize,
+) {
+    for p in 0..k {
+        for j in 0..padded {
+            // SAFETY: the caller's promise.
+            unsafe { *out.add(p * width + j) = if j < columns { *b.add(p * row + j * col) } else { 0.0 } };
         }
     }
 }

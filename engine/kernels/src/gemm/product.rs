@@ -9,6 +9,12 @@ use crate::simd::{Kernel, Simd};
 /// The part of the inner dimension multiplied at a time, so that a panel of B stays in L1.
 const K_BLOCK: usize = 128;
 
+/// Floats of A that are multiplied with all of B before the next rows, so that they stay in L2.
+const A_BLOCK: usize = 96 * 1024;
+
+/// The fewest rows worth another pass over B.
+const ROWS_LEAST: usize = 96;
+
 /// Floats of the largest tile of any instruction set.
 const TILE: usize = 512;
 
@@ -71,43 +77,64 @@ impl Product {
     #[inline(always)]
     fn panels<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
         let mut spill = [0.0f32; TILE];
-        for (start, vectors) in Panels::new(s, self.n) {
-            let column = start * S::LANES;
-            let width = vectors * S::LANES;
-            let columns = width.min(self.n - column);
-            let mut p = 0;
-            while p < self.k || p == 0 {
-                let depth = (self.k - p).min(K_BLOCK);
-                let (block, block_row) = match self.layout {
-                    Layout::Packed => (b.wrapping_add(column * self.k + p * width), width),
-                    Layout::Rows if columns == width => (b.wrapping_add(p * self.b.row + column), self.b.row),
-                    _ => {
-                        let from = b.wrapping_add(p * self.b.row + column * self.b.col);
-                        // SAFETY: the block is inside B, and scratch holds one block.
-                        unsafe {
-                            pack_panel(s, depth, columns, from, (self.b.row, self.b.col), self.scratch, width)
-                        };
-                        (self.scratch.cast_const(), width)
+        let depth_most = self.k.div_ceil(self.k.div_ceil(K_BLOCK).max(1)).max(1);
+        let rows_most = (A_BLOCK / self.k.max(1)).max(ROWS_LEAST);
+        let row_blocks = self.m.div_ceil(rows_most);
+        for row_block in 0..row_blocks {
+            let first = self.m * row_block / row_blocks;
+            let m = self.m * (row_block + 1) / row_blocks - first;
+            let a = a.wrapping_add(first * self.a.row);
+            let finish = finish.at(first, 0);
+            for (start, vectors) in Panels::new(s, self.n) {
+                let column = start * S::LANES;
+                let width = vectors * S::LANES;
+                let columns = width.min(self.n - column);
+                let mut p = 0;
+                while p < self.k || p == 0 {
+                    let depth = (self.k - p).min(depth_most);
+                    let (b, b_row) = self.block(s, b, (p, depth), column, width, columns);
+                    let mut finish = finish.at(0, column);
+                    if p + depth < self.k {
+                        finish = finish.partial();
                     }
-                };
-                let mut finish = finish.at(0, column);
-                if p + depth < self.k {
-                    finish = finish.partial();
+                    finish.accumulate |= p > 0;
+                    let block = Block {
+                        m,
+                        depth,
+                        a: a.wrapping_add(p * self.a.col),
+                        a_strides: (self.a.row, self.a.col),
+                        b,
+                        b_row,
+                        columns,
+                        finish,
+                        spill: &mut spill,
+                    };
+                    block.rows(s, vectors);
+                    p += depth_most;
                 }
-                finish.accumulate |= p > 0;
-                let block = Block {
-                    m: self.m,
-                    depth,
-                    a: a.wrapping_add(p * self.a.col),
-                    a_strides: (self.a.row, self.a.col),
-                    b: block,
-                    b_row: block_row,
-                    columns,
-                    finish,
-                    spill: &mut spill,
-                };
-                block.rows(s, vectors);
-                p += K_BLOCK;
+            }
+        }
+    }
+
+    /// Where rows p.. of a panel of B lie, and the distance between them.
+    #[inline(always)]
+    fn block<S: Simd>(
+        &self,
+        s: S,
+        b: *const f32,
+        (p, depth): (usize, usize),
+        column: usize,
+        width: usize,
+        columns: usize,
+    ) -> (*const f32, usize) {
+        match self.layout {
+            Layout::Packed => (b.wrapping_add(column * self.k + p * width), width),
+            Layout::Rows if columns == width => (b.wrapping_add(p * self.b.row + column), self.b.row),
+            _ => {
+                let from = b.wrapping_add(p * self.b.row + column * self.b.col);
+                // SAFETY: the block is inside B, and scratch holds one block.
+                unsafe { pack_panel(s, depth, columns, from, (self.b.row, self.b.col), self.scratch, width) };
+                (self.scratch.cast_const(), width)
             }
         }
     }
@@ -143,7 +170,7 @@ impl Block<'_> {
     #[inline(always)]
     fn tile<S: Simd>(&mut self, s: S, i: usize, rows: usize, vectors: usize) {
         let finish = self.finish.at(i, 0);
-        let spilled = !finish.is_linear() || self.columns < vectors * S::LANES;
+        let spilled = !finish.is_cheap() || self.columns < vectors * S::LANES;
         self.choose(s, i, rows, vectors, spilled);
         if spilled {
             // SAFETY: `micro` has just filled the tile; its columns are within C as for `micro`.

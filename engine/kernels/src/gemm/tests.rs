@@ -76,11 +76,11 @@ fn activations() -> impl Strategy<Value = Activation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn products_agree_with_the_definition(
-        (m, n, k) in (0usize..40, 0usize..150, 0usize..300),
+        (m, n, k) in (prop_oneof![0usize..40, 60usize..130], 0usize..150, prop_oneof![0usize..300, 1000usize..1100]),
         (a_transposed, b_transposed, packed) in any::<(bool, bool, bool)>(),
         gap in 0usize..3,
         (accumulate, bias, pre, residual) in any::<(bool, bool, bool, bool)>(),
@@ -150,7 +150,9 @@ proptest! {
                         m, n, k, &a[i * m * k..], (k, 1), &b[i * b_len..], b_strides,
                         &mut alone, n, Epilogue::default(), &mut scratch,
                     );
-                    assert_eq!(together[i * m * n..][..m * n], alone[..]);
+                    for (&x, &y) in together[i * m * n..].iter().zip(&alone) {
+                        assert_near("batch", x, f64::from(y), k);
+                    }
                 }
             });
         }

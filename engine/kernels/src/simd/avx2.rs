@@ -95,6 +95,18 @@ impl Simd for Avx2 {
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V {
+        // Two factors, as 2^n itself may be out of range.
+        unsafe {
+            let n = _mm256_cvtps_epi32(n);
+            let half = _mm256_srai_epi32::<1>(n);
+            let bias = _mm256_set1_epi32(127);
+            let first = _mm256_slli_epi32::<23>(_mm256_add_epi32(half, bias));
+            let second = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias));
+            _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second))
+        }
+    }
+    #[inline(always)]
     fn copysign(self, a: Self::V, b: Self::V) -> Self::V {
         unsafe {
             let sign = _mm256_set1_ps(-0.0);
@@ -148,6 +160,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn mul_i(self, a: Self::I, b: Self::I) -> Self::I {
         unsafe { _mm256_mullo_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn mul_high_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe {
+            let even = _mm256_srli_epi64::<32>(_mm256_mul_epu32(a, b));
+            let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), _mm256_srli_epi64::<32>(b));
+            _mm256_blend_epi32::<0b1010_1010>(even, odd)
+        }
     }
     #[inline(always)]
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I {

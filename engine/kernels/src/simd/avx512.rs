@@ -95,6 +95,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V {
+        unsafe { _mm512_scalef_ps(a, n) }
+    }
+    #[inline(always)]
     fn copysign(self, a: Self::V, b: Self::V) -> Self::V {
         unsafe {
             let sign = _mm512_set1_ps(-0.0);
@@ -148,6 +152,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn mul_i(self, a: Self::I, b: Self::I) -> Self::I {
         unsafe { _mm512_mullo_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn mul_high_i(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe {
+            let even = _mm512_srli_epi64::<32>(_mm512_mul_epu32(a, b));
+            let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(a), _mm512_srli_epi64::<32>(b));
+            _mm512_mask_blend_epi32(0b1010_1010_1010_1010, even, odd)
+        }
     }
     #[inline(always)]
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I {

@@ -6,6 +6,10 @@
 
 use crate::isa::{Isa, isa};
 
+mod part;
+mod unfused;
+pub(crate) use part::{First, Part, Whole, each_vector, lanes};
+pub(crate) use unfused::Unfused;
 mod portable;
 pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -77,6 +81,9 @@ pub trait Simd: Copy + 'static {
     fn neg(self, a: Self::V) -> Self::V;
     /// To the nearest whole number, ties to even; |a| below 2^22.
     fn round(self, a: Self::V) -> Self::V;
+    /// a * 2^n for a whole n in -150 ..= 129, rounded once (so it overflows to infinity, and
+    /// underflows gradually).
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V;
     /// |a| with the sign of b.
     fn copysign(self, a: Self::V, b: Self::V) -> Self::V;
 
@@ -105,6 +112,8 @@ pub trait Simd: Copy + 'static {
     fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// Low 32 bits of a * b
     fn mul_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// High 32 bits of the unsigned 64-bit a * b
+    fn mul_high_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// Bitwise and.
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// Bitwise or.

@@ -101,6 +101,16 @@ impl Simd for Portable {
         map(a, |a| (a + 12_582_912.0) - 12_582_912.0)
     }
     #[inline(always)]
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V {
+        // Two factors, as 2^n itself may be out of range. The low bits of a float this size are an integer.
+        let n = map(n, |n| (n + 12_582_912.0).to_bits() as i32 - 0x4b40_0000);
+        zip(a, n, |a, n| {
+            let half = n >> 1;
+            let power = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
+            a * power(half) * power(n - half)
+        })
+    }
+    #[inline(always)]
     fn copysign(self, a: Self::V, b: Self::V) -> Self::V {
         zip(a, b, f32::copysign)
     }
@@ -151,6 +161,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn mul_i(self, a: Self::I, b: Self::I) -> Self::I {
         zip(a, b, i32::wrapping_mul)
+    }
+    #[inline(always)]
+    fn mul_high_i(self, a: Self::I, b: Self::I) -> Self::I {
+        zip(a, b, |a, b| ((u64::from(a as u32) * u64::from(b as u32)) >> 32) as i32)
     }
     #[inline(always)]
     fn and_i(self, a: Self::I, b: Self::I) -> Self::I {
