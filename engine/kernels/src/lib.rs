@@ -1,5 +1,6 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
+pub mod elementwise;
 pub mod isa;
 pub mod math;
 pub mod random;
