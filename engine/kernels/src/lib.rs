@@ -4,6 +4,7 @@ pub mod elementwise;
 pub mod isa;
 pub mod math;
 pub mod random;
+pub mod reduce;
 pub mod simd;
 
 pub use isa::{Isa, isa};
