@@ -1,11 +1,17 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
+<<<<<<< HEAD
 pub mod arena;
+pub mod elementwise;
 pub mod gemm;
+=======
+
+>>>>>>> math
 pub mod isa;
 pub mod math;
 pub mod pool;
 pub mod random;
+pub mod reduce;
 pub mod simd;
 
 pub use isa::{Isa, isa};

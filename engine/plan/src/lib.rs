@@ -1,1 +1,22 @@
 //! Compiles a graph into a straight list of kernel calls over one arena, and runs it in lanes.
+
+mod batching;
+mod error;
+mod frame;
+mod layout;
+mod lower;
+mod options;
+mod packs;
+mod parameters;
+mod plan;
+mod profile;
+mod step;
+
+pub use batching::Batching;
+pub use bessemer_kernels::pool::Pool;
+pub use error::PlanError;
+pub use options::PlanOptions;
+pub use parameters::Parameters;
+pub use plan::{Plan, Step};
+pub use profile::{Entry, Profile, Roofline};
+pub use step::{Batch, Executable, MAX_INPUTS, MAX_LANES, Trace, as_words};

@@ -291,7 +291,8 @@ impl Order {
             segment.push(s);
         }
         let mut nodes: Vec<usize> = (0..graph.nodes().len()).collect();
-        nodes.sort_by_key(|&n| segment[n]);
+        // Sums over the batch come first in their segment: they are done before it starts.
+        nodes.sort_by_key(|&n| (segment[n], !matches!(graph.nodes()[n].op, Op::BatchSum(_))));
         let mut position = std::collections::HashMap::new();
         let mut reader_positions = vec![Vec::new(); graph.types().len()];
         for (p, &n) in nodes.iter().enumerate() {

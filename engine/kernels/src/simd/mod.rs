@@ -178,3 +178,26 @@ pub fn for_each_vector<S: Simd>(
         rest(end, len - end);
     }
 }
+
+/// The sum of `len` floats: four vectors of partial sums, then a fixed tree.
+///
+/// # Safety
+/// `p` must be readable for `len` floats.
+#[inline(always)]
+pub(crate) unsafe fn sum<S: Simd>(s: S, p: *const f32, len: usize) -> f32 {
+    let mut sums = [s.splat(0.0); 4];
+    let mut i = 0;
+    // SAFETY: every load ends at `len` or before it.
+    unsafe {
+        while i + 4 * S::LANES <= len {
+            sums[0] = s.add(sums[0], s.load(p.add(i)));
+            sums[1] = s.add(sums[1], s.load(p.add(i + S::LANES)));
+            sums[2] = s.add(sums[2], s.load(p.add(i + 2 * S::LANES)));
+            sums[3] = s.add(sums[3], s.load(p.add(i + 3 * S::LANES)));
+            i += 4 * S::LANES;
+        }
+        let rest = p.add(i);
+        each_vector!(s, len - i, |j, part| sums[0] = s.add(sums[0], part.load(s, rest.add(j))));
+    }
+    s.reduce_add(s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])))
+}
