@@ -1,12 +1,9 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
-<<<<<<< HEAD
 pub mod arena;
 pub mod elementwise;
 pub mod gemm;
-=======
 
->>>>>>> math
 pub mod isa;
 pub mod math;
 pub mod pool;

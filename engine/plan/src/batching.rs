@@ -46,7 +46,10 @@ impl Batching {
 /// are few where gradients are large beside the work, since every lane's are to be summed.
 pub fn divide(single: &Graph, batch: usize, options: &PlanOptions) -> Batching {
     let parameter = |v: &bessemer_graph::ValueId| {
-        single.nodes().iter().any(|n| n.outputs.contains(v) && matches!(n.op, Op::Source(Source::Parameter(_))))
+        single
+            .nodes()
+            .iter()
+            .any(|n| n.outputs.contains(v) && matches!(n.op, Op::Source(Source::Parameter(_))))
     };
     let mut widest: f64 = 1.0;
     let mut flops = 0.0;

@@ -38,7 +38,13 @@ pub struct Packs {
 
 impl Packs {
     /// Where B[k, n] of a parameter will be found packed.
-    pub fn request(&mut self, parameter: Range<usize>, k: usize, n: usize, strides: (usize, usize)) -> Range<usize> {
+    pub fn request(
+        &mut self,
+        parameter: Range<usize>,
+        k: usize,
+        n: usize,
+        strides: (usize, usize),
+    ) -> Range<usize> {
         let same = |p: &&Pack| (p.parameter == parameter) && (p.k, p.n, p.strides) == (k, n, strides);
         if let Some(found) = self.list.iter().find(same) {
             return found.range.clone();

@@ -98,13 +98,18 @@ impl Plan {
         gradients.sort_by_key(|(_, v)| position_of(*v));
         // Copies run after everything else, so contributions written directly come first.
         let direct = |v: usize| {
-            place[v].is_none() && read_count[v] == 1 && order.producer(graph, v).is_some_and(|n| accumulates(&n.op))
+            place[v].is_none()
+                && read_count[v] == 1
+                && order.producer(graph, v).is_some_and(|n| accumulates(&n.op))
         };
         let is_direct: Vec<bool> = gradients.iter().map(|(_, v)| direct(*v)).collect();
         for pass in [true, false] {
             for ((p, v), _) in gradients.iter().zip(&is_direct).filter(|(_, d)| **d == pass) {
-                let mode =
-                    if std::mem::replace(&mut contributed[*p], true) { Accumulate::Always } else { Accumulate::AfterFirst };
+                let mode = if std::mem::replace(&mut contributed[*p], true) {
+                    Accumulate::Always
+                } else {
+                    Accumulate::AfterFirst
+                };
                 if pass {
                     place[*v] = Some(Place::Gradient(parameters[*p].clone()));
                     how[*v] = mode;
@@ -134,7 +139,8 @@ impl Plan {
                     place[v] = Some(Place::Nowhere);
                     continue;
                 }
-                let last = if keep.contains(&v) { end } else { order.last_read(graph, &alias, v).max(position) };
+                let last =
+                    if keep.contains(&v) { end } else { order.last_read(graph, &alias, v).max(position) };
                 // What is exchanged between segments must not share memory with what is being
                 // computed around it.
                 owners.push(v);
@@ -168,7 +174,8 @@ impl Plan {
                 while plan.exchanges.len() < order.segment[n] {
                     plan.exchanges.push(Vec::new());
                 }
-                let (Place::Arena(from), Place::Arena(to)) = (at(&node.inputs[0]), at(&node.outputs[0])) else {
+                let (Place::Arena(from), Place::Arena(to)) = (at(&node.inputs[0]), at(&node.outputs[0]))
+                else {
                     return Err(PlanError::Unsupported {
                         operation: "batch_sum",
                         scope: node.scope.to_string(),

@@ -97,7 +97,11 @@ impl Executable {
         Executable::with_batching(trace, batching, options)
     }
 
-    fn with_batching(trace: &Trace, batching: Batching, options: &PlanOptions) -> Result<Executable, PlanError> {
+    fn with_batching(
+        trace: &Trace,
+        batching: Batching,
+        options: &PlanOptions,
+    ) -> Result<Executable, PlanError> {
         let graph = prepare(trace(batching.micro_batch)?, options)?;
         let places = ranges(graph.parameters());
         let mut packs = Packs::default();
@@ -198,7 +202,7 @@ impl Executable {
     /// [`Executable::output`].
     pub fn run(&mut self, pool: &Pool, parameters: &Parameters, batch: &Batch) -> Result<f64, PlanError> {
         self.check(batch)?;
-        self.refresh(pool, parameters);
+        self.refresh(parameters);
         let segments = self.plan.segments.len();
         for segment in 0..segments {
             if segment > 0 {
@@ -235,17 +239,13 @@ impl Executable {
     }
 
     /// Packs the weights anew if the parameters changed.
-    fn refresh(&mut self, pool: &Pool, parameters: &Parameters) {
+    fn refresh(&mut self, parameters: &Parameters) {
         if self.packed_version == parameters.version() || self.packs.list.is_empty() {
             return;
         }
         let packed = self.packed.get_mut().expect("no run panicked");
         let mut rest = packed.as_mut_slice();
         let mut start = 0;
-        let mut parts = Vec::with_capacity(0);
-        if pool.threads() > 1 {
-            parts.reserve(self.packs.list.len());
-        }
         for pack in &self.packs.list {
             let (before, tail) = std::mem::take(&mut rest).split_at_mut(pack.range.end - start);
             let out = &mut before[pack.range.start - start..];
@@ -253,7 +253,6 @@ impl Executable {
             rest = tail;
             pack.refresh(parameters.as_slice(), out);
         }
-        drop(parts.drain(..).map(|(): ()| ()));
         self.packed_version = parameters.version();
     }
 
@@ -266,7 +265,8 @@ impl Executable {
         for (position, micro) in range.clone().enumerate() {
             let samples = micro * self.batching.micro_batch;
             let is_tail = samples + self.batching.micro_batch > self.batching.batch;
-            let plan = if is_tail { self.tail.as_ref().expect("compiled with the batching") } else { &self.plan };
+            let plan =
+                if is_tail { self.tail.as_ref().expect("compiled with the batching") } else { &self.plan };
             for (to, len) in input_ranges.iter_mut().zip(&self.plan.input_lens) {
                 let each = len / self.batching.micro_batch;
                 let end = (samples + self.batching.micro_batch).min(self.batching.batch);

@@ -53,7 +53,9 @@ pub(super) fn lower(op: &Fused, site: &mut Site) -> Result<Lowered, PlanError> {
     Ok(match (reads.len(), writes.len()) {
         (0..=4, 1) => Lowered::new("elementwise", move |f| run::<4, 1>(&program, len, f, &reads, &writes)),
         (0..=4, 2) => Lowered::new("elementwise", move |f| run::<4, 2>(&program, len, f, &reads, &writes)),
-        (0..=8, 0..=8) => Lowered::new("elementwise", move |f| run::<8, 8>(&program, len, f, &reads, &writes)),
+        (0..=8, 0..=8) => {
+            Lowered::new("elementwise", move |f| run::<8, 8>(&program, len, f, &reads, &writes))
+        }
         _ => Lowered::new("elementwise", move |f| {
             run::<MAX_OPERANDS, MAX_OPERANDS>(&program, len, f, &reads, &writes);
         }),

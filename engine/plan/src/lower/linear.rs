@@ -27,7 +27,9 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
     let before = site.writes.get(1).cloned().unwrap_or(Place::Nowhere);
     let strides = (1, k); // B = Wᵀ
     let packed = match (&weight, site.options.pack) {
-        (Place::Parameter(range), true) => Some(Place::Packed(site.packs.request(range.clone(), k, n, strides))),
+        (Place::Parameter(range), true) => {
+            Some(Place::Packed(site.packs.request(range.clone(), k, n, strides)))
+        }
         _ => None,
     };
     let kernel = if packed.is_some() { "gemm_packed" } else { "gemm" };

@@ -8,9 +8,8 @@ use crate::error::PlanError;
 use crate::frame::Place;
 
 pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> {
-    let s = op
-        .sizes(&site.input(0).shape, &site.input(1).shape)
-        .map_err(|problem| site.unsupported(problem))?;
+    let s =
+        op.sizes(&site.input(0).shape, &site.input(1).shape).map_err(|problem| site.unsupported(problem))?;
     let (m, n, k) = (s.m, s.n, s.k);
     let a_strides = if op.transpose_a { (1, m) } else { (k, 1) };
     let b_strides = if op.transpose_b { (1, k) } else { (n, 1) };
@@ -42,7 +41,18 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
         let ([a, b], [c]) = (x.reads, x.writes);
         let (a_batch, b_batch, c_batch) = (m * k, k * n, m * n);
         batched_gemm(
-            s.batch, m, n, k, a, (a_batch, a_strides), b, (b_batch, b_strides), c, (c_batch, n), epilogue, x.scratch,
+            s.batch,
+            m,
+            n,
+            k,
+            a,
+            (a_batch, a_strides),
+            b,
+            (b_batch, b_strides),
+            c,
+            (c_batch, n),
+            epilogue,
+            x.scratch,
         );
     })
     .with_scratch(scratch))

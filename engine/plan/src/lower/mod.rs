@@ -1,18 +1,9 @@
 //! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
 
-mod attention;
-mod conv1d;
-mod cross_entropy;
-mod dropout;
 mod elementwise;
-mod embedding;
 mod linear;
 mod matmul;
-mod movement;
-mod norm;
-mod pool1d;
 mod reduce;
-mod softmax;
 
 use bessemer_graph::{Graph, Node, Op, Type};
 
@@ -101,35 +92,6 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::MatMul(op) => matmul::lower(op, site),
         Op::Linear(op) => linear::lower(op, site),
         Op::Reduce(op) => reduce::lower(op, site),
-        Op::BroadcastTo(_) => movement::broadcast(site),
-        Op::Permute(op) => movement::permute(op, site),
-        Op::Slice(op) => movement::slice(op, site),
-        Op::Pad(op) => movement::pad(op, site),
-        Op::Concat(op) => movement::concat(op, site),
-        Op::Unfold(op) => movement::unfold(op, site),
-        Op::Fold(op) => movement::fold(op, site),
-        Op::Softmax(op) => softmax::forward(op, site),
-        Op::SoftmaxGrad(op) => softmax::backward(op, site),
-        Op::LayerNorm(op) => norm::layer_norm(op, site),
-        Op::LayerNormGrad(_) => norm::layer_norm_grad(site),
-        Op::RmsNorm(op) => norm::rms_norm(op, site),
-        Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
-        Op::Attention(op) => attention::forward(op, site),
-        Op::AttentionGrad(op) => attention::backward(op, site),
-        Op::Dropout(op) => dropout::lower(op, site),
-        Op::CrossEntropy(op) => cross_entropy::forward(op, site),
-        Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
-        Op::Embedding(_) => embedding::forward(site),
-        Op::EmbeddingGrad(_) => embedding::backward(site),
-        Op::Conv1d(op) => conv1d::forward(op, site),
-        Op::Conv1dInputGrad(op) => conv1d::input_grad(op, site),
-        Op::Conv1dWeightGrad(op) => conv1d::weight_grad(op, site),
-        Op::MaxPool1d(op) => pool1d::max(op, site),
-        Op::MaxPool1dGrad(op) => pool1d::max_grad(op, site),
-        Op::AvgPool1d(op) => pool1d::avg(op, site),
-        Op::AvgPool1dGrad(op) => pool1d::avg_grad(op, site),
-        Op::Source(_) | Op::Reshape(_) | Op::BatchSum(_) | Op::Unary(_) | Op::Binary(_) | Op::Select(_) => {
-            Err(site.unsupported("is handled before calls are made"))
-        }
+        _ => Err(site.unsupported("is handled before calls are made")),
     }
 }
