@@ -1,0 +1,96 @@
+//! Writing a model down: layers are traced into a graph, and say how their parameters start.
+
+use bessemer_graph::{Graph, GraphError, Op, Type, ValueId};
+
+use crate::init::Init;
+
+/// A value of the model being traced.
+pub type Value = ValueId;
+
+/// The graph of one micro-batch while it is being written, and the parameters it declares.
+///
+/// A model is traced once per micro-batch size; the same code must declare the same parameters in
+/// the same order each time.
+pub struct Trace {
+    /// The graph so far.
+    pub graph: Graph,
+    samples: usize,
+    batch: usize,
+    training: bool,
+    inits: Vec<Init>,
+    buffers: Vec<bool>,
+}
+
+impl Trace {
+    /// For a micro-batch of `samples` out of a batch of `batch`.
+    pub fn new(samples: usize, batch: usize, training: bool) -> Trace {
+        Trace { graph: Graph::new(), samples, batch, training, inits: Vec::new(), buffers: Vec::new() }
+    }
+
+    /// Samples in the micro-batch.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Samples in the whole batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Whether dropout drops and batch statistics are taken.
+    pub fn is_training(&self) -> bool {
+        self.training
+    }
+
+    /// Declares an input of floats: its shape after the first axis, which is the sample.
+    pub fn input(&mut self, name: &str, shape: &[usize]) -> Value {
+        self.graph.input(name, Type::f32([&[self.samples], shape].concat()))
+    }
+
+    /// Declares an input of integers.
+    pub fn input_indices(&mut self, name: &str, shape: &[usize]) -> Value {
+        self.graph.input(name, Type::i32([&[self.samples], shape].concat()))
+    }
+
+    /// A learned tensor under the current scope.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value, GraphError> {
+        let value = self.graph.parameter(name, shape)?;
+        if self.graph.parameters().len() > self.inits.len() {
+            self.inits.push(init);
+            self.buffers.push(false);
+        }
+        Ok(value)
+    }
+
+    /// A tensor that follows statistics instead of gradients.
+    pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value, GraphError> {
+        let value = self.parameter(name, shape, init)?;
+        if let Some(last) = self.buffers.last_mut() {
+            *last = true;
+        }
+        Ok(value)
+    }
+
+    /// Writes a named part of the model.
+    pub fn scope<R>(&mut self, name: &str, part: impl FnOnce(&mut Trace) -> R) -> R {
+        self.graph.enter(name);
+        let result = part(self);
+        self.graph.leave();
+        result
+    }
+
+    /// Appends an operation with one output.
+    pub fn apply(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value, GraphError> {
+        self.graph.apply1(op, inputs)
+    }
+
+    /// How each parameter starts, in order.
+    pub fn inits(&self) -> &[Init] {
+        &self.inits
+    }
+
+    /// Which parameters follow statistics instead of gradients.
+    pub fn buffers(&self) -> &[bool] {
+        &self.buffers
+    }
+}
