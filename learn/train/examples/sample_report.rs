@@ -16,7 +16,7 @@ fn main() -> std::io::Result<()> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "sample_report.html".into());
     let report = Report::new("Airline passengers, one year ahead")
         .subtitle("Four models forecast twelve months of traffic. TSMixer's error is a third of that of repeating last year.")
-        .section("Forecasts", [forecasts(1957, "The last four years"), scores().into()])
+        .section("Forecasts", [forecasts(1958, "The last three years"), scores().into()])
         .section("Training", [losses(), speed()])
         .section("How this was made", setting())
         .footer("Made with Bessemer 0.1.0 from made-up data.");

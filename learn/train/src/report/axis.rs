@@ -44,15 +44,20 @@ impl XAxis {
     pub(super) fn ticks(&self, low: f64, high: f64, width: f64) -> Vec<Tick> {
         let target = (width / 84.0).floor().clamp(2.0, 12.0) as usize;
         match self {
-            XAxis::Number => linear_ticks(low, high, target),
+            XAxis::Number => spaced(linear_ticks(low, high, target), width),
             XAxis::Time => {
                 calendar::ticks(low, high, target).unwrap_or_else(|| linear_ticks(low, high, target))
             }
             XAxis::Format(write) => {
                 let ticks = linear_ticks(low, high, target);
-                ticks.into_iter().map(|tick| Tick { label: write(tick.at), ..tick }).collect()
+                let written = ticks.into_iter().map(|tick| Tick { label: write(tick.at), ..tick });
+                spaced(written.collect(), width)
             }
-            XAxis::Labels(labels) => spaced_labels(labels, low, high, width),
+            XAxis::Labels(labels) => {
+                let visible = labels.iter().filter(|(at, _)| (low..=high).contains(at));
+                let ticks = visible.map(|(at, label)| Tick { at: *at, label: label.clone(), context: None });
+                spaced(ticks.collect(), width)
+            }
         }
     }
 
@@ -70,13 +75,13 @@ impl XAxis {
     }
 }
 
-fn spaced_labels(labels: &[(f64, String)], low: f64, high: f64, width: f64) -> Vec<Tick> {
-    let visible: Vec<_> = labels.iter().filter(|(at, _)| (low..=high).contains(at)).collect();
-    let longest = visible.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
-    let room = (width / (7.5 * longest as f64 + 16.0)).floor().max(1.0) as usize;
-    let every = visible.len().div_ceil(room).max(1);
-    let kept = visible.into_iter().step_by(every);
-    kept.map(|(at, label)| Tick { at: *at, label: label.clone(), context: None }).collect()
+/// Every n-th of evenly spaced ticks, so that labels do not touch on an axis `width` pixels long.
+fn spaced(ticks: Vec<Tick>, width: f64) -> Vec<Tick> {
+    let longest = ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
+    let room = (width / (7.5 * longest as f64 + 12.0)).floor().max(1.0) as usize;
+    // As many ticks have one gap fewer between them.
+    let every = ticks.len().saturating_sub(1).div_ceil(room).max(1);
+    ticks.into_iter().step_by(every).collect()
 }
 
 /// Whether a value can be drawn at all.
@@ -198,7 +203,7 @@ mod tests {
     fn given_labels_are_thinned_until_they_fit() {
         let axis = XAxis::Labels((0..10).map(|x| (f64::from(x), format!("fold number {x}"))).collect());
         let ticks = axis.ticks(0.0, 9.0, 400.0);
-        assert_eq!(labels(ticks), ["fold number 0", "fold number 4", "fold number 8"]);
+        assert_eq!(labels(ticks), ["fold number 0", "fold number 3", "fold number 6", "fold number 9"]);
     }
 
     proptest! {

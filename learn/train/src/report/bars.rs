@@ -3,7 +3,7 @@
 use super::axis::{Scale, extent, is_drawable};
 use super::chart::{caption, heading};
 use super::number::{coordinate, value_text};
-use super::plot::text_width;
+use super::plot::{shortened, text_width};
 use super::table::RowKind;
 use maud::{Markup, html};
 
@@ -79,13 +79,16 @@ const WIDE: Size =
     Size { class: "wide", width: 860.0, text: 13.0, pitch: 32.0, thickness: 18.0, stacked: false };
 const NARROW: Size =
     Size { class: "narrow", width: 380.0, text: 12.0, pitch: 42.0, thickness: 14.0, stacked: true };
+/// For names that would leave too little room for the bars beside them.
+const WIDE_STACKED: Size = Size { pitch: 48.0, stacked: true, ..WIDE };
 
 impl BarChart {
     pub(super) fn figure(&self) -> Markup {
+        let wide = if self.names_width(&WIDE) <= 0.4 * WIDE.width { WIDE } else { WIDE_STACKED };
         html! {
             figure.chart {
                 (heading(&self.title))
-                (self.draw(&WIDE))
+                (self.draw(&wide))
                 (self.draw(&NARROW))
                 (caption(&self.caption))
             }
@@ -95,41 +98,44 @@ impl BarChart {
     fn draw(&self, size: &Size) -> Markup {
         let height = size.pitch * self.bars.len() as f64 + 4.0;
         let view_box = format!("0 0 {} {}", size.width, coordinate(height));
-        let origin = self.scale(size).place(self.start());
+        let scale = self.scale(size);
         html! {
             svg class={ "plot " (size.class) } viewBox=(view_box) role="img" aria-label=(self.description()) {
                 @for (index, bar) in self.bars.iter().enumerate() {
-                    (self.bar(bar, index as f64 * size.pitch, size))
+                    (self.bar(bar, index as f64 * size.pitch, &scale, size))
                 }
-                line.base x1=(coordinate(origin)) x2=(coordinate(origin)) y1="0" y2=(coordinate(height)) {}
             }
         }
     }
 
-    fn bar(&self, bar: &Bar, top: f64, size: &Size) -> Markup {
-        let scale = self.scale(size);
+    /// A bar in the band of the drawing that begins at `top`, with its name, its value and a piece of the
+    /// line at the origin; in pieces, because names may stand between the bars.
+    fn bar(&self, bar: &Bar, top: f64, scale: &Scale, size: &Size) -> Markup {
         let drawable = is_drawable(bar.value, self.is_log());
-        let (origin, end) = (
-            scale.place(self.start()),
-            if drawable { scale.place(bar.value) } else { scale.place(self.start()) },
-        );
+        let origin = scale.place(self.start());
+        let end = if drawable { scale.place(bar.value) } else { origin };
         let is_loss = end < origin;
-        let bar_top = top + if size.stacked { size.text + 7.0 } else { (size.pitch - size.thickness) / 2.0 };
-        let baseline = bar_top + size.thickness / 2.0 + 0.35 * size.text;
+        let bar_top = top + if size.stacked { size.text + 9.0 } else { (size.pitch - size.thickness) / 2.0 };
+        let baseline = coordinate(bar_top + size.thickness / 2.0 + 0.35 * size.text);
         // A value just beside the origin is still a bar, if a thin one.
         let width = (end - origin).abs().max(if drawable { 1.5 } else { 0.0 });
         let left = if is_loss { origin - width } else { origin };
         let (value_x, anchor) = if is_loss { (left - 6.0, "end") } else { (left + width + 6.0, "start") };
+        let air = if size.stacked { 3.0 } else { (size.pitch - size.thickness) / 2.0 };
+        let (line_top, line_height) = (bar_top - air, size.thickness + 2.0 * air);
+        let (name_x, name_y, name_anchor) = match size.stacked {
+            true => (0.0, coordinate(top + size.text), "start"),
+            false => (self.names_width(size), baseline.clone(), "end"),
+        };
         html! {
             g class={ "bar " (bar.kind.class()) @if is_loss { " loss" } } {
                 title { (bar.name) ": " (self.written(bar)) }
-                @if size.stacked {
-                    text.name x="0" y=(coordinate(top + size.text)) { (bar.name) }
-                } @else {
-                    text.name x=(coordinate(self.names_width(size))) y=(coordinate(baseline)) text-anchor="end" { (bar.name) }
+                text.name x=(coordinate(name_x)) y=(name_y) text-anchor=(name_anchor) {
+                    (shortened(&bar.name, size.width, size.text))
                 }
                 rect x=(coordinate(left)) y=(coordinate(bar_top)) width=(coordinate(width)) height=(size.thickness) rx="2" {}
-                text.value x=(coordinate(value_x)) y=(coordinate(baseline)) text-anchor=(anchor) { (self.written(bar)) }
+                text.value x=(coordinate(value_x)) y=(baseline) text-anchor=(anchor) { (self.written(bar)) }
+                path.base d={ "M" (coordinate(origin)) " " (coordinate(line_top)) "v" (coordinate(line_height)) } {}
             }
         }
     }
@@ -149,7 +155,7 @@ impl BarChart {
 
     fn names_width(&self, size: &Size) -> f64 {
         let widths = self.bars.iter().map(|bar| text_width(&bar.name, size.text));
-        widths.fold(0.0, f64::max).min(0.4 * size.width)
+        widths.fold(0.0, f64::max)
     }
 
     /// Bars on a logarithmic scale cannot begin at zero.

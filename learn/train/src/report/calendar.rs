@@ -107,7 +107,8 @@ pub(super) fn ticks(low: f64, high: f64, target: usize) -> Option<Vec<Tick>> {
         return None;
     }
     let rough = (high - low) / target.max(1) as f64;
-    let step = STEPS.into_iter().find(|step| step.seconds() >= rough).unwrap_or(STEPS[STEPS.len() - 1]);
+    let step =
+        STEPS.into_iter().find(|step| step.seconds() >= 0.95 * rough).unwrap_or(STEPS[STEPS.len() - 1]);
     let first = step.index_before(low.ceil() as i64);
     let mut ticks = Vec::new();
     let mut last_context = String::new();

@@ -123,6 +123,7 @@ impl LineChart {
             figure class=(if labels_fit { "chart labelled" } else { "chart" }) {
                 (heading(&self.title))
                 (legend(self.lines.iter()))
+                (y_name(self))
                 (plot::draw(self, &wide, None))
                 (plot::draw(self, &Size::narrow(), None))
                 (caption(&self.caption))
@@ -134,6 +135,15 @@ impl LineChart {
 /// The title above a figure, if it has one.
 pub(super) fn heading(title: &str) -> Markup {
     html! { @if !title.is_empty() { h3 { (title) } } }
+}
+
+/// What y measures, written above the drawing: beside it, it would have to be read sideways.
+pub(super) fn y_name(chart: &LineChart) -> Markup {
+    html! {
+        @if !chart.y_label.is_empty() {
+            p.y-name { (chart.y_label) @if chart.log_y { span.quiet { " (log scale)" } } }
+        }
+    }
 }
 
 /// The sentence below a figure, if it has one.

@@ -1,6 +1,6 @@
 //! Small multiples: the same kind of chart side by side, to be compared at a glance.
 
-use super::chart::{LineChart, caption, heading, legend};
+use super::chart::{LineChart, caption, heading, legend, y_name};
 use super::plot::{self, Size};
 use maud::{Markup, html};
 
@@ -53,6 +53,7 @@ impl ChartGrid {
                     @for chart in &self.charts {
                         div.panel {
                             @if !chart.title.is_empty() { h4 { (chart.title) } }
+                            (y_name(chart))
                             (plot::draw(chart, &Size::panel(), y_range))
                             (caption_of_panel(&chart.caption))
                         }

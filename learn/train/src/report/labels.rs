@@ -7,7 +7,9 @@ use super::plot::{Frame, text_width};
 /// Names wider than this (pixels) would squeeze the chart.
 pub(super) const WIDEST: f64 = 190.0;
 /// Room between the frame and the names, for the lines that lead to them (pixels).
-pub(super) const LEADER: f64 = 26.0;
+pub(super) const LEADER: f64 = 40.0;
+/// Length of the piece of line drawn before a name (pixels).
+pub(super) const SWATCH: f64 = 18.0;
 
 /// A name and where it is written.
 pub(super) struct EndLabel<'a> {

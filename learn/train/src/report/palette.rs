@@ -9,15 +9,18 @@ pub(super) struct Colour {
 /// The page behind the lines.
 pub(super) const PAGE: Colour = Colour { light: "#fcfcfa", dark: "#15181c" };
 
-/// Found by a search that kept every pair apart for readers with normal vision, protanopia and
+/// Headings, and lines of what was observed.
+pub(super) const INK: Colour = Colour { light: "#1a1d21", dark: "#f1f3f5" };
+
+/// Found by a search that kept every pair, and every colour and the ink, apart for readers with normal vision, protanopia and
 /// deuteranopia, and every colour readable against the page; the tests hold both.
 pub(super) const COLOURS: [Colour; 6] = [
-    Colour { light: "#1746b4", dark: "#3b93f7" },
-    Colour { light: "#d9701c", dark: "#dc7410" },
-    Colour { light: "#0a9c8c", dark: "#2fe8bd" },
-    Colour { light: "#b44bf0", dark: "#d4aafd" },
-    Colour { light: "#6a5b00", dark: "#fcc93c" },
-    Colour { light: "#7e0e4c", dark: "#fa3ea6" },
+    Colour { light: "#1f7ef0", dark: "#3b93f7" },
+    Colour { light: "#c08212", dark: "#dc7410" },
+    Colour { light: "#037366", dark: "#25d6ae" },
+    Colour { light: "#6512a8", dark: "#d4aafd" },
+    Colour { light: "#7d1a08", dark: "#fcc93c" },
+    Colour { light: "#e8079f", dark: "#fa3ea6" },
 ];
 
 /// The style sheet's definitions of these colours, as custom properties that follow the page's mode.
@@ -25,7 +28,7 @@ pub(super) fn css() -> String {
     let define = |pick: fn(&Colour) -> &'static str| {
         let colours = COLOURS.iter().enumerate();
         let lines: String = colours.map(|(n, colour)| format!("--c{n}:{};", pick(colour))).collect();
-        format!(":root{{--page:{};{lines}}}", pick(&PAGE))
+        format!(":root{{--page:{};--ink:{};{lines}}}", pick(&PAGE), pick(&INK))
     };
     let classes: String = (0..COLOURS.len()).map(|n| format!(".c{n}{{--line:var(--c{n})}}")).collect();
     format!(
@@ -101,8 +104,8 @@ mod tests {
 
     fn modes() -> [(&'static str, Vec<&'static str>); 2] {
         [
-            (PAGE.light, COLOURS.iter().map(|colour| colour.light).collect()),
-            (PAGE.dark, COLOURS.iter().map(|colour| colour.dark).collect()),
+            (PAGE.light, COLOURS.iter().chain([&INK]).map(|colour| colour.light).collect()),
+            (PAGE.dark, COLOURS.iter().chain([&INK]).map(|colour| colour.dark).collect()),
         ]
     }
 

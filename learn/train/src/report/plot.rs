@@ -27,7 +27,7 @@ impl Size {
         Size {
             class: "wide",
             width: 860.0,
-            height: 380.0,
+            height: 360.0,
             text: 13.0,
             y_ticks: 6,
             end_labels: true,
@@ -40,7 +40,7 @@ impl Size {
         Size {
             class: "narrow",
             width: 380.0,
-            height: 270.0,
+            height: 250.0,
             text: 12.0,
             y_ticks: 5,
             end_labels: false,
@@ -50,7 +50,7 @@ impl Size {
 
     /// For one of several small charts side by side.
     pub(super) fn panel() -> Size {
-        Size { class: "panel", height: 220.0, y_ticks: 4, tooltips: true, ..Size::narrow() }
+        Size { class: "panel", height: 196.0, y_ticks: 4, tooltips: true, ..Size::narrow() }
     }
 }
 
@@ -103,30 +103,37 @@ pub(super) fn draw(chart: &LineChart, size: &Size, y_range: Option<(f64, f64)>) 
 pub(super) fn end_labels_fit(chart: &LineChart, size: &Size) -> bool {
     let ranges = extent(xs(chart), false).zip(extent(ys(chart), chart.log_y));
     let Some((x_range, y_range)) = ranges else { return false };
-    let (frame, _) = layout(chart, size, x_range, y_range);
+    let (frame, _, _) = layout(chart, size, x_range, y_range);
     size.end_labels && labels::place(chart, &frame, size.text).is_some()
 }
 
-/// Margins follow from what is written in them: tick labels on the left, names of lines on the right.
-fn layout(chart: &LineChart, size: &Size, x_range: (f64, f64), y_range: (f64, f64)) -> (Frame, Vec<Tick>) {
+/// Margins follow from what is written in them: tick labels on the left, names of lines on the right, one
+/// or two lines of text below. Returns the frame and the ticks of x and y.
+fn layout(
+    chart: &LineChart,
+    size: &Size,
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+) -> (Frame, Vec<Tick>, Vec<Tick>) {
     let y_range = padded(y_range, chart.log_y, size.y_ticks);
-    let ticks = match chart.log_y {
+    let y_ticks = match chart.log_y {
         true => log_ticks(y_range.0, y_range.1, size.y_ticks),
         false => linear_ticks(y_range.0, y_range.1, size.y_ticks),
     };
-    let widest = ticks.iter().map(|tick| text_width(&tick.label, size.text)).fold(0.0, f64::max);
+    let widest = y_ticks.iter().map(|tick| text_width(&tick.label, size.text)).fold(0.0, f64::max);
     let names = chart.lines.iter().map(|line| text_width(&line.name, size.text)).fold(0.0, f64::max);
     let right = if size.end_labels && chart.lines.len() > 1 && names <= labels::WIDEST {
         names + labels::LEADER + 6.0
     } else {
-        14.0
+        20.0
     };
-    let top = if chart.y_label.is_empty() { 12.0 } else { size.text + 18.0 };
-    let below = 2.0 * size.text + 14.0 + if chart.x_label.is_empty() { 0.0 } else { size.text + 4.0 };
-    let (left, bottom) = (widest + 10.0, size.height - below);
-    let x = Scale { low: x_range.0, high: x_range.1, start: left, end: size.width - right, log: false };
-    let y = Scale { low: y_range.0, high: y_range.1, start: bottom, end: top, log: chart.log_y };
-    (Frame { x, y }, ticks)
+    let (start, end) = (widest + 10.0, size.width - right);
+    let x_ticks = chart.x_axis.ticks(x_range.0, x_range.1, end - start);
+    let has_second_line = !chart.x_label.is_empty() || x_ticks.iter().any(|tick| tick.context.is_some());
+    let below = size.text + 12.0 + if has_second_line { size.text + 5.0 } else { 0.0 };
+    let x = Scale { low: x_range.0, high: x_range.1, start, end, log: false };
+    let y = Scale { low: y_range.0, high: y_range.1, start: size.height - below, end: 9.0, log: chart.log_y };
+    (Frame { x, y }, x_ticks, y_ticks)
 }
 
 fn padded((low, high): (f64, f64), log: bool, ticks: usize) -> (f64, f64) {
@@ -146,15 +153,24 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     0.58 * size * text.chars().count() as f64
 }
 
+/// Text that fits into `width`, with an ellipsis in place of what does not.
+pub(super) fn shortened(text: &str, width: f64, size: f64) -> String {
+    if text_width(text, size) <= width {
+        return text.into();
+    }
+    let room = (width / text_width("x", size)).floor().max(1.0) as usize;
+    text.chars().take(room - 1).chain(['…']).collect()
+}
+
 fn contents(chart: &LineChart, size: &Size, x_range: (f64, f64), y_range: (f64, f64)) -> Markup {
-    let (frame, y_ticks) = layout(chart, size, x_range, y_range);
+    let (frame, x_ticks, y_ticks) = layout(chart, size, x_range, y_range);
     let labels = if size.end_labels { labels::place(chart, &frame, size.text) } else { None };
     let mut lines: Vec<&Line> = chart.lines.iter().collect();
     lines.sort_by_key(|line| layer(line.style));
     html! {
         (shade(chart, &frame, size))
-        (y_axis(&y_ticks, &frame, chart, size))
-        (x_axis(&frame, chart, size))
+        (y_axis(&y_ticks, &frame, size))
+        (x_axis(&x_ticks, &frame, chart, size))
         @for line in lines { (stroke(line, &frame)) }
         @for label in labels.unwrap_or_default() { (end_label(&label)) }
         @if size.tooltips { (tooltip::columns(chart, &frame)) }
@@ -190,14 +206,9 @@ fn shade(chart: &LineChart, frame: &Frame, size: &Size) -> Markup {
     }
 }
 
-fn y_axis(ticks: &[Tick], frame: &Frame, chart: &LineChart, size: &Size) -> Markup {
+fn y_axis(ticks: &[Tick], frame: &Frame, size: &Size) -> Markup {
     let (left, right) = (coordinate(frame.x.start), coordinate(frame.x.end));
     html! {
-        @if !chart.y_label.is_empty() {
-            text.axis-name x="0" y=(size.text) {
-                (chart.y_label) @if chart.log_y { tspan.quiet { " (log scale)" } }
-            }
-        }
         @for tick in ticks {
             @let y = frame.y.place(tick.at);
             line.rule x1=(left) x2=(right) y1=(coordinate(y)) y2=(coordinate(y)) {}
@@ -208,15 +219,14 @@ fn y_axis(ticks: &[Tick], frame: &Frame, chart: &LineChart, size: &Size) -> Mark
     }
 }
 
-fn x_axis(frame: &Frame, chart: &LineChart, size: &Size) -> Markup {
-    let ticks = chart.x_axis.ticks(frame.x.low, frame.x.high, frame.x.end - frame.x.start);
+fn x_axis(ticks: &[Tick], frame: &Frame, chart: &LineChart, size: &Size) -> Markup {
     let bottom = frame.y.start;
     html! {
         line.base x1=(coordinate(frame.x.start)) x2=(coordinate(frame.x.end)) y1=(coordinate(bottom)) y2=(coordinate(bottom)) {}
-        @for tick in &ticks {
+        @for tick in ticks {
             @let x = frame.x.place(tick.at);
             @let widest = tick.context.iter().chain([&tick.label]).map(|text| text_width(text, size.text)).fold(0.0, f64::max);
-            @let anchor = if x + widest / 2.0 > size.width { "end" } else { "middle" };
+            @let anchor = anchor(x, widest, size.width);
             line.base x1=(coordinate(x)) x2=(coordinate(x)) y1=(coordinate(bottom)) y2=(coordinate(bottom + 5.0)) {}
             text.tick x=(coordinate(x)) y=(coordinate(bottom + size.text + 8.0)) text-anchor=(anchor) { (tick.label) }
             @if let Some(context) = &tick.context {
@@ -224,8 +234,19 @@ fn x_axis(frame: &Frame, chart: &LineChart, size: &Size) -> Markup {
             }
         }
         @if !chart.x_label.is_empty() {
-            text.axis-name x=(coordinate(frame.x.end)) y=(coordinate(size.height - 6.0)) text-anchor="end" { (chart.x_label) }
+            text.axis-name x=(coordinate(frame.x.end)) y=(coordinate(size.height - 5.0)) text-anchor="end" { (chart.x_label) }
         }
+    }
+}
+
+/// Text is centred on its tick, except where that would cross the edge of the drawing.
+fn anchor(x: f64, text_width: f64, width: f64) -> &'static str {
+    if x < text_width / 2.0 {
+        "start"
+    } else if x + text_width / 2.0 > width {
+        "end"
+    } else {
+        "middle"
     }
 }
 
@@ -265,10 +286,11 @@ fn path_of(points: &[(f64, f64)]) -> String {
 
 fn end_label(label: &EndLabel<'_>) -> Markup {
     let (x, y) = label.end;
-    let path = path_of(&[(x + 3.0, y), (label.x - 14.0, label.y), (label.x - 5.0, label.y)]);
+    let (from, to) = (label.x - labels::SWATCH - 5.0, label.x - 5.0);
     html! {
         g class=(label.line.style.classes()) {
-            path.leader d=(path) {}
+            path.leader d=(path_of(&[(x + 3.0, y), (from, label.y)])) {}
+            path.line d=(path_of(&[(from, label.y), (to, label.y)])) {}
             circle.dot cx=(coordinate(x)) cy=(coordinate(y)) r="2.5" {}
             text.name x=(coordinate(label.x)) y=(coordinate(label.y + 4.5)) { (label.line.name) }
         }
