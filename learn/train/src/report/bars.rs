@@ -3,7 +3,7 @@
 use super::axis::{Scale, extent, is_drawable};
 use super::chart::{caption, heading};
 use super::number::{coordinate, value_text};
-use super::plot::{shortened, text_width};
+use super::plan::{shortened, text_width};
 use super::table::RowKind;
 use maud::{Markup, html};
 

@@ -1,7 +1,8 @@
 //! A line chart: what it holds. [`plot`](super::plot) draws it.
 
 use super::axis::XAxis;
-use super::plot::{self, Size};
+use super::plan::{Plan, Size};
+use super::plot;
 use maud::{Markup, html};
 
 /// One line of a [`LineChart`].
@@ -118,14 +119,16 @@ impl LineChart {
     /// that scales with a drawing is unreadable on a phone; the style sheet shows the one that fits.
     pub(super) fn figure(&self) -> Markup {
         let wide = Size::wide();
-        let labels_fit = plot::end_labels_fit(self, &wide);
+        let narrow = Size::narrow();
+        let plan = Plan::of(self, &wide, None);
+        let has_end_labels = plan.as_ref().is_some_and(|plan| !plan.end_labels.is_empty());
         html! {
-            figure class=(if labels_fit { "chart labelled" } else { "chart" }) {
+            figure class=(if has_end_labels { "chart labelled" } else { "chart" }) {
                 (heading(&self.title))
                 (legend(self.lines.iter()))
                 (y_name(self))
-                (plot::draw(self, &wide, None))
-                (plot::draw(self, &Size::narrow(), None))
+                (plot::draw(self, &wide, plan.as_ref()))
+                (plot::draw(self, &narrow, Plan::of(self, &narrow, None).as_ref()))
                 (caption(&self.caption))
             }
         }

@@ -1,7 +1,8 @@
 //! Small multiples: the same kind of chart side by side, to be compared at a glance.
 
 use super::chart::{LineChart, caption, heading, legend, y_name};
-use super::plot::{self, Size};
+use super::plan::{Plan, Size, y_extent};
+use super::plot;
 use maud::{Markup, html};
 
 /// Several small charts in a grid, with one legend for all of them.
@@ -44,7 +45,8 @@ impl ChartGrid {
     pub(super) fn figure(&self) -> Markup {
         // A linear and a logarithmic axis cannot be the same.
         let comparable = self.same_y && self.charts.windows(2).all(|pair| pair[0].log_y == pair[1].log_y);
-        let y_range = if comparable { plot::y_extent(self.charts.iter()) } else { None };
+        let y_range = if comparable { y_extent(self.charts.iter()) } else { None };
+        let size = Size::panel();
         html! {
             figure.chart {
                 (heading(&self.title))
@@ -54,7 +56,7 @@ impl ChartGrid {
                         div.panel {
                             @if !chart.title.is_empty() { h4 { (chart.title) } }
                             (y_name(chart))
-                            (plot::draw(chart, &Size::panel(), y_range))
+                            (plot::draw(chart, &size, Plan::of(chart, &size, y_range).as_ref()))
                             (caption_of_panel(&chart.caption))
                         }
                     }

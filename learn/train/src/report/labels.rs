@@ -2,7 +2,7 @@
 
 use super::axis::is_drawable;
 use super::chart::{Line, LineChart};
-use super::plot::{Frame, text_width};
+use super::plan::{Frame, text_width};
 
 /// Names wider than this (pixels) would squeeze the chart.
 pub(super) const WIDEST: f64 = 190.0;

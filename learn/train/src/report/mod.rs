@@ -15,6 +15,7 @@ mod labels;
 mod number;
 mod page;
 mod palette;
+mod plan;
 mod plot;
 mod table;
 #[cfg(test)]

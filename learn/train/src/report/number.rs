@@ -7,7 +7,7 @@ pub(super) fn tick_text(value: f64, step: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
-    if value.abs() >= 1e7 || step.abs() < 1e-5 {
+    if value.abs() >= 1e9 || step.abs() < 1e-5 {
         return scientific(value, 2);
     }
     let decimals = (-(step.abs().log10() + 1e-9).floor()).clamp(0.0, 8.0) as usize;
@@ -96,7 +96,7 @@ mod tests {
             (1.0, 0.25, "1.0"),
             (12500.0, 500.0, "12,500"),
             (-1500.0, 500.0, "−1,500"),
-            (2.5e7, 5e6, "2.5×10⁷"),
+            (2.5e9, 5e8, "2.5×10⁹"),
             (1e-6, 1e-6, "10⁻⁶"),
         ];
         for (value, step, expected) in cases {

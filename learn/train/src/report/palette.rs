@@ -12,8 +12,8 @@ pub(super) const PAGE: Colour = Colour { light: "#fcfcfa", dark: "#15181c" };
 /// Headings, and lines of what was observed.
 pub(super) const INK: Colour = Colour { light: "#1a1d21", dark: "#f1f3f5" };
 
-/// Found by a search that kept every pair, and every colour and the ink, apart for readers with normal vision, protanopia and
-/// deuteranopia, and every colour readable against the page; the tests hold both.
+/// Found by a search that kept every pair, and every colour and the ink, apart for readers with normal
+/// vision, protanopia and deuteranopia, and every colour readable against the page; the tests hold both.
 pub(super) const COLOURS: [Colour; 6] = [
     Colour { light: "#1f7ef0", dark: "#3b93f7" },
     Colour { light: "#c08212", dark: "#dc7410" },

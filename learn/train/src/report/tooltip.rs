@@ -3,7 +3,7 @@
 use super::axis::is_drawable;
 use super::chart::{Line, LineChart};
 use super::number::{coordinate, value_text};
-use super::plot::Frame;
+use super::plan::Frame;
 use maud::{Markup, html};
 
 /// More columns than this are too narrow to point at, and make large files.
