@@ -1,1 +1,3 @@
 //! Optimisers, schedules, the trainer, weights on disk and reports.
+
+pub mod report;
