@@ -3,8 +3,10 @@
 pub mod elementwise;
 pub mod isa;
 pub mod math;
+pub mod norm;
 pub mod random;
 pub mod reduce;
 pub mod simd;
+pub mod softmax;
 
 pub use isa::{Isa, isa};
