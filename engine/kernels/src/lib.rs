@@ -7,8 +7,10 @@ pub mod gemm;
 pub mod isa;
 pub mod math;
 pub mod pool;
+pub mod norm;
 pub mod random;
 pub mod reduce;
 pub mod simd;
+pub mod softmax;
 
 pub use isa::{Isa, isa};
