@@ -1,1 +1,38 @@
 //! Time-series forecasting: frames, windows, models, backtests.
+//!
+//! The data layer reads a file into a [`Frame`] of series on a regular grid (gaps are masked, never
+//! invented), splits it, scales it with statistics of the training rows only, and indexes its windows
+//! lazily, so that memory stays that of the data whatever the lookback and horizon.
+//!
+//! ```
+//! use bessemer_forecast::{Split, WindowIndex, WindowOptions, air_passengers};
+//!
+//! let frame = air_passengers::frame();
+//! let split = Split::holdout(frame.series[0].len(), 12, 12).unwrap();
+//! let options = WindowOptions { lookback: 24, horizon: 12, ..WindowOptions::default() };
+//! let windows = WindowIndex::new(&frame, &[split.train], &options).unwrap();
+//! assert_eq!(windows.len(), 120 - 24 - 12 + 1);
+//! ```
+
+pub mod air_passengers;
+pub mod baselines;
+mod error;
+mod frame;
+mod frequency;
+pub mod metrics;
+mod read;
+mod scaler;
+mod shuffle;
+mod split;
+mod time;
+mod window;
+
+pub use error::{Error, Result};
+pub use frame::{Frame, History, Note, Series};
+pub use frequency::Frequency;
+pub use read::{Layout, ReadOptions, read};
+pub use scaler::{Scaler, ScalerKind, fit_scalers, inverse_frame, scale_frame};
+pub use shuffle::Permutation;
+pub use split::Split;
+pub use time::{Precision, TimeKind, TimeStyle, Timestamp};
+pub use window::{Window, WindowIndex, WindowOptions};

@@ -1,0 +1,169 @@
+//! What can go wrong, each with the place, the value and the remedy.
+
+use std::path::PathBuf;
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything the forecasting system refuses.
+///
+/// `row` is the line of a text file, counted from 1 with the header as line 1, or the record of a
+/// Parquet file counted from 1.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)] // the message of each variant says what its fields are
+pub enum Error {
+    #[error("`{path}`: cannot {action}: {source}", path = path.display())]
+    Io { path: PathBuf, action: &'static str, source: std::io::Error },
+
+    #[error("`{file}`: {bytes} bytes is over the limit of {limit}; split the file or raise `bytes_max`")]
+    FileTooLarge { file: String, bytes: u64, limit: u64 },
+
+    #[error("`{file}`: {rows} rows or more is over the limit of {limit}; split the file or raise `rows_max`")]
+    TooManyRows { file: String, rows: usize, limit: usize },
+
+    #[error("`{file}`: not a CSV file: {reason}; {remedy}")]
+    NotCsv { file: String, reason: String, remedy: &'static str },
+
+    #[error(
+        "`{file}`: cannot be read as Parquet: {reason}; write it again uncompressed or with Snappy or Zstandard"
+    )]
+    Parquet { file: String, reason: String },
+
+    #[error("`{file}`: unknown extension; name the file `.csv` or `.parquet`")]
+    UnknownFormat { file: String },
+
+    #[error("`{file}`: there are no rows of data{below}; add rows or read another file")]
+    NoRows { file: String, below: &'static str },
+
+    #[error(
+        "`{file}`: row {row}: {found} cells, but the header has {expected}; \
+         complete the row, or quote a cell that contains the separator"
+    )]
+    RaggedRow { file: String, row: usize, found: usize, expected: usize },
+
+    #[error("`{file}`: there is no {role} column{wanted}; the columns are {columns}; {remedy}")]
+    MissingColumn { file: String, role: &'static str, wanted: String, columns: String, remedy: String },
+
+    #[error("`{file}`: the column `{column}` appears twice; rename one of them")]
+    DuplicateColumn { file: String, column: String },
+
+    #[error(
+        "`{file}`: column `{column}` has the type {found}, which is not {wanted}; cast it or choose another"
+    )]
+    ColumnType { file: String, column: String, found: String, wanted: &'static str },
+
+    #[error("`{file}`: row {row}, column `{column}`: {value:?} is not {wanted}; {remedy}")]
+    BadTimestamp {
+        file: String,
+        row: usize,
+        column: String,
+        value: String,
+        wanted: &'static str,
+        remedy: &'static str,
+    },
+
+    #[error(
+        "`{file}`: row {row}, column `{column}`: {value:?} is not a number; \
+         write it with a decimal point, or leave the cell empty if the value is missing"
+    )]
+    BadNumber { file: String, row: usize, column: String, value: String },
+
+    #[error(
+        "`{file}`: row {row}, column `{column}`: {value:?} is infinite or beyond single precision; \
+         correct it, or leave the cell empty if the value is missing"
+    )]
+    Infinite { file: String, row: usize, column: String, value: String },
+
+    #[error("`{file}`: row {row}, column `{column}`: the series has no name; fill in its id")]
+    EmptyId { file: String, row: usize, column: String },
+
+    #[error(
+        "`{file}`: series `{series}`: {time} appears twice, in row {first} and row {second}; \
+         remove one of the rows, or name the column that tells the series apart as the id"
+    )]
+    DuplicateTimestamp { file: String, series: String, time: String, first: usize, second: usize },
+
+    #[error(
+        "`{file}`: row {row}: series `{series}`: {time} is not a whole number of steps of `{frequency}` \
+         after {start}; correct it, resample to a regular grid, or give the frequency"
+    )]
+    OffGrid { file: String, row: usize, series: String, time: String, start: String, frequency: String },
+
+    #[error(
+        "`{file}`: row {row}: series `{series}`: reaching {time} in steps of `{frequency}` takes {steps} steps \
+         for {rows} rows of data, more than is allowed (100 per row + 10,000); \
+         correct the timestamp or give the frequency"
+    )]
+    GapTooLarge {
+        file: String,
+        row: usize,
+        series: String,
+        time: String,
+        frequency: String,
+        steps: u64,
+        rows: usize,
+    },
+
+    #[error(
+        "`{file}`: the frequency cannot be told, since no series has two timestamps; give the frequency, such as `h`"
+    )]
+    FrequencyUnknown { file: String },
+
+    #[error("`{file}`: the frequency `{frequency}` does not fit a time column of {kind}; {remedy}")]
+    FrequencyKind { file: String, frequency: String, kind: &'static str, remedy: &'static str },
+
+    #[error(
+        "frequency {value:?} is not known; write s, min, h, D, B, W, MS, ME, QS, YS or a whole number, with a count before it if needed, such as 15min"
+    )]
+    BadFrequency { value: String },
+
+    #[error("scaler {value:?} is not known; choose none, standard, robust or minmax")]
+    BadScaler { value: String },
+
+    #[error(
+        "series `{series}`: {rows} rows, but {needs} needs at least {minimum}; \
+         shorten the lookback or the horizon, or drop the series"
+    )]
+    SeriesTooShort { series: String, rows: usize, needs: String, minimum: usize },
+
+    #[error(
+        "series `{series}`: no value is observed in rows {start} to {end} of the training range; \
+         widen the range or drop the series"
+    )]
+    NothingObserved { series: String, start: usize, end: usize },
+
+    #[error(
+        "series `{series}`: rows {start} to {end} reach beyond its {rows} rows; split by the length of each series"
+    )]
+    RangeBeyondSeries { series: String, start: usize, end: usize, rows: usize },
+
+    #[error("{what} is {value}; it must be at least {minimum}")]
+    TooSmall { what: &'static str, value: usize, minimum: usize },
+
+    #[error("{found} {what} for {expected} series; give one for each series")]
+    CountMismatch { what: &'static str, found: usize, expected: usize },
+
+    #[error(
+        "a split of {rows} rows into {validation} for validation and {test} for test leaves no training rows; \
+         shorten them"
+    )]
+    SplitTooLarge { rows: usize, validation: usize, test: usize },
+
+    #[error(
+        "series `{series}`: forecast step {step} after {start} is beyond the year 9999; shorten the horizon"
+    )]
+    TimeOutOfRange { series: String, start: String, step: usize },
+
+    #[error("series `{series}`: column `{column}` has {found} values where {expected} were expected")]
+    PredictionLength { series: String, column: String, found: usize, expected: usize },
+}
+
+/// A value short enough to stand in a message.
+pub(crate) fn shorten(value: &str) -> String {
+    const LENGTH_MAX: usize = 60;
+    match value.char_indices().nth(LENGTH_MAX) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_string(),
+    }
+}
