@@ -1,0 +1,127 @@
+"""Times one training step in PyTorch: forward, backward, AdamW.
+
+    python torch_step.py --model encoder|mlp --threads 2 [--compile] [--optimizer fused]
+"""
+
+import argparse
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from measure import measure, print_step_report
+
+BATCH, TOKENS, FEATURES, OUTPUT = 224, 42, 16, 96
+WIDTH, HEADS, FEED_FORWARD, LAYERS = 128, 8, 256, 3
+
+
+class EncoderLayer(nn.Module):
+    """What `nn.TransformerEncoderLayer` computes, without the checks around it
+    (its fast path is for inference only), attention in PyTorch's fused form."""
+
+    def __init__(self):
+        super().__init__()
+        self.query_key_value = nn.Linear(WIDTH, 3 * WIDTH)
+        self.project = nn.Linear(WIDTH, WIDTH)
+        self.norm1 = nn.LayerNorm(WIDTH, eps=1e-5)
+        self.linear1 = nn.Linear(WIDTH, FEED_FORWARD)
+        self.linear2 = nn.Linear(FEED_FORWARD, WIDTH)
+        self.norm2 = nn.LayerNorm(WIDTH, eps=1e-5)
+
+    def forward(self, x):
+        x = self.norm1(x + self.attend(x))
+        return self.norm2(x + self.linear2(F.gelu(self.linear1(x))))
+
+    def attend(self, x):
+        batch, tokens, width = x.shape
+        packed = self.query_key_value(x).view(batch, tokens, 3, HEADS, width // HEADS)
+        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
+        context = F.scaled_dot_product_attention(query, key, value)
+        return self.project(context.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(FEATURES, WIDTH)
+        self.position = nn.Parameter(torch.empty(TOKENS, WIDTH).uniform_(-0.02, 0.02))
+        self.layers = nn.ModuleList(EncoderLayer() for _ in range(LAYERS))
+        self.head = nn.Linear(TOKENS * WIDTH, OUTPUT)
+
+    def forward(self, x):
+        x = self.embed(x) + self.position
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x.flatten(1))
+
+
+def mlp():
+    return nn.Sequential(
+        nn.Linear(96, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 96)
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=["encoder", "mlp"], required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="torch.compile the forward and loss")
+    parser.add_argument(
+        "--optimizer", choices=["fused", "foreach", "compiled"], default="fused",
+        help="how AdamW's update runs: one fused kernel, lists of tensors, or torch.compile",
+    )
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    if args.model == "encoder":
+        model, input_shape, target_shape = Encoder(), (BATCH, TOKENS, FEATURES), (BATCH, OUTPUT)
+    else:
+        model, input_shape, target_shape = mlp(), (32, 96), (32, 96)
+    x, y = torch.randn(input_shape), torch.randn(target_shape)
+
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01,
+        **({"fused": True} if args.optimizer == "fused" else {"foreach": True}),
+    )
+    update = torch.compile(optimizer.step) if args.optimizer == "compiled" else optimizer.step
+
+    def compute_loss(x, y):
+        return F.mse_loss(model(x), y)
+
+    if args.compile:
+        compute_loss = torch.compile(compute_loss)
+
+    def step():
+        loss = compute_loss(x, y)
+        loss.backward()
+        update()
+        optimizer.zero_grad(set_to_none=True)
+        return loss
+
+    first = step().item()
+    step_ms = measure(step)
+    print_step_report(
+        args.model, args.threads, step_ms,
+        sum(parameter.numel() for parameter in model.parameters()),
+        [first, step().item()],
+        {
+            "torch": torch.__version__,
+            "mkl": _configured("Math Kernel Library Version"),
+            "onednn": _configured("MKL-DNN"),
+            "vector code": torch.backends.cpu.get_cpu_capability(),
+        },
+    )
+
+
+def _configured(name):
+    """The line of PyTorch's build description that names a library, shortened."""
+    for line in torch.__config__.show().splitlines():
+        if name in line:
+            words = line.split(name, 1)[1].split()
+            return words[0]
+    return None
+
+
+if __name__ == "__main__":
+    main()
