@@ -6,8 +6,8 @@ pub mod gemm;
 
 pub mod isa;
 pub mod math;
-pub mod pool;
 pub mod norm;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod simd;

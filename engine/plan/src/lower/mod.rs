@@ -1,9 +1,13 @@
 //! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
 
+mod cross_entropy;
+mod dropout;
 mod elementwise;
 mod linear;
 mod matmul;
+mod norm;
 mod reduce;
+mod softmax;
 
 use bessemer_graph::{Graph, Node, Op, Type};
 
@@ -92,6 +96,15 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::MatMul(op) => matmul::lower(op, site),
         Op::Linear(op) => linear::lower(op, site),
         Op::Reduce(op) => reduce::lower(op, site),
+        Op::Softmax(op) => softmax::forward(op, site),
+        Op::SoftmaxGrad(op) => softmax::backward(op, site),
+        Op::LayerNorm(op) => norm::layer_norm(op, site),
+        Op::LayerNormGrad(_) => norm::layer_norm_grad(site),
+        Op::RmsNorm(op) => norm::rms_norm(op, site),
+        Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
+        Op::Dropout(op) => dropout::lower(op, site),
+        Op::CrossEntropy(op) => cross_entropy::forward(op, site),
+        Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
         _ => Err(site.unsupported("is handled before calls are made")),
     }
 }
