@@ -1,6 +1,7 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
 pub mod arena;
+pub mod chunks;
 pub mod elementwise;
 pub mod gemm;
 
