@@ -9,9 +9,11 @@ pub mod isa;
 pub mod math;
 pub mod norm;
 pub mod pool;
+pub mod optimizer;
 pub mod random;
 pub mod reduce;
 pub mod simd;
 pub mod softmax;
+pub mod transpose;
 
 pub use isa::{Isa, isa};
