@@ -4,12 +4,11 @@ pub mod arena;
 pub mod chunks;
 pub mod elementwise;
 pub mod gemm;
-
 pub mod isa;
 pub mod math;
 pub mod norm;
-pub mod pool;
 pub mod optimizer;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod simd;

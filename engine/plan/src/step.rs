@@ -179,6 +179,11 @@ impl Executable {
         &self.plan
     }
 
+    /// Numbers in each input of a whole batch.
+    pub fn input_lens(&self) -> impl Iterator<Item = usize> + '_ {
+        self.plan.input_lens.iter().map(|len| len / self.batching.micro_batch * self.batching.batch)
+    }
+
     /// Floating-point operations of a run.
     pub fn flops(&self) -> f64 {
         let full = self.batching.batch / self.batching.micro_batch;
@@ -223,8 +228,7 @@ impl Executable {
                 names: self.input_names.join(", "),
             });
         }
-        for ((input, name), len) in batch.inputs.iter().zip(&self.input_names).zip(&self.plan.input_lens) {
-            let expected = len / self.batching.micro_batch * self.batching.batch;
+        for ((input, name), expected) in batch.inputs.iter().zip(&self.input_names).zip(self.input_lens()) {
             if input.len() != expected {
                 return Err(PlanError::Input {
                     name: name.clone(),

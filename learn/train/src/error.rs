@@ -15,7 +15,9 @@ pub enum TrainError {
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// The loss is no number any more.
-    #[error("the loss is {loss} at step {step}; lower the learning rate, clip the gradient or check the data")]
+    #[error(
+        "the loss is {loss} at step {step}; lower the learning rate, clip the gradient or check the data"
+    )]
     NotFinite {
         /// The step, counted from 1.
         step: u64,

@@ -108,7 +108,11 @@ impl OptimizerState {
             Optimizer::Sgd { momentum, .. } => usize::from(momentum != 0.0),
             Optimizer::Adam { .. } | Optimizer::AdamW { .. } => 2,
             Optimizer::RmsProp { momentum, centered, .. } => {
-                if centered { 3 } else { 1 + usize::from(momentum != 0.0) }
+                if centered || momentum != 0.0 {
+                    3
+                } else {
+                    1
+                }
             }
         };
         let chunks: usize = spans.iter().map(|s| s.len().div_ceil(CHUNK)).sum();
@@ -146,7 +150,8 @@ impl OptimizerState {
             for span in self.spans.clone() {
                 let squares = &self.squares[first_chunk..];
                 first_chunk += span.len().div_ceil(CHUNK);
-                let update = Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale: 1.0 };
+                let update =
+                    Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale: 1.0 };
                 let [m, v, w] = &mut self.memory;
                 let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
                 let [m, v, w] = [part(m, &span), part(v, &span), part(w, &span)];
@@ -233,7 +238,7 @@ impl Update {
         match self.optimizer {
             Optimizer::Sgd { momentum, dampening, nesterov, weight_decay } => {
                 let settings = kernel::Sgd { learning_rate, momentum, dampening, nesterov, weight_decay };
-                kernel::sgd(settings, self.step, scale, p, g, m);
+                kernel::sgd(settings, self.step == 1, scale, p, g, m);
             }
             Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
                 let settings = kernel::Adam { learning_rate, beta1, beta2, eps, weight_decay };
@@ -244,7 +249,8 @@ impl Update {
                 kernel::adamw(settings, self.step, scale, p, g, m, v);
             }
             Optimizer::RmsProp { alpha, eps, momentum, centered, weight_decay } => {
-                let settings = kernel::RmsProp { learning_rate, alpha, eps, weight_decay, momentum, centered };
+                let settings =
+                    kernel::RmsProp { learning_rate, alpha, eps, weight_decay, momentum, centered };
                 kernel::rmsprop(settings, scale, p, g, m, v, w);
             }
         }

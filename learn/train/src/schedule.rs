@@ -88,7 +88,9 @@ impl Schedule {
             Schedule::Constant => 1.0,
             Schedule::Step { every, gamma } => gamma.powi((step / every.max(1)) as i32),
             Schedule::Exponential { gamma } => gamma.powf(step as f64),
-            Schedule::Cosine { warmup, .. } | Schedule::Linear { warmup, .. } if step < warmup => ramp(warmup),
+            Schedule::Cosine { warmup, .. } | Schedule::Linear { warmup, .. } if step < warmup => {
+                ramp(warmup)
+            }
             Schedule::Cosine { warmup, total, floor } => {
                 let wave = 0.5 * (1.0 + (std::f64::consts::PI * done(warmup, total)).cos());
                 floor + (1.0 - floor) * wave

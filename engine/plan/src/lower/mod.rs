@@ -5,6 +5,7 @@ mod dropout;
 mod elementwise;
 mod linear;
 mod matmul;
+mod movement;
 mod norm;
 mod reduce;
 mod softmax;
@@ -96,6 +97,13 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::MatMul(op) => matmul::lower(op, site),
         Op::Linear(op) => linear::lower(op, site),
         Op::Reduce(op) => reduce::lower(op, site),
+        Op::BroadcastTo(_) => movement::broadcast(site),
+        Op::Permute(op) => movement::permute(op, site),
+        Op::Slice(op) => movement::slice(op, site),
+        Op::Pad(op) => movement::pad(op, site),
+        Op::Concat(op) => movement::concat(op, site),
+        Op::Unfold(op) => movement::unfold(op, site),
+        Op::Fold(op) => movement::fold(op, site),
         Op::Softmax(op) => softmax::forward(op, site),
         Op::SoftmaxGrad(op) => softmax::backward(op, site),
         Op::LayerNorm(op) => norm::layer_norm(op, site),
