@@ -286,4 +286,5 @@ fn observed_origins(observed: &[bool], windows: &SeriesWindows, options: &Window
 
 #[cfg(test)]
 #[path = "window_tests.rs"]
+#[allow(clippy::single_range_in_vec_init)] // one range of rows for a frame of one series
 mod tests;

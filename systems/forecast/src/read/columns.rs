@@ -60,7 +60,13 @@ pub(super) fn find(
                 }
                 _ => header.require(&time)?,
             };
-            Ok(Roles::Long { id, time, target: header.require(&target)? })
+            let target = match header.find(&target)? {
+                None if options.target.is_none() => {
+                    only_other(names.len(), id, time).map_or_else(|| header.require(&target), Ok)?
+                }
+                _ => header.require(&target)?,
+            };
+            Ok(Roles::Long { id, time, target })
         }
         Layout::Wide => {
             let fallback = || header.usual(&WIDE_TIME).or_else(|| is_date(0).then_some(0));
@@ -76,6 +82,12 @@ pub(super) fn find(
             Ok(Roles::Wide { time, values })
         }
     }
+}
+
+/// Beside an id and a time, the only other column is the target whatever its name.
+fn only_other(columns: usize, id: Option<usize>, time: usize) -> Option<usize> {
+    let mut others = (0..columns).filter(|column| *column != time && Some(*column) != id);
+    (id.is_some() && columns == 3).then(|| others.next())?
 }
 
 /// A note of the columns that a long file has and nobody reads.

@@ -30,6 +30,7 @@ fn layouts_and_names_are_recognised() {
         ("unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\n", "a 2024-01-01 D: 1 2\n"),
         ("item_id,timestamp,target\na,2024-01-01,1\na,2024-01-02,2\n", "a 2024-01-01 D: 1 2\n"),
         ("id,date,value\na,1,1\nb,1,5\na,2,2\nb,2,6\n", "a 1 1: 1 2\nb 1 1: 5 6\n"),
+        ("unique_id,ds,sales\na,2024-01-01,1\na,2024-01-02,2\n", "a 2024-01-01 D: 1 2\n"),
         ("ds,y\n2024-01-01,1\n2024-01-02,2\n", "sales 2024-01-01 D: 1 2\n"),
         ("\"Month\",\"Pounds\"\n\"1962-01\",1\n\"1962-02\",2\n\n", "Pounds 1962-01 MS: 1 2\n"),
         ("date,a,b\n2024-01-01,1,3\n2024-01-02,2,4\n", "a 2024-01-01 D: 1 2\nb 2024-01-01 D: 3 4\n"),
