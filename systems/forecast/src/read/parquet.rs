@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::columns::{self, Roles};
 use super::grid::{Column, Group, assemble};
-use super::{Layout, ReadOptions, Source};
+use super::{ReadOptions, Source};
 use crate::error::{Error, Result, shorten};
 use crate::frame::Frame;
 use crate::time::{DAY, Precision, TimeKind, TimeStyle, Timestamp};
@@ -27,18 +27,10 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
     let fields: Vec<Field> = builder.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let is_date = |column: usize| fields.get(column).is_some_and(|field| is_calendar(field.data_type()));
-    // A row for each series is a shape of text files only.
-    let layout = if options.layout == Layout::SeriesPerRow { Layout::Auto } else { options.layout };
-    let roles = match columns::find(source, &names, &ReadOptions { layout, ..options.clone() }, is_date)? {
-        Roles::SeriesPerRow => {
-            columns::find(source, &names, &ReadOptions { layout: Layout::Wide, ..options.clone() }, is_date)?
-        }
-        roles => roles,
-    };
+    let roles = columns::find(source, &names, options, is_date)?;
     let used: Vec<usize> = match &roles {
         Roles::Long { id, time, target } => [Some(*time), Some(*target), *id].into_iter().flatten().collect(),
         Roles::Wide { time, values } => std::iter::once(*time).chain(values.iter().copied()).collect(),
-        Roles::SeriesPerRow => vec![],
     };
     let mask = ProjectionMask::roots(builder.parquet_schema(), used.iter().copied());
     let reader = builder.with_projection(mask).build().map_err(|error| broken(error.to_string()))?;
@@ -63,7 +55,6 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         match &roles {
             Roles::Long { id, time, target } => table.take_long(&batch, *id, *time, *target, &mut long)?,
             Roles::Wide { time, values } => table.take_wide(&batch, *time, values, &mut wide)?,
-            Roles::SeriesPerRow => {}
         }
         table.rows += batch.num_rows();
     }

@@ -73,3 +73,24 @@ fn options_choose_what_is_not_recognised() {
     let frame = read_text("date,a\n2024-01-01 00:00,1\n2024-01-01 04:00,2\n", &weekly).unwrap();
     assert_eq!(show(&frame), "a 2024-01-01 00:00 2h: 1 _ 2\n");
 }
+
+#[test]
+fn rows_out_of_order_are_sorted_and_noted() {
+    let text = "unique_id,ds,y\na,2024-01-03,3\nb,2024-01-01,7\na,2024-01-01,1\nb,2024-01-02,8\n";
+    let daily = ReadOptions { frequency: Some("D".parse().unwrap()), ..ReadOptions::default() };
+    let frame = read_text(text, &daily).unwrap();
+    assert_eq!(show(&frame), "a 2024-01-01 D: 1 _ 3\nb 2024-01-01 D: 7 8\n");
+    insta::assert_snapshot!(notes(&frame), @r###"
+    rows were not in the order of time; sorted
+    series `a`: 1 missing `D` step is masked
+    "###);
+}
+
+#[test]
+fn notes_of_many_series_are_summed_up() {
+    let header: String = (0..15).map(|n| format!(",c{n}")).collect();
+    let text = format!("date{header}\n2024-01-01{}\n2024-01-02{}\n", ",1".repeat(15), ",".repeat(15));
+    let frame = read_text(text, &ReadOptions::default()).unwrap();
+    assert_eq!(frame.notes.len(), 1 + 10 + 1);
+    assert_eq!(frame.notes[11].to_string(), "5 more series: 5 missing values are masked");
+}

@@ -41,7 +41,7 @@ fn missing_months_are_masked() {
     let Some(frame) = read_data("small/monthly-milk-incomplete.csv") else { return };
     insta::assert_snapshot!(notes(&frame), @r###"
     the frequency `MS` was taken from the rows
-    series `Pounds per cow`: 13 missing steps of `MS` are masked
+    series `Pounds per cow`: 13 missing `MS` steps are masked
     "###);
     let milk = &frame.series[0];
     assert_eq!((milk.id.as_str(), milk.len()), ("Pounds per cow", 14 * 12));
