@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::frequency::Frequency;
+
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -88,7 +90,7 @@ pub enum Error {
         "`{file}`: row {row}: series `{series}`: {time} is not a whole number of steps of `{frequency}` \
          after {start}; correct it, resample to a regular grid, or give the frequency"
     )]
-    OffGrid { file: String, row: usize, series: String, time: String, start: String, frequency: String },
+    OffGrid { file: String, row: usize, series: String, time: String, start: Box<str>, frequency: Frequency },
 
     #[error(
         "`{file}`: row {row}: series `{series}`: reaching {time} in steps of `{frequency}` takes {steps} steps \
@@ -100,7 +102,7 @@ pub enum Error {
         row: usize,
         series: String,
         time: String,
-        frequency: String,
+        frequency: Frequency,
         steps: u64,
         rows: usize,
     },

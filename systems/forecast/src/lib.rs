@@ -26,6 +26,7 @@ mod shuffle;
 mod split;
 mod time;
 mod window;
+mod write;
 
 pub use error::{Error, Result};
 pub use frame::{Frame, History, Note, Series};
@@ -36,3 +37,4 @@ pub use shuffle::Permutation;
 pub use split::Split;
 pub use time::{Precision, TimeKind, TimeStyle, Timestamp};
 pub use window::{Window, WindowIndex, WindowOptions};
+pub use write::{Predictions, SeriesPredictions, write_predictions};

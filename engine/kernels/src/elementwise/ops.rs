@@ -115,7 +115,7 @@ pub(super) fn gelu_erf_grad<S: Simd>(s: S, x: S::V) -> S::V {
 }
 
 /// 2 sqrt(2 / pi), and its product with the cubic coefficient.
-const TANH_SLOPE: f32 = 1.595_769_1;
+const TANH_SLOPE: f32 = 1.595_769;
 const TANH_CUBIC: f32 = 0.071_354_814;
 
 #[inline(always)]

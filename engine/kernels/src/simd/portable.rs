@@ -204,7 +204,7 @@ impl Simd for Portable {
         unsafe {
             let rows: [[f32; N]; N] = std::array::from_fn(|i| self.load(src.add(i * src_stride)));
             for j in 0..N {
-                self.store(dst.add(j * dst_stride), std::array::from_fn(|i| rows[i][j]));
+                self.store(dst.add(j * dst_stride), rows.map(|row| row[j]));
             }
         }
     }
