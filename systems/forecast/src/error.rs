@@ -157,6 +157,24 @@ pub enum Error {
     )]
     TimeOutOfRange { series: String, start: String, step: usize },
 
+    #[error("there is no model `{name}`{nearest}; the models are {known}")]
+    UnknownModel { name: String, nearest: String, known: String },
+
+    #[error("model `{model}`: {problem}")]
+    ModelSettings { model: &'static str, problem: String },
+
+    #[error("{what}: {problem}; {remedy}")]
+    Option { what: &'static str, problem: String, remedy: &'static str },
+
+    #[error("`{path}`: {problem}", path = path.display())]
+    ModelFolder { path: PathBuf, problem: String },
+
+    #[error("series `{series}` was not in the data the model was fitted on, so its scale is unknown; fit again with it, or with the scaler `none`")]
+    UnknownSeries { series: String },
+
+    #[error(transparent)]
+    Train(#[from] bessemer_train::TrainError),
+
     #[error("series `{series}`: column `{column}` has {found} values where {expected} were expected")]
     PredictionLength { series: String, column: String, found: usize, expected: usize },
 }
@@ -167,5 +185,16 @@ pub(crate) fn shorten(value: &str) -> String {
     match value.char_indices().nth(LENGTH_MAX) {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_string(),
+    }
+}
+
+/// A hint at the name most like the one asked for, if any is.
+pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
+    let score = |k: &&&str| (strsim::jaro_winkler(k, &name.to_lowercase()) * 1e6) as u64;
+    match known.iter().max_by_key(score) {
+        Some(best) if strsim::jaro_winkler(best, &name.to_lowercase()) > 0.7 => {
+            format!(" (did you mean `{best}`?)")
+        }
+        _ => String::new(),
     }
 }
