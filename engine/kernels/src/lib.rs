@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod chunks;
 pub mod elementwise;
+pub mod attention;
 pub mod gemm;
 pub mod isa;
 pub mod math;

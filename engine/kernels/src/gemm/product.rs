@@ -16,7 +16,7 @@ const TILE: usize = 512;
 
 /// A matrix in memory: element (i, j) of batch b is at `ptr + b * batch + i * row + j * col`.
 #[derive(Clone, Copy)]
-pub(super) struct Strided {
+pub(crate) struct Strided {
     pub ptr: *const f32,
     pub batch: usize,
     pub row: usize,
@@ -25,7 +25,7 @@ pub(super) struct Strided {
 
 /// How B is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     /// As panels, from `pack_b`.
     Packed,
     /// As rows of contiguous columns, read in place where whole vectors lie.
@@ -35,7 +35,7 @@ pub(super) enum Layout {
 }
 
 /// `batch` products C[m, n] = A[m, k]·B[k, n], finished by the epilogue.
-pub(super) struct Product {
+pub(crate) struct Product {
     pub batch: usize,
     pub m: usize,
     pub n: usize,
