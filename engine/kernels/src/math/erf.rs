@@ -1,6 +1,7 @@
 //! The error function.
 
-use super::{exp, polynomial};
+use super::exp::exp_within;
+use super::polynomial;
 use crate::simd::Simd;
 
 /// erf x to 1.5 ulp over all x.
@@ -34,8 +35,8 @@ pub fn erf<S: Simd>(s: S, x: S::V) -> S::V {
         ],
     );
     let q = s.sub(s.mul(q, t), t);
-    let far = s.copysign(s.sub(s.splat(1.0), exp(s, q)), x);
-    s.select(s.lt(s.splat(0.927_734_4), size), far, s.select(s.is_nan(x), x, near))
+    let far = s.copysign(s.sub(s.splat(1.0), exp_within(s, q)), x);
+    s.select(s.lt(s.splat(0.927_734_4), size), far, near)
 }
 
 #[cfg(test)]

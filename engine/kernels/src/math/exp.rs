@@ -12,7 +12,18 @@ pub(super) const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
 /// a polynomial of degree 7 serves (the reduction and coefficients of Cephes `expf`).
 #[inline(always)]
 pub fn exp<S: Simd>(s: S, x: S::V) -> S::V {
-    let x = clamp(s, x, -104.5, 89.0);
+    exp_within(s, clamp(s, x, -104.5, 89.0))
+}
+
+/// [`exp`] for x up to 89, which saves limiting it above.
+#[inline(always)]
+pub(crate) fn exp_below<S: Simd>(s: S, x: S::V) -> S::V {
+    exp_within(s, s.max(s.splat(-104.5), x))
+}
+
+/// [`exp`] for x in -104.5 ..= 89, and NaN.
+#[inline(always)]
+pub(super) fn exp_within<S: Simd>(s: S, x: S::V) -> S::V {
     let n = s.round(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
     let exact = s.neg_mul_add(n, s.splat(LN_2.0), x);
     let r = s.neg_mul_add(n, s.splat(LN_2.1), exact);
