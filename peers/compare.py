@@ -42,6 +42,8 @@ def main():
         "comparisons": [],
     }
     print(report.machine_line(result))
+    if warning := report.busy_warning(result):
+        print(warning)
     for name in args.names:
         result["comparisons"].append(compare(name, args))
         print(report.table(result["comparisons"][-1]), flush=True)
@@ -67,7 +69,8 @@ def parse_arguments():
         help=f"default {STEP_ROUNDS} for steps, {FIT_ROUNDS} for fits",
     )
     parser.add_argument(
-        "--only", default="", metavar="TEXT", help="only sides with one of these comma-separated texts in their name",
+        "--only", default="", metavar="TEXT",
+        help="only sides with one of these comma-separated texts in their name",
     )
     parser.add_argument(
         "--data", type=Path,

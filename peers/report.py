@@ -142,6 +142,14 @@ def machine_line(result):
     )
 
 
+def busy_warning(result):
+    """A line for when other work ran at the start, or None."""
+    load = result["machine"]["load_average"][0]
+    if load < 0.5:
+        return None
+    return f"warning: other work was running (load {load}): the times below are not to be trusted"
+
+
 def versions(comparison):
     """Every version that a side reported, once."""
     found = {}
