@@ -1,9 +1,9 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
 pub mod arena;
+pub mod attention;
 pub mod chunks;
 pub mod elementwise;
-pub mod attention;
 pub mod gemm;
 pub mod isa;
 pub mod math;

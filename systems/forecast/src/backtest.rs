@@ -33,7 +33,8 @@ pub enum Baseline {
 
 impl Baseline {
     /// All of them.
-    pub const ALL: [Baseline; 4] = [Baseline::Naive, Baseline::SeasonalNaive, Baseline::Drift, Baseline::Mean];
+    pub const ALL: [Baseline; 4] =
+        [Baseline::Naive, Baseline::SeasonalNaive, Baseline::Drift, Baseline::Mean];
 
     /// The name shown in tables.
     pub fn name(self) -> &'static str {

@@ -169,7 +169,9 @@ pub enum Error {
     #[error("`{path}`: {problem}", path = path.display())]
     ModelFolder { path: PathBuf, problem: String },
 
-    #[error("series `{series}` was not in the data the model was fitted on, so its scale is unknown; fit again with it, or with the scaler `none`")]
+    #[error(
+        "series `{series}` was not in the data the model was fitted on, so its scale is unknown; fit again with it, or with the scaler `none`"
+    )]
     UnknownSeries { series: String },
 
     #[error(transparent)]

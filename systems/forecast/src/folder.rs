@@ -85,7 +85,10 @@ impl Forecaster {
         for s in description.series {
             let scaler = Scaler { shift: s.shift, scale: s.scale };
             if !(s.shift.is_finite() && s.scale.is_finite() && s.scale > 0.0) {
-                return Err(failed(format!("series `{}`: shift {} and scale {} make no sense", s.id, s.shift, s.scale)));
+                return Err(failed(format!(
+                    "series `{}`: shift {} and scale {} make no sense",
+                    s.id, s.shift, s.scale
+                )));
             }
             scalers.push((s.id, scaler));
         }

@@ -90,7 +90,9 @@ impl FitOptions {
     }
 
     fn check(&self, model: &Model) -> Result<()> {
-        for (what, value) in [("horizon", self.horizon), ("lookback", self.lookback), ("windows", self.windows)] {
+        for (what, value) in
+            [("horizon", self.horizon), ("lookback", self.lookback), ("windows", self.windows)]
+        {
             if value == 0 {
                 return Err(Error::TooSmall { what, value, minimum: 1 });
             }
@@ -194,7 +196,11 @@ impl Forecaster {
     }
 
     /// An untrained forecaster whose weights are still to be read.
-    pub(crate) fn untrained(model: Model, options: FitOptions, scalers: Vec<(String, Scaler)>) -> Result<Forecaster> {
+    pub(crate) fn untrained(
+        model: Model,
+        options: FitOptions,
+        scalers: Vec<(String, Scaler)>,
+    ) -> Result<Forecaster> {
         options.check(&model)?;
         let mut t = Trace::new(1, 1, false);
         let lags = t.input("lags", &[options.lookback]);
@@ -240,7 +246,8 @@ impl Forecaster {
             }
             let mut lags = series.values()[rows - lookback..].to_vec();
             if let Some(observed) = series.observed() {
-                let mask: Vec<f32> = observed[rows - lookback..].iter().map(|&o| f32::from(u8::from(o))).collect();
+                let mask: Vec<f32> =
+                    observed[rows - lookback..].iter().map(|&o| f32::from(u8::from(o))).collect();
                 carry_on(&mut lags, &mask);
             }
             let mut forecast = vec![0.0; self.options.horizon];
@@ -256,7 +263,13 @@ impl Forecaster {
     }
 
     /// Forecasts one window: `lags` (in the series' own unit, overwritten) to `forecast`.
-    pub fn predict_lags(&mut self, pool: &Pool, scaler: Scaler, lags: &mut [f32], forecast: &mut [f32]) -> Result<()> {
+    pub fn predict_lags(
+        &mut self,
+        pool: &Pool,
+        scaler: Scaler,
+        lags: &mut [f32],
+        forecast: &mut [f32],
+    ) -> Result<()> {
         scaler.transform(lags);
         let window = match self.options.window_scaler {
             ScalerKind::None => Scaler::IDENTITY,
@@ -284,7 +297,11 @@ impl Forecaster {
 }
 
 /// Writes the training graph: lags, targets and mask to the summed loss.
-fn trace_training(t: &mut Trace, model: &Model, options: &FitOptions) -> std::result::Result<(), bessemer_nn::GraphError> {
+fn trace_training(
+    t: &mut Trace,
+    model: &Model,
+    options: &FitOptions,
+) -> std::result::Result<(), bessemer_nn::GraphError> {
     let lags = t.input("lags", &[options.lookback]);
     let targets = t.input("targets", &[options.horizon]);
     let mask = t.input("mask", &[options.horizon]);

@@ -85,13 +85,20 @@ impl Task for WindowTask<'_> {
         let mut errors = Errors::default();
         let (frame, horizon) = (self.frame, self.options.horizon);
         let (mut y, mut mask, mut x) = (Vec::new(), Vec::new(), Vec::new());
-        let result = predictor.each_batch(pool, parameters, frame, index, self.options.window_scaler, |n, forecasts| {
-            y.resize(n.len() * horizon, 0.0);
-            mask.resize(n.len() * horizon, 0.0);
-            x.resize(n.len() * index.lookback(), 0.0);
-            index.gather(frame, n, &mut x, &mut y, &mut mask);
-            errors.add(&y, forecasts, Some(&mask));
-        });
+        let result = predictor.each_batch(
+            pool,
+            parameters,
+            frame,
+            index,
+            self.options.window_scaler,
+            |n, forecasts| {
+                y.resize(n.len() * horizon, 0.0);
+                mask.resize(n.len() * horizon, 0.0);
+                x.resize(n.len() * index.lookback(), 0.0);
+                index.gather(frame, n, &mut x, &mut y, &mut mask);
+                errors.add(&y, forecasts, Some(&mask));
+            },
+        );
         match result {
             Ok(()) => Ok(self.options.loss.score(&errors)),
             Err(Error::Train(error)) => Err(error),

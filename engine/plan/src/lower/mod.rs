@@ -1,5 +1,6 @@
 //! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
 
+mod attention;
 mod cross_entropy;
 mod dropout;
 mod elementwise;
@@ -110,6 +111,8 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::LayerNormGrad(_) => norm::layer_norm_grad(site),
         Op::RmsNorm(op) => norm::rms_norm(op, site),
         Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
+        Op::Attention(op) => attention::forward(op, site),
+        Op::AttentionGrad(op) => attention::backward(op, site),
         Op::Dropout(op) => dropout::lower(op, site),
         Op::CrossEntropy(op) => cross_entropy::forward(op, site),
         Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),

@@ -20,29 +20,26 @@ pub(super) fn layer_norm(op: &LayerNorm, site: &mut Site) -> Result<Lowered, Pla
 pub(super) fn layer_norm_grad(site: &mut Site) -> Result<Lowered, PlanError> {
     let (rows, d) = (site.input(0).rows(), site.input(0).last());
     let ([x, gamma, mean, rstd, dy], [dx, dgamma, dbeta]) = (site.reads(), site.writes());
-    let accumulate = site.accumulate[1];
-    if site.accumulate[2] != accumulate {
-        return Err(site.unsupported("gamma and beta must be used together wherever they are used"));
-    }
+    let how = [site.accumulate[1], site.accumulate[2]];
     Ok(Lowered::new("layer_norm_backward", move |f| {
-        let accumulate = f.accumulates(accumulate);
+        let accumulate = how.map(|how| f.accumulates(how));
         let operands = f.operands([&x, &gamma, &mean, &rstd, &dy], [&dx, &dgamma, &dbeta]);
         let ([x, gamma, mean, rstd, dy], [dx, dgamma, dbeta]) = (operands.reads, operands.writes);
-        kernel::layer_norm_backward(
-            x,
-            Some(gamma),
-            mean,
-            rstd,
-            dy,
-            None,
-            dx,
-            Some(dgamma),
-            Some(dbeta),
-            accumulate,
-            rows,
-            d,
-        );
-    }))
+        let mut backward = |dgamma: &mut [f32], dbeta: &mut [f32], add| {
+            let (gamma, dgamma, dbeta) = (Some(gamma), Some(dgamma), Some(dbeta));
+            kernel::layer_norm_backward(x, gamma, mean, rstd, dy, None, dx, dgamma, dbeta, add, rows, d);
+        };
+        if accumulate[0] == accumulate[1] {
+            return backward(dgamma, dbeta, accumulate[0]);
+        }
+        // One of the two is shared with another layer: it adds, the other doesn't.
+        let (a, b) = operands.scratch[..2 * d].split_at_mut(d);
+        backward(a, b, false);
+        for ((to, from), add) in [(dgamma, a), (dbeta, b)].into_iter().zip(accumulate) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = if add { *to + *from } else { *from });
+        }
+    })
+    .with_scratch(2 * d))
 }
 
 pub(super) fn rms_norm(op: &RmsNorm, site: &mut Site) -> Result<Lowered, PlanError> {
