@@ -4,10 +4,13 @@ use crate::differentiate::gradients_of;
 use crate::error::GraphError;
 use crate::evaluate::{Bindings, evaluate};
 use crate::graph::{Graph, ValueId};
+use crate::operation::Op;
+use crate::ops::source::Source;
 use crate::shape::Type;
 use crate::tensor::Tensor;
 
-/// Checks the gradient of whatever `build` makes of operands of the given shapes.
+/// Checks the gradient of whatever `build` makes of operands of the given shapes, by them and by every
+/// parameter that it declares.
 ///
 /// # Panics
 /// If a gradient differs from the central difference by more than 1e-6 of its size.
@@ -31,6 +34,11 @@ pub fn check_with_indices(
     let integers: Vec<ValueId> = indices.iter().map(|(s, _)| graph.input("i", Type::i32(*s))).collect();
     let y = build(&mut graph, &operands, &integers).expect("the graph builds");
 
+    // The operands, and parameters that `build` declared beside them, in order.
+    let parameters = graph.nodes().iter().filter(|n| matches!(n.op, Op::Source(Source::Parameter(_))));
+    let operands: Vec<ValueId> = parameters.map(|n| n.outputs[0]).collect();
+    let shapes: Vec<Vec<usize>> = graph.parameters().iter().map(|p| p.shape.clone()).collect();
+
     // A weighted sum, so that every output element matters differently.
     let shape = graph.shape(y).to_vec();
     let len: usize = shape.iter().product();
@@ -43,8 +51,8 @@ pub fn check_with_indices(
 
     let mut bindings = Bindings { loss_scale: 1.0, ..Default::default() };
     let mut count = 0;
-    for shape in shapes {
-        bindings.parameters.push(Tensor::from_fn(*shape, |_| {
+    for shape in &shapes {
+        bindings.parameters.push(Tensor::from_fn(shape.clone(), |_| {
             count += 1;
             pseudo_random(count)
         }));
@@ -58,7 +66,7 @@ pub fn check_with_indices(
         let analytic = match grad.first() {
             Some(g) => &values[g.index()],
             None => {
-                zeros = Tensor::full(shapes[operand], 0.0);
+                zeros = Tensor::full(shapes[operand].clone(), 0.0);
                 &zeros
             }
         };

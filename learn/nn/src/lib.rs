@@ -1,10 +1,15 @@
 //! Layers, losses and initialisers.
 
+#[cfg(test)]
+mod gradient_check;
 pub mod init;
 pub mod layers;
 pub mod losses;
+mod summary;
 mod trace;
 
 pub use bessemer_graph::GraphError;
 pub use init::{Init, initialize};
+pub use losses::Loss;
+pub use summary::Summary;
 pub use trace::{Trace, Value};

@@ -54,19 +54,26 @@ impl Trace {
 
     /// A learned tensor under the current scope.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value, GraphError> {
-        let value = self.graph.parameter(name, shape)?;
-        if self.graph.parameters().len() > self.inits.len() {
-            self.inits.push(init);
-            self.buffers.push(false);
-        }
-        Ok(value)
+        self.declare(name, shape, init, false)
     }
 
     /// A tensor that follows statistics instead of gradients.
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value, GraphError> {
-        let value = self.parameter(name, shape, init)?;
-        if let Some(last) = self.buffers.last_mut() {
-            *last = true;
+        self.declare(name, shape, init, true)
+    }
+
+    fn declare(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        init: Init,
+        buffer: bool,
+    ) -> Result<Value, GraphError> {
+        let before = self.graph.parameters().len();
+        let value = self.graph.parameter(name, shape)?;
+        if self.graph.parameters().len() > before {
+            self.inits.push(init);
+            self.buffers.push(buffer);
         }
         Ok(value)
     }
@@ -92,5 +99,20 @@ impl Trace {
     /// Which parameters follow statistics instead of gradients.
     pub fn buffers(&self) -> &[bool] {
         &self.buffers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_used_twice_is_declared_once() {
+        let mut t = Trace::new(2, 8, true);
+        let mean = t.buffer("mean", &[3], Init::ZEROS).unwrap();
+        t.parameter("weight", &[3], Init::ONES).unwrap();
+        assert_eq!(t.buffer("mean", &[3], Init::ZEROS).unwrap(), mean);
+        assert_eq!(t.inits(), [Init::ZEROS, Init::ONES]);
+        assert_eq!(t.buffers(), [true, false]);
     }
 }

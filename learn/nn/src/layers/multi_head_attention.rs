@@ -1,0 +1,112 @@
+//! Multi-head attention.
+
+use bessemer_graph::GraphError;
+use bessemer_graph::ops::attention::Attention;
+
+use crate::init::Init;
+use crate::layers::Linear;
+use crate::trace::{Trace, Value};
+
+/// Multi-head scaled dot-product attention (Vaswani et al. 2017): softmax(q kᵀ / √(width / heads)) v
+/// for every head, then a projection `out_proj`.
+///
+/// ```
+/// use bessemer_nn::{Trace, layers::{Masks, MultiHeadAttention}};
+///
+/// let mut t = Trace::new(2, 2, true);
+/// let x = t.input("x", &[10, 16]);
+/// let y = MultiHeadAttention::new(16, 4).self_attention(&mut t, x, Masks::default())?;
+/// assert_eq!(t.graph.shape(y), [2, 10, 16]);
+/// # Ok::<(), bessemer_nn::GraphError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultiHeadAttention {
+    /// Length of the last axis; a multiple of `heads`.
+    pub width: usize,
+    /// Number of heads, neighbouring ranges of the last axis.
+    pub heads: usize,
+    /// Position t sees positions up to t only.
+    pub causal: bool,
+}
+
+/// What an attention may look at, beside what its layer says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// 1 for keys to be seen, 0 for others: `[batch, keys]`. A query that sees none gives 0.
+    pub keys: Option<Value>,
+    /// Added to the scores: `[heads, queries, keys]`.
+    pub bias: Option<Value>,
+}
+
+impl MultiHeadAttention {
+    /// Without a causal mask.
+    pub fn new(width: usize, heads: usize) -> MultiHeadAttention {
+        MultiHeadAttention { width, heads, causal: false }
+    }
+
+    /// Attention of x `[batch, time, width]` to itself; the shape stays.
+    ///
+    /// Parameters as in PyTorch: `in_proj_weight` `[3 width, width]` (queries, keys, values) by Glorot,
+    /// `in_proj_bias` zero, `out_proj.weight` uniform in ±1/√width, `out_proj.bias` zero.
+    pub fn self_attention(&self, t: &mut Trace, x: Value, masks: Masks) -> Result<Value, GraphError> {
+        let d = self.width;
+        let weight = t.parameter("in_proj_weight", &[3 * d, d], Init::xavier_uniform(d, 3 * d))?;
+        let bias = t.parameter("in_proj_bias", &[3 * d], Init::ZEROS)?;
+        let packed = t.graph.linear(x, weight, Some(bias))?;
+        self.attend(t, &[packed], masks)
+    }
+
+    /// Attention of queries `[batch, time, query width]` to a memory `[batch, memory time, memory
+    /// width]`, giving `[batch, time, width]`.
+    ///
+    /// Parameters `q_proj`, `k_proj` and `v_proj` by Glorot with zero biases, and `out_proj` as in
+    /// self-attention.
+    pub fn cross_attention(
+        &self,
+        t: &mut Trace,
+        query: Value,
+        memory: Value,
+        masks: Masks,
+    ) -> Result<Value, GraphError> {
+        let mut sources = Vec::new();
+        for (name, x) in [("q_proj", query), ("k_proj", memory), ("v_proj", memory)] {
+            let inputs = t.graph.ty(x).last();
+            let init = Init::xavier_uniform(inputs, self.width);
+            let linear = Linear::new(inputs, self.width);
+            sources.push(t.scope(name, |t| linear.forward_from(t, x, init, Init::ZEROS))?);
+        }
+        self.attend(t, &sources, masks)
+    }
+
+    fn attend(&self, t: &mut Trace, sources: &[Value], masks: Masks) -> Result<Value, GraphError> {
+        let attention = Attention {
+            heads: self.heads,
+            scale: 1.0 / (self.width as f32 / self.heads as f32).sqrt(),
+            causal: self.causal,
+            packed: sources.len() == 1,
+            masked: masks.keys.is_some(),
+            biased: masks.bias.is_some(),
+        };
+        let operands: Vec<Value> = sources.iter().copied().chain(masks.keys).chain(masks.bias).collect();
+        let mixed = t.apply(attention, &operands)?;
+        let out = Linear::new(self.width, self.width);
+        t.scope("out_proj", |t| out.forward_from(t, mixed, Init::fan_in(self.width), Init::ZEROS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+
+    #[test]
+    fn gradients() {
+        let layer = MultiHeadAttention::new(4, 2);
+        check(2, &[&[2, 3, 4]], |t, x| layer.self_attention(t, x[0], Masks::default()));
+        check(2, &[&[2, 2, 3], &[2, 4, 5], &[2, 2, 4]], |t, x| {
+            let keys = t.graph.constant(&[2, 4], [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0].as_slice());
+            let masks = Masks { keys: Some(keys), bias: Some(x[2]) };
+            layer.cross_attention(t, x[0], x[1], masks)
+        });
+    }
+}
