@@ -1,16 +1,19 @@
 //! Single-threaded CPU kernels over slices, with run-time choice of instruction set.
 
 pub mod arena;
+pub mod attention;
+pub mod chunks;
 pub mod elementwise;
 pub mod gemm;
-
 pub mod isa;
 pub mod math;
-pub mod pool;
 pub mod norm;
+pub mod optimizer;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod simd;
 pub mod softmax;
+pub mod transpose;
 
 pub use isa::{Isa, isa};

@@ -78,6 +78,14 @@ trait Fold: Copy {
     fn value<S: Simd>(s: S, x: S::V) -> S::V;
     fn join<S: Simd>(s: S, a: S::V, b: S::V) -> S::V;
     fn join_scalar(a: f32, b: f32) -> f32;
+    /// Joins the lanes of a vector.
+    #[inline(always)]
+    fn join_lanes<S: Simd>(s: S, v: S::V) -> f32 {
+        let mut lanes = [Self::START; 16];
+        // SAFETY: no instruction set has more than 16 lanes.
+        unsafe { s.store(lanes.as_mut_ptr(), v) };
+        lanes[..S::LANES].iter().copied().fold(Self::START, Self::join_scalar)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -103,6 +111,10 @@ impl Fold for Sum {
     fn join_scalar(a: f32, b: f32) -> f32 {
         a + b
     }
+    #[inline(always)]
+    fn join_lanes<S: Simd>(s: S, v: S::V) -> f32 {
+        s.reduce_add(v)
+    }
 }
 
 impl Fold for Squares {
@@ -118,6 +130,10 @@ impl Fold for Squares {
     #[inline(always)]
     fn join_scalar(a: f32, b: f32) -> f32 {
         a + b
+    }
+    #[inline(always)]
+    fn join_lanes<S: Simd>(s: S, v: S::V) -> f32 {
+        s.reduce_add(v)
     }
 }
 
@@ -179,7 +195,7 @@ impl<F: Fold> Kernel for Reduce<'_, F> {
     }
 }
 
-/// Values in a block of a row sum: its partial sums join in f64-free pairs of vectors first.
+/// Values of a row that are summed at once; long rows lose less in sums of such sums.
 const BLOCK: usize = 4096;
 
 /// # Safety
@@ -209,17 +225,7 @@ unsafe fn fold_row<S: Simd, F: Fold>(s: S, _: F, x: *const f32, len: usize) -> f
             });
         }
         let joined = F::join(s, F::join(s, sums[0], sums[1]), F::join(s, sums[2], sums[3]));
-        let mut lanes = [F::START; 16];
-        // SAFETY: no instruction set has more than 16 lanes.
-        unsafe { s.store(lanes.as_mut_ptr(), joined) };
-        let mut width = S::LANES / 2;
-        while width > 0 {
-            for k in 0..width {
-                lanes[k] = F::join_scalar(lanes[k], lanes[k + width]);
-            }
-            width /= 2;
-        }
-        total = F::join_scalar(total, lanes[0]);
+        total = F::join_scalar(total, F::join_lanes(s, joined));
         start += n;
     }
     total

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use bessemer_graph::{Graph, GraphError, differentiate, passes};
 use bessemer_kernels::arena::Arena;
+use bessemer_kernels::chunks::for_parts;
 use bessemer_kernels::pool::Pool;
 
 use crate::batching::{Batching, divide};
@@ -74,7 +75,7 @@ pub struct Executable {
     tail: Option<Plan>,
     parameters: Vec<bessemer_graph::Parameter>,
     packs: Packs,
-    packed: Mutex<Arena>,
+    packed: Arena,
     packed_version: u64,
     lanes: Vec<Mutex<Lane>>,
     /// One per lane; with several segments, one per micro-batch.
@@ -147,7 +148,7 @@ impl Executable {
         let exchange = plan.exchanges.iter().flatten().map(|(from, _)| from.len()).max().unwrap_or(0);
         Ok(Executable {
             batching,
-            packed: Mutex::new(Arena::new(packs.len())),
+            packed: Arena::new(packs.len()),
             packs,
             packed_version: 0,
             lanes,
@@ -178,6 +179,11 @@ impl Executable {
         &self.plan
     }
 
+    /// Numbers in each input of a whole batch.
+    pub fn input_lens(&self) -> impl Iterator<Item = usize> + '_ {
+        self.plan.input_lens.iter().map(|len| len / self.batching.micro_batch * self.batching.batch)
+    }
+
     /// Floating-point operations of a run.
     pub fn flops(&self) -> f64 {
         let full = self.batching.batch / self.batching.micro_batch;
@@ -202,16 +208,14 @@ impl Executable {
     /// [`Executable::output`].
     pub fn run(&mut self, pool: &Pool, parameters: &Parameters, batch: &Batch) -> Result<f64, PlanError> {
         self.check(batch)?;
-        self.refresh(parameters);
+        self.refresh(pool, parameters);
         let segments = self.plan.segments.len();
         for segment in 0..segments {
             if segment > 0 {
                 self.exchange_sums(segment - 1);
             }
             let this = &*self;
-            let packed = this.packed.lock().expect("no run panicked");
-            let packed = packed.as_slice();
-            pool.run(this.lanes.len(), &|lane| this.run_lane(lane, segment, parameters, packed, batch));
+            pool.run(this.lanes.len(), &|lane| this.run_lane(lane, segment, parameters, batch));
         }
         self.collect(batch)
     }
@@ -224,8 +228,7 @@ impl Executable {
                 names: self.input_names.join(", "),
             });
         }
-        for ((input, name), len) in batch.inputs.iter().zip(&self.input_names).zip(&self.plan.input_lens) {
-            let expected = len / self.batching.micro_batch * self.batching.batch;
+        for ((input, name), expected) in batch.inputs.iter().zip(&self.input_names).zip(self.input_lens()) {
             if input.len() != expected {
                 return Err(PlanError::Input {
                     name: name.clone(),
@@ -239,24 +242,19 @@ impl Executable {
     }
 
     /// Packs the weights anew if the parameters changed.
-    fn refresh(&mut self, parameters: &Parameters) {
-        if self.packed_version == parameters.version() || self.packs.list.is_empty() {
+    fn refresh(&mut self, pool: &Pool, parameters: &Parameters) {
+        if self.packed_version == parameters.version() {
             return;
         }
-        let packed = self.packed.get_mut().expect("no run panicked");
-        let mut rest = packed.as_mut_slice();
-        let mut start = 0;
-        for pack in &self.packs.list {
-            let (before, tail) = std::mem::take(&mut rest).split_at_mut(pack.range.end - start);
-            let out = &mut before[pack.range.start - start..];
-            start = pack.range.end;
-            rest = tail;
-            pack.refresh(parameters.as_slice(), out);
-        }
+        let list = &self.packs.list;
+        let packed = self.packed.as_mut_slice();
+        for_parts(pool, packed, list.len(), &|i| list[i].range.clone(), &|i, out| {
+            list[i].refresh(parameters.as_slice(), out);
+        });
         self.packed_version = parameters.version();
     }
 
-    fn run_lane(&self, lane: usize, segment: usize, parameters: &Parameters, packed: &[f32], batch: &Batch) {
+    fn run_lane(&self, lane: usize, segment: usize, parameters: &Parameters, batch: &Batch) {
         let mut memory = self.lanes[lane].lock().expect("no run panicked");
         let memory = &mut *memory;
         let range = self.batching.lane(lane);
@@ -279,7 +277,7 @@ impl Executable {
                 gradients: &mut memory.gradients,
                 scratch: &mut memory.scratch,
                 parameters: parameters.as_slice(),
-                packed,
+                packed: self.packed.as_slice(),
                 constants: &plan.constants,
                 inputs: batch.inputs,
                 input_ranges: &input_ranges,

@@ -11,12 +11,7 @@ use crate::timing::{Report, measure};
 const LEARNING_RATE: f64 = 1e-3;
 
 fn optimizer() -> ModuleOptimizer {
-    AdamWConfig::new()
-        .with_beta_1(0.9)
-        .with_beta_2(0.999)
-        .with_epsilon(1e-8)
-        .with_weight_decay(0.01)
-        .init()
+    AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.999).with_epsilon(1e-8).with_weight_decay(0.01).init()
 }
 
 /// Times a step of `model` under `forward`, on one random batch.

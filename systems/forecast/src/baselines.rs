@@ -24,9 +24,10 @@ pub fn naive(history: History<'_>, horizon: usize) -> Option<Vec<f32>> {
 /// The last observed value at the same place in the season; the last observed value of all where that
 /// place was never observed.
 pub fn seasonal_naive(history: History<'_>, season: usize, horizon: usize) -> Option<Vec<f32>> {
-    let season = season.max(1);
     let (_, last) = history.iter().next_back()?;
     let len = history.values.len();
+    // No longer season could make a difference.
+    let season = season.clamp(1, len + horizon);
     let same_place = |step: usize| {
         let phase = (len + step) % season;
         let mut rows = (0..len).rev().skip((len + season - 1 - phase) % season).step_by(season);
@@ -74,6 +75,8 @@ mod tests {
         let history = History::complete(&[1.0, 2.0]);
         assert_eq!(seasonal_naive(history, 4, 5), Some(vec![2.0, 2.0, 1.0, 2.0, 2.0]));
         assert_eq!(seasonal_naive(history, 0, 1), Some(vec![2.0]));
+        assert_eq!(seasonal_naive(history, usize::MAX, 3), Some(vec![2.0; 3]));
+        assert_eq!(seasonal_naive(history, 12, 0), Some(vec![]));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::frequency::Frequency;
+
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -88,7 +90,7 @@ pub enum Error {
         "`{file}`: row {row}: series `{series}`: {time} is not a whole number of steps of `{frequency}` \
          after {start}; correct it, resample to a regular grid, or give the frequency"
     )]
-    OffGrid { file: String, row: usize, series: String, time: String, start: String, frequency: String },
+    OffGrid { file: String, row: usize, series: String, time: String, start: Box<str>, frequency: Frequency },
 
     #[error(
         "`{file}`: row {row}: series `{series}`: reaching {time} in steps of `{frequency}` takes {steps} steps \
@@ -100,7 +102,7 @@ pub enum Error {
         row: usize,
         series: String,
         time: String,
-        frequency: String,
+        frequency: Frequency,
         steps: u64,
         rows: usize,
     },
@@ -155,6 +157,26 @@ pub enum Error {
     )]
     TimeOutOfRange { series: String, start: String, step: usize },
 
+    #[error("there is no model `{name}`{nearest}; the models are {known}")]
+    UnknownModel { name: String, nearest: String, known: String },
+
+    #[error("model `{model}`: {problem}")]
+    ModelSettings { model: &'static str, problem: String },
+
+    #[error("{what}: {problem}; {remedy}")]
+    Option { what: &'static str, problem: String, remedy: &'static str },
+
+    #[error("`{path}`: {problem}", path = path.display())]
+    ModelFolder { path: PathBuf, problem: String },
+
+    #[error(
+        "series `{series}` was not in the data the model was fitted on, so its scale is unknown; fit again with it, or with the scaler `none`"
+    )]
+    UnknownSeries { series: String },
+
+    #[error(transparent)]
+    Train(#[from] bessemer_train::TrainError),
+
     #[error("series `{series}`: column `{column}` has {found} values where {expected} were expected")]
     PredictionLength { series: String, column: String, found: usize, expected: usize },
 }
@@ -165,5 +187,16 @@ pub(crate) fn shorten(value: &str) -> String {
     match value.char_indices().nth(LENGTH_MAX) {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_string(),
+    }
+}
+
+/// A hint at the name most like the one asked for, if any is.
+pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
+    let score = |k: &&&str| (strsim::jaro_winkler(k, &name.to_lowercase()) * 1e6) as u64;
+    match known.iter().max_by_key(score) {
+        Some(best) if strsim::jaro_winkler(best, &name.to_lowercase()) > 0.7 => {
+            format!(" (did you mean `{best}`?)")
+        }
+        _ => String::new(),
     }
 }

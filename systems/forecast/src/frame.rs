@@ -171,10 +171,12 @@ impl fmt::Display for Note {
                 write!(f, "rows of {series} series were not in the order of time; sorted")
             }
             Note::MissingSteps { series, steps, frequency } => {
-                write!(f, "series `{series}`: {steps} missing steps of `{frequency}` are masked")
+                let steps_are = if *steps == 1 { "step is" } else { "steps are" };
+                write!(f, "series `{series}`: {steps} missing `{frequency}` {steps_are} masked")
             }
             Note::MissingValues { series, values } => {
-                write!(f, "series `{series}`: {values} empty values are masked")
+                let values_are = if *values == 1 { "value is" } else { "values are" };
+                write!(f, "series `{series}`: {values} empty {values_are} masked")
             }
             Note::MissingInMore { series, values } => {
                 write!(f, "{series} more series: {values} missing values are masked")

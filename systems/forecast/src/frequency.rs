@@ -281,6 +281,8 @@ impl fmt::Display for Frequency {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn times(texts: &[&str]) -> (TimeKind, Vec<i64>) {
@@ -350,6 +352,24 @@ mod tests {
         }
         for name in ["", "m", "0h", "-1h", "5x", "h5", "99999999999999999999D", "2000000h"] {
             assert!(name.parse::<Frequency>().is_err(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn steps_between_undoes_advance(name in 0..9usize, day in -100_000..100_000i64, steps in -2000..2000i64) {
+            let name = ["s", "15min", "h", "D", "B", "W", "MS", "2QE", "YE"][name];
+            let frequency: Frequency = name.parse().unwrap();
+            // A day on the grid: a Monday, or the month's anchor.
+            let monday = day.div_euclid(7) * 7 - 3;
+            let start = match frequency {
+                Frequency::Months { .. } => frequency.advance(day * DAY + 5 * SECOND, 0).unwrap(),
+                _ => monday * DAY + 5 * SECOND,
+            };
+            let end = frequency.advance(start, steps).unwrap();
+            prop_assert_eq!(frequency.steps_between(start, end), Some(steps));
+            prop_assert_eq!(frequency.advance(end, -steps), Some(start));
+            prop_assert_eq!(frequency.steps_between(start, end + 1), None);
         }
     }
 

@@ -15,24 +15,35 @@
 //! ```
 
 pub mod air_passengers;
+mod backtest;
 pub mod baselines;
 mod error;
+mod folder;
+mod forecaster;
 mod frame;
 mod frequency;
 pub mod metrics;
+pub mod models;
+mod predictor;
 mod read;
 mod scaler;
 mod shuffle;
 mod split;
+mod task;
 mod time;
 mod window;
+mod write;
 
+pub use backtest::{Backtest, Baseline, Score, backtest};
 pub use error::{Error, Result};
+pub use forecaster::{FitOptions, Forecaster, Sampling};
 pub use frame::{Frame, History, Note, Series};
 pub use frequency::Frequency;
+pub use models::Model;
 pub use read::{Layout, ReadOptions, read};
 pub use scaler::{Scaler, ScalerKind, fit_scalers, inverse_frame, scale_frame};
 pub use shuffle::Permutation;
 pub use split::Split;
 pub use time::{Precision, TimeKind, TimeStyle, Timestamp};
 pub use window::{Window, WindowIndex, WindowOptions};
+pub use write::{Predictions, SeriesPredictions, write_predictions};

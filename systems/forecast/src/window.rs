@@ -185,7 +185,8 @@ impl WindowIndex {
             let series = &frame.series[window.series];
             let origin = window.origin;
             copy_before(series.values(), origin, x);
-            let rows = origin..self.series[window.series].targets_end.min(origin + self.horizon);
+            let rows =
+                origin..self.series[window.series].targets_end.min(origin.saturating_add(self.horizon));
             let (inside, beyond) = y.split_at_mut(rows.len());
             inside.copy_from_slice(&series.values()[rows.clone()]);
             beyond.fill(0.0);
@@ -278,7 +279,7 @@ fn observed_origins(observed: &[bool], windows: &SeriesWindows, options: &Window
         .map(|number| windows.first_origin + number * options.stride)
         .filter(|&origin| {
             let first_lag = origin.saturating_sub(options.lookback);
-            let targets_end = windows.targets_end.min(origin + options.horizon);
+            let targets_end = windows.targets_end.min(origin.saturating_add(options.horizon));
             seen_before[origin] > seen_before[first_lag] && seen_before[targets_end] > seen_before[origin]
         })
         .collect()
@@ -286,4 +287,5 @@ fn observed_origins(observed: &[bool], windows: &SeriesWindows, options: &Window
 
 #[cfg(test)]
 #[path = "window_tests.rs"]
+#[allow(clippy::single_range_in_vec_init)] // one range of rows for a frame of one series
 mod tests;

@@ -105,6 +105,8 @@ fn what_is_too_short_is_named() {
     insta::assert_snapshot!(error, @"horizon is 0; it must be at least 1");
     let error = WindowIndex::new(&frame, &[0..200, 0..40], &options(usize::MAX, usize::MAX)).unwrap_err();
     assert!(matches!(error, Error::SeriesTooShort { .. }), "{error}");
+    let padded = WindowOptions { pad_start: true, pad_end: true, ..options(usize::MAX, usize::MAX) };
+    assert_eq!(WindowIndex::new(&frame, &[0..200, 0..40], &padded).unwrap().len(), 199 + 39);
 }
 
 proptest! {

@@ -8,24 +8,25 @@ use crate::tensor::Tensor;
 
 /// Σ over rows of -Σ_c q_c log softmax(x)_c, where q is 1 - s on the label and s/classes everywhere
 /// (Szegedy et al. 2016). Inputs: logits `[.., classes]`, labels `[..]` as integers; rows with a
-/// negative label count for nothing. Output: the sum, a scalar.
+/// negative label count for nothing. Outputs: the sum, a scalar, and every row's log Σ eˣ, which the backward
+/// pass reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropy {
     /// s, the share spread over all classes.
     pub smoothing: f32,
 }
 
-/// Gradient of [`CrossEntropy`]: inputs logits, labels, gradient of the sum; output dlogits.
+/// Gradient of [`CrossEntropy`]: inputs logits, labels, log-sum-exp, gradient of the sum; output
+/// dlogits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropyGrad {
     /// s, the share spread over all classes.
     pub smoothing: f32,
 }
 
-fn log_softmax(row: &[f64]) -> Vec<f64> {
+fn log_sum_exp(row: &[f64]) -> f64 {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let log_sum = max + row.iter().map(|x| (x - max).exp()).sum::<f64>().ln();
-    row.iter().map(|x| x - log_sum).collect()
+    max + row.iter().map(|x| (x - max).exp()).sum::<f64>().ln()
 }
 
 fn target(smoothing: f32, label: f64, class: usize, classes: usize) -> f64 {
@@ -45,7 +46,7 @@ impl Operation for CrossEntropy {
                     && !x.shape.is_empty()
                     && x.shape[..x.shape.len() - 1] == labels.shape =>
             {
-                Ok(vec![Type::f32([])])
+                Ok(vec![Type::f32([]), Type::f32(labels.shape.clone())])
             }
             _ => Err(format!("wants logits [.., classes] and integer labels [..], got {inputs:?}")),
         }
@@ -58,7 +59,7 @@ impl Operation for CrossEntropy {
     fn gradient(&self, b: &mut Backward) -> Result<bool, GraphError> {
         let dy = b.grad();
         let grad = CrossEntropyGrad { smoothing: self.smoothing };
-        let dx = b.apply(grad, &[b.inputs[0], b.inputs[1], dy])?;
+        let dx = b.apply(grad, &[b.inputs[0], b.inputs[1], b.outputs[1], dy])?;
         b.give(0, dx);
         Ok(true)
     }
@@ -68,11 +69,14 @@ impl Operation for CrossEntropy {
         let mut sum = 0.0;
         for (row, &label) in inputs[0].rows().zip(&inputs[1].data) {
             if label >= 0.0 {
-                let log = log_softmax(row);
-                sum -= (0..classes).map(|c| target(self.smoothing, label, c, classes) * log[c]).sum::<f64>();
+                let lse = log_sum_exp(row);
+                sum -= (0..classes)
+                    .map(|c| target(self.smoothing, label, c, classes) * (row[c] - lse))
+                    .sum::<f64>();
             }
         }
-        vec![Tensor::full([], sum)]
+        let lse = inputs[0].rows().map(log_sum_exp).collect();
+        vec![Tensor::full([], sum), Tensor::new(inputs[1].shape.clone(), lse)]
     }
 }
 
@@ -83,8 +87,8 @@ impl Operation for CrossEntropyGrad {
 
     fn infer(&self, inputs: &[Type]) -> Result<Vec<Type>, String> {
         match inputs {
-            [x, _, dy] if dy.shape.is_empty() => Ok(vec![x.clone()]),
-            _ => Err(format!("wants logits, labels, a scalar, got {inputs:?}")),
+            [x, _, _, dy] if dy.shape.is_empty() => Ok(vec![x.clone()]),
+            _ => Err(format!("wants logits, labels, log-sum-exp, a scalar, got {inputs:?}")),
         }
     }
 
@@ -98,12 +102,11 @@ impl Operation for CrossEntropyGrad {
 
     fn reference(&self, inputs: &[&Tensor]) -> Vec<Tensor> {
         let classes = inputs[0].matrix().1;
-        let dy = inputs[2].data[0];
+        let dy = inputs[3].data[0];
         let mut data = Vec::with_capacity(inputs[0].data.len());
-        for (row, &label) in inputs[0].rows().zip(&inputs[1].data) {
-            let log = log_softmax(row);
+        for ((row, &label), &lse) in inputs[0].rows().zip(&inputs[1].data).zip(&inputs[2].data) {
             data.extend((0..classes).map(|c| match label >= 0.0 {
-                true => dy * (log[c].exp() - target(self.smoothing, label, c, classes)),
+                true => dy * ((row[c] - lse).exp() - target(self.smoothing, label, c, classes)),
                 false => 0.0,
             }));
         }

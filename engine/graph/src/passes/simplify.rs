@@ -10,12 +10,16 @@ use crate::ops::reshape::Reshape;
 use crate::ops::source::Source;
 use crate::shape::broadcast;
 
+/// An operation and the values on one side of it.
+type Made = (Op, Vec<ValueId>);
+
 /// Simplifies a graph; the values read from outside stay the same bit for bit.
 pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
     let rewritten = graph.rewrite({
-        let mut seen: HashMap<(&'static str, Vec<ValueId>), Vec<(Op, Vec<ValueId>)>> = HashMap::new();
+        // By name and inputs: operations already there, with their outputs.
+        let mut seen: HashMap<(&'static str, Vec<ValueId>), Vec<Made>> = HashMap::new();
         // For each value of the new graph: the operation behind it, for looking through.
-        let mut made: HashMap<ValueId, (Op, Vec<ValueId>)> = HashMap::new();
+        let mut made: HashMap<ValueId, Made> = HashMap::new();
         move |new, _, node, inputs| {
             let inputs = look_through(new, &made, node, inputs);
             if let Some(same) = identity(graph, new, &made, node, &inputs) {
@@ -35,12 +39,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
 }
 
 /// Reads past reshapes of reshapes, and past broadcasts into operations that broadcast themselves.
-fn look_through(
-    new: &Graph,
-    made: &HashMap<ValueId, (Op, Vec<ValueId>)>,
-    node: &Node,
-    inputs: &[ValueId],
-) -> Vec<ValueId> {
+fn look_through(new: &Graph, made: &HashMap<ValueId, Made>, node: &Node, inputs: &[ValueId]) -> Vec<ValueId> {
     let mut inputs = inputs.to_vec();
     match &node.op {
         Op::Reshape(_) => {
@@ -71,7 +70,7 @@ fn look_through(
 fn identity(
     old: &Graph,
     new: &Graph,
-    made: &HashMap<ValueId, (Op, Vec<ValueId>)>,
+    made: &HashMap<ValueId, Made>,
     node: &Node,
     inputs: &[ValueId],
 ) -> Option<ValueId> {

@@ -2,7 +2,7 @@
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
-use crate::math::{clamp, erf, exp, sigmoid};
+use crate::math::{clamp, erf, exp, exp_below, sigmoid};
 use crate::simd::Simd;
 
 /// An operation on one value.
@@ -110,12 +110,12 @@ pub(super) fn gelu_erf<S: Simd>(s: S, x: S::V) -> S::V {
 pub(super) fn gelu_erf_grad<S: Simd>(s: S, x: S::V) -> S::V {
     // Beyond 20 the derivative is 0 or 1 exactly, and x^2 would overflow at last.
     let x = clamp(s, x, -20.0, 20.0);
-    let density = exp(s, s.mul(s.mul(x, x), s.splat(-0.5)));
+    let density = exp_below(s, s.mul(s.mul(x, x), s.splat(-0.5)));
     s.mul_add(s.mul(x, s.splat(0.398_942_3)), density, normal_cdf(s, x))
 }
 
 /// 2 sqrt(2 / pi), and its product with the cubic coefficient.
-const TANH_SLOPE: f32 = 1.595_769_1;
+const TANH_SLOPE: f32 = 1.595_769;
 const TANH_CUBIC: f32 = 0.071_354_814;
 
 #[inline(always)]

@@ -243,7 +243,8 @@ fn slope(f: fn(f64) -> f64, x: f64) -> f64 {
 
 #[test]
 fn unary_operations_match_f64() {
-    let cases: [(Unary, fn(f64) -> f64); 22] = [
+    type Oracle = fn(f64) -> f64;
+    let cases: [(Unary, Oracle); 22] = [
         (Unary::Copy, |x| x),
         (Unary::Exp, f64::exp),
         (Unary::Log, f64::ln),

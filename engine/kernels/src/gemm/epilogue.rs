@@ -63,7 +63,7 @@ impl<'a> Epilogue<'a> {
 
 /// An [`Epilogue`] whose lengths were checked, and where C is.
 #[derive(Clone, Copy)]
-pub(super) struct Finish {
+pub(crate) struct Finish {
     pub accumulate: bool,
     bias: Option<*const f32>,
     activation: Activation,
@@ -76,6 +76,22 @@ pub(super) struct Finish {
 }
 
 impl Finish {
+    /// Stores the sum, or adds it.
+    #[inline(always)]
+    pub fn plain(c: *mut f32, c_row: usize, accumulate: bool) -> Self {
+        Finish {
+            accumulate,
+            bias: None,
+            activation: Activation::None,
+            pre: None,
+            pre_row: 0,
+            residual: None,
+            residual_row: 0,
+            c,
+            c_row,
+        }
+    }
+
     /// Only the sum of this part of the inner dimension, to be finished by a later part.
     #[inline(always)]
     pub fn partial(self) -> Self {

@@ -16,6 +16,14 @@ use few_rows::{FewRows, MOST};
 use panel::{Pack, PackedLen};
 use product::{Layout, Product, Strided, block_len};
 
+/// For other kernels that are made of products.
+pub(crate) mod kernels {
+    pub(crate) use super::epilogue::Finish;
+    pub(crate) use super::panel::pack_panel;
+    pub(crate) use super::product::{Layout, Product, Strided};
+    pub(crate) use super::square::{SIDE, transpose};
+}
+
 /// Row and column stride of a matrix: element (i, j) is at `i * row + j * col`.
 pub type Strides = (usize, usize);
 

@@ -41,7 +41,7 @@ impl Iterator for Panels {
 /// # Safety
 /// The source must be readable there, and `out` writable for `k * width`.
 #[inline(always)]
-pub(super) unsafe fn pack_panel<S: Simd>(
+pub(crate) unsafe fn pack_panel<S: Simd>(
     s: S,
     k: usize,
     columns: usize,

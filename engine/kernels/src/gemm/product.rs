@@ -1,26 +1,22 @@
 //! The loops around the micro-kernel: panels of B's columns, blocks of the inner dimension, tiles
 //! of rows. Every product of this module is one of these.
 
+use std::mem::MaybeUninit;
+
 use super::epilogue::Finish;
 use super::panel::{Panels, pack_panel};
 use super::tile::{accumulate, tallest, widest};
 use crate::simd::{Kernel, Simd};
 
-/// The part of the inner dimension multiplied at a time, so that a panel of B stays in L1.
-const K_BLOCK: usize = 128;
-
-/// Floats of A that are multiplied with all of B before the next rows, so that they stay in L2.
-const A_BLOCK: usize = 96 * 1024;
-
-/// The fewest rows worth another pass over B.
-const ROWS_LEAST: usize = 96;
+/// The part of the inner dimension multiplied at a time, so that it stays in the nearest caches.
+const K_BLOCK: usize = 256;
 
 /// Floats of the largest tile of any instruction set.
 const TILE: usize = 512;
 
 /// A matrix in memory: element (i, j) of batch b is at `ptr + b * batch + i * row + j * col`.
 #[derive(Clone, Copy)]
-pub(super) struct Strided {
+pub(crate) struct Strided {
     pub ptr: *const f32,
     pub batch: usize,
     pub row: usize,
@@ -29,7 +25,7 @@ pub(super) struct Strided {
 
 /// How B is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     /// As panels, from `pack_b`.
     Packed,
     /// As rows of contiguous columns, read in place where whole vectors lie.
@@ -39,7 +35,7 @@ pub(super) enum Layout {
 }
 
 /// `batch` products C[m, n] = A[m, k]·B[k, n], finished by the epilogue.
-pub(super) struct Product {
+pub(crate) struct Product {
     pub batch: usize,
     pub m: usize,
     pub n: usize,
@@ -76,42 +72,34 @@ impl Kernel for Product {
 impl Product {
     #[inline(always)]
     fn panels<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
-        let mut spill = [0.0f32; TILE];
+        let mut spill = MaybeUninit::<[f32; TILE]>::uninit();
         let depth_most = self.k.div_ceil(self.k.div_ceil(K_BLOCK).max(1)).max(1);
-        let rows_most = (A_BLOCK / self.k.max(1)).max(ROWS_LEAST);
-        let row_blocks = self.m.div_ceil(rows_most);
-        for row_block in 0..row_blocks {
-            let first = self.m * row_block / row_blocks;
-            let m = self.m * (row_block + 1) / row_blocks - first;
-            let a = a.wrapping_add(first * self.a.row);
-            let finish = finish.at(first, 0);
-            for (start, vectors) in Panels::new(s, self.n) {
-                let column = start * S::LANES;
-                let width = vectors * S::LANES;
-                let columns = width.min(self.n - column);
-                let mut p = 0;
-                while p < self.k || p == 0 {
-                    let depth = (self.k - p).min(depth_most);
-                    let (b, b_row) = self.block(s, b, (p, depth), column, width, columns);
-                    let mut finish = finish.at(0, column);
-                    if p + depth < self.k {
-                        finish = finish.partial();
-                    }
-                    finish.accumulate |= p > 0;
-                    let block = Block {
-                        m,
-                        depth,
-                        a: a.wrapping_add(p * self.a.col),
-                        a_strides: (self.a.row, self.a.col),
-                        b,
-                        b_row,
-                        columns,
-                        finish,
-                        spill: &mut spill,
-                    };
-                    block.rows(s, vectors);
-                    p += depth_most;
+        for (start, vectors) in Panels::new(s, self.n) {
+            let column = start * S::LANES;
+            let width = vectors * S::LANES;
+            let columns = width.min(self.n - column);
+            let mut p = 0;
+            while p < self.k || p == 0 {
+                let depth = (self.k - p).min(depth_most);
+                let (b, b_row) = self.block(s, b, (p, depth), column, width, columns);
+                let mut finish = finish.at(0, column);
+                if p + depth < self.k {
+                    finish = finish.partial();
                 }
+                finish.accumulate |= p > 0;
+                let block = Block {
+                    m: self.m,
+                    depth,
+                    a: a.wrapping_add(p * self.a.col),
+                    a_strides: (self.a.row, self.a.col),
+                    b,
+                    b_row,
+                    columns,
+                    finish,
+                    spill: &mut spill,
+                };
+                block.rows(s, vectors);
+                p += depth_most;
             }
         }
     }
@@ -150,7 +138,7 @@ struct Block<'a> {
     b_row: usize,
     columns: usize,
     finish: Finish,
-    spill: &'a mut [f32; TILE],
+    spill: &'a mut MaybeUninit<[f32; TILE]>,
 }
 
 impl Block<'_> {
@@ -175,7 +163,7 @@ impl Block<'_> {
         if spilled {
             // SAFETY: `micro` has just filled the tile; its columns are within C as for `micro`.
             unsafe {
-                finish.store_spilled(s, self.spill.as_ptr(), vectors * S::LANES, rows, self.columns);
+                finish.store_spilled(s, self.spill.as_ptr().cast(), vectors * S::LANES, rows, self.columns);
             }
         }
     }
@@ -212,7 +200,7 @@ impl Block<'_> {
         unsafe {
             let sum = accumulate::<S, R, C>(s, self.depth, a, self.a_strides, self.b, self.b_row);
             if spilled {
-                let tile = self.spill.as_mut_ptr();
+                let tile = self.spill.as_mut_ptr().cast::<f32>();
                 for (i, row) in sum.iter().enumerate() {
                     for (j, &v) in row.iter().enumerate() {
                         s.store(tile.add((i * C + j) * S::LANES), v);

@@ -53,13 +53,12 @@ pub fn rms_norm_backward(
 
 /// Checks an accumulator, and clears it unless it is to be added to.
 fn start(sums: Option<&mut [f32]>, accumulate: bool, d: usize) -> Option<&mut [f32]> {
-    sums.map(|sums| {
-        assert_eq!(sums.len(), d, "dgamma or dbeta");
-        if !accumulate {
-            sums.fill(0.0);
-        }
-        sums
-    })
+    let sums = sums?;
+    assert_eq!(sums.len(), d, "dgamma or dbeta");
+    if !accumulate {
+        sums.fill(0.0);
+    }
+    Some(sums)
 }
 
 struct Backward<'a, const CENTRE: bool> {

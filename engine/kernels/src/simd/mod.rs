@@ -131,6 +131,12 @@ pub trait Simd: Copy + 'static {
     /// The integers 0, 1, 2, ...
     fn iota(self) -> Self::I;
 
+    /// Transposes 8 x 8 floats: dst\[j * dst_stride + i\] = src\[i * src_stride + j\].
+    ///
+    /// # Safety
+    /// Eight rows of 8 floats must be readable at `src`, and writable at `dst`.
+    unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize);
+
     /// Sum of the lanes, as a fixed tree.
     fn reduce_add(self, a: Self::V) -> f32;
     /// The largest lane.

@@ -6,8 +6,8 @@
 mod cross_entropy;
 pub use cross_entropy::{cross_entropy, cross_entropy_backward};
 
-use crate::math::exp;
-use crate::simd::{Kernel, Part, Simd, dispatch, each_vector};
+use crate::math::exp_below;
+use crate::simd::{First, Kernel, Part, Simd, Whole, dispatch, each_vector};
 
 /// y = e^x / sum(e^x) for each row: x, y \[rows, cols\].
 ///
@@ -64,30 +64,100 @@ impl Kernel for Forward {
             unsafe {
                 let x = self.x.add(row * self.cols);
                 let y = self.y.add(row * self.cols);
-                let largest = largest(s, x, self.cols);
-                let high = s.splat(largest);
                 if self.log {
-                    let sum = exp_sum(s, x, self.cols, largest);
-                    // Subtracted one after the other: their sum would lose digits.
-                    let log_sum = s.splat(sum.ln());
-                    each_vector!(s, self.cols, |i, part| {
-                        let value = s.sub(s.sub(part.load(s, x.add(i)), high), log_sum);
-                        part.store(s, y.add(i), value);
-                    });
+                    log_row(s, x, y, self.cols);
                 } else {
-                    let mut sums = s.splat(0.0);
-                    each_vector!(s, self.cols, |i, part| {
-                        let e = exp(s, s.sub(part.load(s, x.add(i)), high));
-                        part.store(s, y.add(i), e);
-                        sums = s.add(sums, part.keep(s, e, 0.0));
-                    });
-                    let factor = s.splat(1.0 / s.reduce_add(sums));
-                    each_vector!(s, self.cols, |i, part| {
-                        part.store(s, y.add(i), s.mul(part.load(s, y.add(i)), factor));
-                    });
+                    let vectors = self.cols.div_ceil(S::LANES);
+                    let rest = self.cols % S::LANES;
+                    match (vectors, rest) {
+                        (1, 0) => short_row::<S, Whole, 1>(s, x, y, Whole),
+                        (1, _) => short_row::<S, First, 1>(s, x, y, First(rest)),
+                        (2, 0) => short_row::<S, Whole, 2>(s, x, y, Whole),
+                        (2, _) => short_row::<S, First, 2>(s, x, y, First(rest)),
+                        (3, 0) => short_row::<S, Whole, 3>(s, x, y, Whole),
+                        (3, _) => short_row::<S, First, 3>(s, x, y, First(rest)),
+                        (4, 0) => short_row::<S, Whole, 4>(s, x, y, Whole),
+                        (4, _) => short_row::<S, First, 4>(s, x, y, First(rest)),
+                        _ => long_row(s, x, y, self.cols),
+                    }
                 }
             }
         }
+    }
+}
+
+/// Softmax of a row of K vectors, the last one in part, which stays in registers: a masked store
+/// could not be forwarded to the load that follows it.
+///
+/// # Safety
+/// `x` must be readable and `y` writable for the row.
+#[inline(always)]
+unsafe fn short_row<S: Simd, P: Part, const K: usize>(s: S, x: *const f32, y: *mut f32, last: P) {
+    let mut row = [s.splat(f32::NEG_INFINITY); K];
+    let mut high = row[0];
+    for (k, value) in row.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *value = unsafe {
+            let x = x.add(k * S::LANES);
+            if k + 1 < K { s.load(x) } else { last.keep(s, last.load(s, x), f32::NEG_INFINITY) }
+        };
+        high = s.max(high, *value);
+    }
+    let high = s.splat(s.reduce_max(high));
+    let mut sums = s.splat(0.0);
+    for value in &mut row {
+        *value = exp_below(s, s.sub(*value, high)); // 0 beyond the row
+        sums = s.add(sums, *value);
+    }
+    let factor = s.splat(1.0 / s.reduce_add(sums));
+    for (k, &value) in row.iter().enumerate() {
+        let value = s.mul(value, factor);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let y = y.add(k * S::LANES);
+            if k + 1 < K { s.store(y, value) } else { last.store(s, y, value) }
+        }
+    }
+}
+
+/// Softmax of a row of any length.
+///
+/// # Safety
+/// `x` must be readable and `y` writable for `cols` floats.
+#[inline(always)]
+unsafe fn long_row<S: Simd>(s: S, x: *const f32, y: *mut f32, cols: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let high = s.splat(largest(s, x, cols));
+        let mut sums = s.splat(0.0);
+        each_vector!(s, cols, |i, part| {
+            let e = exp_below(s, s.sub(part.load(s, x.add(i)), high));
+            part.store(s, y.add(i), e);
+            sums = s.add(sums, part.keep(s, e, 0.0));
+        });
+        let factor = s.splat(1.0 / s.reduce_add(sums));
+        each_vector!(s, cols, |i, part| {
+            part.store(s, y.add(i), s.mul(part.load(s, y.add(i)), factor));
+        });
+    }
+}
+
+/// Log-softmax of a row.
+///
+/// # Safety
+/// `x` must be readable and `y` writable for `cols` floats.
+#[inline(always)]
+unsafe fn log_row<S: Simd>(s: S, x: *const f32, y: *mut f32, cols: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let largest = largest(s, x, cols);
+        let high = s.splat(largest);
+        // Subtracted one after the other: their sum would lose digits.
+        let log_sum = s.splat(exp_sum(s, x, cols, largest).ln());
+        each_vector!(s, cols, |i, part| {
+            let value = s.sub(s.sub(part.load(s, x.add(i)), high), log_sum);
+            part.store(s, y.add(i), value);
+        });
     }
 }
 
@@ -124,7 +194,7 @@ unsafe fn exp_sum<S: Simd>(s: S, x: *const f32, len: usize, high: f32) -> f32 {
     let mut sums = s.splat(0.0);
     each_vector!(s, len, |i, part| {
         // SAFETY: the caller's promise.
-        let e = exp(s, s.sub(unsafe { part.load(s, x.add(i)) }, high));
+        let e = exp_below(s, s.sub(unsafe { part.load(s, x.add(i)) }, high));
         sums = s.add(sums, part.keep(s, e, 0.0));
     });
     s.reduce_add(sums)
@@ -153,7 +223,7 @@ impl Kernel for Backward<'_> {
                 if self.log {
                     let sum = s.splat(crate::simd::sum(s, dy, self.cols));
                     each_vector!(s, self.cols, |i, part| {
-                        let p = exp(s, part.load(s, y.add(i)));
+                        let p = exp_below(s, part.load(s, y.add(i)));
                         let value = s.neg_mul_add(p, sum, part.load(s, dy.add(i)));
                         part.store(s, dx.add(i), value);
                     });

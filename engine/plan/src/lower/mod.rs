@@ -1,9 +1,15 @@
 //! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
 
+mod attention;
+mod cross_entropy;
+mod dropout;
 mod elementwise;
 mod linear;
 mod matmul;
+mod movement;
+mod norm;
 mod reduce;
+mod softmax;
 
 use bessemer_graph::{Graph, Node, Op, Type};
 
@@ -92,6 +98,24 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::MatMul(op) => matmul::lower(op, site),
         Op::Linear(op) => linear::lower(op, site),
         Op::Reduce(op) => reduce::lower(op, site),
+        Op::BroadcastTo(_) => movement::broadcast(site),
+        Op::Permute(op) => movement::permute(op, site),
+        Op::Slice(op) => movement::slice(op, site),
+        Op::Pad(op) => movement::pad(op, site),
+        Op::Concat(op) => movement::concat(op, site),
+        Op::Unfold(op) => movement::unfold(op, site),
+        Op::Fold(op) => movement::fold(op, site),
+        Op::Softmax(op) => softmax::forward(op, site),
+        Op::SoftmaxGrad(op) => softmax::backward(op, site),
+        Op::LayerNorm(op) => norm::layer_norm(op, site),
+        Op::LayerNormGrad(_) => norm::layer_norm_grad(site),
+        Op::RmsNorm(op) => norm::rms_norm(op, site),
+        Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
+        Op::Attention(op) => attention::forward(op, site),
+        Op::AttentionGrad(op) => attention::backward(op, site),
+        Op::Dropout(op) => dropout::lower(op, site),
+        Op::CrossEntropy(op) => cross_entropy::forward(op, site),
+        Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
         _ => Err(site.unsupported("is handled before calls are made")),
     }
 }

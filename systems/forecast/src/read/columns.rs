@@ -15,7 +15,15 @@ const TARGET: [&str; 3] = ["y", "target", "value"];
 pub(super) enum Roles {
     Long { id: Option<usize>, time: usize, target: usize },
     Wide { time: usize, values: Vec<usize> },
-    SeriesPerRow,
+}
+
+/// Whether each row of a text file is a series, as in the M4 competition.
+pub(super) fn is_series_per_row(names: &[String], layout: Layout) -> bool {
+    match layout {
+        Layout::SeriesPerRow => true,
+        Layout::Auto => matches!(names, [first, second, ..] if first == "V1" && second == "V2"),
+        Layout::Long | Layout::Wide => false,
+    }
 }
 
 /// What is looked for in a header.
@@ -26,7 +34,8 @@ struct Wanted<'a> {
     usual: &'static [&'static str],
 }
 
-/// Finds the columns. `is_date` tells whether a column's first cell is a date.
+/// Finds the columns of a file in which a row is a time. `is_date` tells whether a column's first cell is a
+/// date.
 pub(super) fn find(
     source: &Source<'_>,
     names: &[String],
@@ -38,49 +47,40 @@ pub(super) fn find(
     let time = Wanted { role: "time", option: &options.time, option_name: "time", usual: &TIME };
     let target = Wanted { role: "target", option: &options.target, option_name: "target", usual: &TARGET };
     let layout = match options.layout {
-        Layout::Auto => {
+        Layout::Auto | Layout::SeriesPerRow => {
             let is_named = options.id.is_some() || options.target.is_some();
             let has_two = [&id, &target].iter().any(|wanted| header.usual(wanted.usual).is_some())
                 && (options.time.is_some() || header.usual(&TIME).or(header.usual(&WIDE_TIME)).is_some());
-            match names {
-                _ if is_named || has_two => Layout::Long,
-                [first, second, ..] if first == "V1" && second == "V2" => Layout::SeriesPerRow,
-                _ => Layout::Wide,
-            }
+            if is_named || has_two { Layout::Long } else { Layout::Wide }
         }
         layout => layout,
     };
-    match layout {
-        Layout::SeriesPerRow => Ok(Roles::SeriesPerRow),
-        Layout::Long | Layout::Auto => {
-            let id = if options.id.is_some() { Some(header.require(&id)?) } else { header.find(&id)? };
-            let time = match header.find(&time)? {
-                None if options.time.is_none() => {
-                    header.usual(&WIDE_TIME).map_or_else(|| header.require(&time), Ok)?
-                }
-                _ => header.require(&time)?,
-            };
-            Ok(Roles::Long { id, time, target: header.require(&target)? })
+    if layout == Layout::Wide {
+        let time = header.resolve(&time, header.usual(&WIDE_TIME).or_else(|| is_date(0).then_some(0)))?;
+        let values: Vec<usize> = (0..names.len()).filter(|column| *column != time).collect();
+        if values.is_empty() {
+            return Err(header.missing(&target));
         }
-        Layout::Wide => {
-            let fallback = || header.usual(&WIDE_TIME).or_else(|| is_date(0).then_some(0));
-            let time = match header.find(&time)? {
-                None if options.time.is_none() => fallback().map_or_else(|| header.require(&time), Ok)?,
-                _ => header.require(&time)?,
-            };
-            let values: Vec<usize> = (0..names.len()).filter(|column| *column != time).collect();
-            if values.is_empty() {
-                return Err(header.missing(&target));
-            }
-            header.refuse_duplicates()?;
-            Ok(Roles::Wide { time, values })
-        }
+        header.refuse_duplicates()?;
+        return Ok(Roles::Wide { time, values });
     }
+    let id = if options.id.is_some() { Some(header.resolve(&id, None)?) } else { header.find(&id)? };
+    let time = header.resolve(&time, header.usual(&WIDE_TIME))?;
+    let target = header.resolve(&target, only_other(names.len(), id, time))?;
+    Ok(Roles::Long { id, time, target })
+}
+
+/// Beside an id and a time, the only other column is the target whatever its name.
+fn only_other(columns: usize, id: Option<usize>, time: usize) -> Option<usize> {
+    let mut others = (0..columns).filter(|column| *column != time && Some(*column) != id);
+    (id.is_some() && columns == 3).then(|| others.next())?
 }
 
 /// A note of the columns that a long file has and nobody reads.
 pub(super) fn note_unused(names: &[String], roles: &Roles) -> Option<Note> {
-    let Roles::Long { id, time, target } = roles else { return None };
+    let Roles::Long { id, time, target } = roles else {
+        return None;
+    };
     let used = [Some(*time), Some(*target), *id];
     let unused: Vec<&String> = names
         .iter()
@@ -125,8 +125,10 @@ impl Header<'_> {
         }
     }
 
-    fn require(&self, wanted: &Wanted<'_>) -> Result<usize> {
-        self.find(wanted)?.ok_or_else(|| self.missing(wanted))
+    /// The column wanted, or, where no name was given and none of the usual is there, the fallback.
+    fn resolve(&self, wanted: &Wanted<'_>, fallback: Option<usize>) -> Result<usize> {
+        let fallback = fallback.filter(|_| wanted.option.is_none());
+        self.find(wanted)?.or(fallback).ok_or_else(|| self.missing(wanted))
     }
 
     fn missing(&self, wanted: &Wanted<'_>) -> Error {

@@ -17,19 +17,15 @@ pub(super) fn read(source: &Source<'_>, contents: &[u8], options: &ReadOptions) 
     refuse_other_formats(source, text)?;
     let mut table = Table::open(source, text, options)?;
     let mut notes = Vec::new();
-    let Some(first) = table.next_row()?.map(|row| row.record.clone()) else {
-        return Err(Error::NoRows { file: source.file.into(), below: " below the header" });
-    };
-    let is_date = |column| {
-        matches!(TimeKind::detect(first.get(column).unwrap_or_default()), Some((TimeKind::Calendar(_), _)))
-    };
-    let roles = columns::find(source, &table.names, options, is_date)?;
-    notes.extend(columns::note_unused(&table.names, &roles));
-    table.rewind();
-    let (kind, groups) = match roles {
-        Roles::Long { id, time, target } => table.read_long(id, time, target)?,
-        Roles::Wide { time, values } => table.read_wide(time, &values)?,
-        Roles::SeriesPerRow => table.read_series_per_row()?,
+    let (kind, groups) = if columns::is_series_per_row(&table.names, options.layout) {
+        table.read_series_per_row()?
+    } else {
+        let roles = table.find_columns(options)?;
+        notes.extend(columns::note_unused(&table.names, &roles));
+        match roles {
+            Roles::Long { id, time, target } => table.read_long(id, time, target)?,
+            Roles::Wide { time, values } => table.read_wide(time, &values)?,
+        }
     };
     assemble(source, kind, groups, options.frequency, notes)
 }
@@ -88,10 +84,16 @@ impl<'a> Table<'a> {
         Ok(Table { source, text, reader, separator, record: StringRecord::new(), names, rows: 0, rows_max })
     }
 
-    /// Starts again at the first row.
-    fn rewind(&mut self) {
+    /// Finds the columns with the help of the first row, and starts again before it.
+    fn find_columns(&mut self, options: &ReadOptions) -> Result<Roles> {
+        let Some(first) = self.next_row()?.map(|row| row.record.clone()) else {
+            return Err(Error::NoRows { file: self.source.file.into(), below: " below the header" });
+        };
         self.reader = build(self.text, self.separator);
         self.rows = 0;
+        let cell = |column| first.get(column).unwrap_or_default();
+        let is_date = |column| matches!(TimeKind::detect(cell(column)), Some((TimeKind::Calendar(_), _)));
+        columns::find(self.source, &self.names, options, is_date)
     }
 
     fn next_row(&mut self) -> Result<Option<Row<'_>>> {

@@ -163,8 +163,8 @@ fn places_on_grid(
                 row,
                 series: series.clone(),
                 time: kind.format(*time),
-                start: kind.format(start),
-                frequency: frequency.to_string(),
+                start: kind.format(start).into(),
+                frequency,
             });
         };
         let too_many =
@@ -175,7 +175,7 @@ fn places_on_grid(
                 row,
                 series: series.clone(),
                 time: kind.format(*time),
-                frequency: frequency.to_string(),
+                frequency,
                 steps: steps as u64,
                 rows,
             });

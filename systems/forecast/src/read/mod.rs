@@ -85,7 +85,7 @@ impl Default for ReadOptions {
 /// let frame = read(&path, &ReadOptions::default()).unwrap();
 /// assert_eq!(frame.series[0].len(), 4);
 /// assert_eq!(frame.frequency.to_string(), "D");
-/// assert_eq!(frame.notes[1].to_string(), "series `a`: 1 missing steps of `D` are masked");
+/// assert_eq!(frame.notes[1].to_string(), "series `a`: 1 missing `D` step is masked");
 /// ```
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Frame> {
     let path = path.as_ref();

@@ -1,11 +1,266 @@
 //! Parquet files.
 
+use std::collections::HashMap;
 use std::fs::File;
 
-use super::{ReadOptions, Source};
-use crate::error::{Error, Result};
-use crate::frame::Frame;
+use arrow_array::types::{Float32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
+use arrow_schema::{DataType, Field, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-pub(super) fn read(source: &Source<'_>, _file: File, _options: &ReadOptions) -> Result<Frame> {
-    Err(Error::Parquet { file: source.file.into(), reason: "not yet".into() })
+use super::columns::{self, Roles};
+use super::grid::{Column, Group, assemble};
+use super::{ReadOptions, Source};
+use crate::error::{Error, Result, shorten};
+use crate::frame::Frame;
+use crate::time::{DAY, Precision, TimeKind, TimeStyle, Timestamp};
+
+pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Result<Frame> {
+    let broken = |reason: String| Error::Parquet { file: source.file.into(), reason };
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| broken(error.to_string()))?;
+    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(usize::MAX);
+    if rows > options.rows_max {
+        return Err(Error::TooManyRows { file: source.file.into(), rows, limit: options.rows_max });
+    }
+    let fields: Vec<Field> = builder.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    let is_date = |column: usize| fields.get(column).is_some_and(|field| is_calendar(field.data_type()));
+    let roles = columns::find(source, &names, options, is_date)?;
+    let used: Vec<usize> = match &roles {
+        Roles::Long { id, time, target } => [Some(*time), Some(*target), *id].into_iter().flatten().collect(),
+        Roles::Wide { time, values } => std::iter::once(*time).chain(values.iter().copied()).collect(),
+    };
+    let mask = ProjectionMask::roots(builder.parquet_schema(), used.iter().copied());
+    let reader = builder.with_projection(mask).build().map_err(|error| broken(error.to_string()))?;
+    // Columns come in the file's order, whatever the order they were asked for in.
+    let mut in_file = used.clone();
+    in_file.sort_unstable();
+    in_file.dedup();
+    let places: HashMap<usize, usize> =
+        in_file.into_iter().enumerate().map(|(place, column)| (column, place)).collect();
+
+    let mut table = Table { source, names: &names, places, kind: None, rows: 0 };
+    let mut long = LongRows::default();
+    let mut wide = match &roles {
+        Roles::Wide { values, .. } => {
+            let columns = values.iter().map(|column| Column::new(names[*column].clone())).collect();
+            Group::new(source.stem.clone(), columns)
+        }
+        _ => Group::new(String::new(), vec![]),
+    };
+    for batch in reader {
+        let batch = batch.map_err(|error| broken(error.to_string()))?;
+        match &roles {
+            Roles::Long { id, time, target } => table.take_long(&batch, *id, *time, *target, &mut long)?,
+            Roles::Wide { time, values } => table.take_wide(&batch, *time, values, &mut wide)?,
+        }
+        table.rows += batch.num_rows();
+    }
+    let notes = columns::note_unused(&names, &roles).into_iter().collect();
+    let groups = if matches!(roles, Roles::Long { .. }) { long.groups } else { vec![wide] };
+    let kind = refine(table.kind.unwrap_or(TimeKind::Integer), &groups);
+    assemble(source, kind, groups, options.frequency, notes)
+}
+
+/// Dates that a file stores as moments at midnight are written back as dates.
+fn refine(kind: TimeKind, groups: &[Group]) -> TimeKind {
+    match kind {
+        TimeKind::Calendar(style)
+            if groups.iter().all(|group| group.times.iter().all(|time| time.rem_euclid(DAY) == 0)) =>
+        {
+            TimeKind::Calendar(TimeStyle { precision: style.precision.min(Precision::Day), ..style })
+        }
+        kind => kind,
+    }
+}
+
+#[derive(Default)]
+struct LongRows {
+    groups: Vec<Group>,
+    places: HashMap<String, usize>,
+}
+
+struct Table<'a> {
+    source: &'a Source<'a>,
+    names: &'a [String],
+    /// Where each column of the file is in a batch.
+    places: HashMap<usize, usize>,
+    kind: Option<TimeKind>,
+    /// Rows of the batches before.
+    rows: usize,
+}
+
+impl Table<'_> {
+    fn take_long(
+        &mut self,
+        batch: &RecordBatch,
+        id: Option<usize>,
+        time: usize,
+        target: usize,
+        long: &mut LongRows,
+    ) -> Result<()> {
+        let times = self.times(batch, time)?;
+        let values = self.numbers(batch, target)?;
+        let ids = id.map(|id| self.texts(batch, id, "text or whole numbers")).transpose()?;
+        let ids = ids.as_ref().map(|ids| ids.as_string::<i32>());
+        let single = columns::single_series_name(self.source, &self.names[target]);
+        let mut last = usize::MAX;
+        for (row, (timestamp, value)) in times.into_iter().zip(values).enumerate() {
+            let name = match ids {
+                None => single.as_str(),
+                Some(ids) if ids.is_null(row) => "",
+                Some(ids) => ids.value(row),
+            };
+            if long.groups.get(last).is_none_or(|group| group.name != name) {
+                if name.is_empty() {
+                    let (file, column) = (self.source.file.into(), self.names[id.unwrap_or(target)].clone());
+                    return Err(Error::EmptyId { file, row: self.rows + row + 1, column });
+                }
+                last = match long.places.get(name) {
+                    Some(place) => *place,
+                    None => {
+                        long.places.insert(name.to_string(), long.groups.len());
+                        long.groups.push(Group::new(name.to_string(), vec![Column::new(name.to_string())]));
+                        long.groups.len() - 1
+                    }
+                };
+            }
+            let group = &mut long.groups[last];
+            group.times.push(timestamp);
+            group.rows.push(self.rows + row + 1);
+            group.columns[0].values.push(value);
+        }
+        Ok(())
+    }
+
+    fn take_wide(
+        &mut self,
+        batch: &RecordBatch,
+        time: usize,
+        values: &[usize],
+        group: &mut Group,
+    ) -> Result<()> {
+        group.times.extend(self.times(batch, time)?);
+        group.rows.extend((1..=batch.num_rows()).map(|row| self.rows + row));
+        for (column, place) in group.columns.iter_mut().zip(values) {
+            column.values.extend(self.numbers(batch, *place)?);
+        }
+        Ok(())
+    }
+
+    fn column<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b ArrayRef {
+        batch.column(self.places[&column])
+    }
+
+    fn cast(&self, array: &ArrayRef, column: usize, to: &DataType, wanted: &'static str) -> Result<ArrayRef> {
+        arrow_cast::cast(array, to).map_err(|_| self.wrong_type(array, column, wanted))
+    }
+
+    fn wrong_type(&self, array: &ArrayRef, column: usize, wanted: &'static str) -> Error {
+        let found = array.data_type().to_string();
+        Error::ColumnType { file: self.source.file.into(), column: self.names[column].clone(), found, wanted }
+    }
+
+    fn texts(&self, batch: &RecordBatch, column: usize, wanted: &'static str) -> Result<ArrayRef> {
+        let array = self.column(batch, column);
+        match value_type(array.data_type()) {
+            kind if is_text(kind) || kind.is_integer() => self.cast(array, column, &DataType::Utf8, wanted),
+            _ => Err(self.wrong_type(array, column, wanted)),
+        }
+    }
+
+    /// The values of a column; NaN where missing.
+    fn numbers(&self, batch: &RecordBatch, column: usize) -> Result<Vec<f32>> {
+        let array = self.column(batch, column);
+        let kind = array.data_type();
+        if !(kind.is_numeric() || *kind == DataType::Null) {
+            return Err(self.wrong_type(array, column, "a number"));
+        }
+        let cast = self.cast(array, column, &DataType::Float32, "a number")?;
+        let values: Vec<f32> =
+            cast.as_primitive::<Float32Type>().iter().map(|value| value.unwrap_or(f32::NAN)).collect();
+        // A cast that overflows leaves nothing where there was a number.
+        let bad = |row: &usize| values[*row].is_infinite() || (cast.is_null(*row) && !array.is_null(*row));
+        match (0..values.len()).find(bad) {
+            None => Ok(values),
+            Some(row) => Err(Error::Infinite {
+                file: self.source.file.into(),
+                row: self.rows + row + 1,
+                column: self.names[column].clone(),
+                value: show(array, row),
+            }),
+        }
+    }
+
+    fn times(&mut self, batch: &RecordBatch, column: usize) -> Result<Vec<Timestamp>> {
+        let array = self.column(batch, column);
+        let wanted = "a date, a time or a whole number";
+        let kind = array.data_type();
+        if is_text(value_type(kind)) {
+            return self.parse_times(batch, column);
+        }
+        let cast = if is_calendar(kind) {
+            let utc = matches!(kind, DataType::Timestamp(_, Some(_)));
+            let style = TimeStyle { precision: Precision::Second, utc, ..TimeStyle::default() };
+            self.kind = Some(TimeKind::Calendar(style));
+            let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+            let cast = self.cast(array, column, &micros, wanted)?;
+            cast.as_primitive::<TimestampMicrosecondType>().iter().collect::<Vec<Option<i64>>>()
+        } else if kind.is_integer() {
+            self.kind = Some(TimeKind::Integer);
+            let cast = self.cast(array, column, &DataType::Int64, wanted)?;
+            cast.as_primitive::<Int64Type>().iter().collect()
+        } else {
+            return Err(self.wrong_type(array, column, wanted));
+        };
+        let row = |row: usize| self.bad_time(array, row, column);
+        cast.into_iter().enumerate().map(|(place, time)| time.ok_or_else(|| row(place))).collect()
+    }
+
+    fn parse_times(&mut self, batch: &RecordBatch, column: usize) -> Result<Vec<Timestamp>> {
+        let array = self.texts(batch, column, "a date")?;
+        let texts = array.as_string::<i32>();
+        let mut times = Vec::with_capacity(texts.len());
+        for (row, text) in texts.iter().enumerate() {
+            let parsed = text.and_then(|text| match self.kind {
+                Some(kind) => kind.parse(text),
+                None => TimeKind::detect(text).map(|(kind, time)| {
+                    self.kind = Some(kind);
+                    time
+                }),
+            });
+            times.push(parsed.ok_or_else(|| self.bad_time(&array, row, column))?);
+        }
+        Ok(times)
+    }
+
+    fn bad_time(&self, array: &ArrayRef, row: usize, column: usize) -> Error {
+        let (wanted, remedy) = TimeKind::expected(self.kind.as_ref());
+        let (file, row_number, column) =
+            (self.source.file.into(), self.rows + row + 1, self.names[column].clone());
+        Error::BadTimestamp { file, row: row_number, column, value: show(array, row), wanted, remedy }
+    }
+}
+
+/// A cell as text, for messages.
+fn show(array: &ArrayRef, row: usize) -> String {
+    if array.is_null(row) {
+        return "null".to_string();
+    }
+    arrow_cast::display::array_value_to_string(array, row)
+        .map_or_else(|_| "?".to_string(), |text| shorten(&text))
+}
+
+fn value_type(kind: &DataType) -> &DataType {
+    if let DataType::Dictionary(_, values) = kind { values } else { kind }
+}
+
+fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn is_calendar(kind: &DataType) -> bool {
+    matches!(kind, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
 }

@@ -41,7 +41,7 @@ fn every_refusal_says_where_what_and_what_to_do() {
         ("wrong century", "ds,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2924-01-01 02:00,3\n"),
         ("one row", "ds,y\n2024-01-01,1\n"),
         ("no time column", "a,b\n1,2\n"),
-        ("no target column", "unique_id,ds,sales\na,2024-01-01,1\n"),
+        ("no target column", "unique_id,ds,sales,price\na,2024-01-01,1,2\n"),
         ("only a time column", "date\n2024-01-01\n"),
         ("duplicate column", "date,a,a\n2024-01-01,1,2\n"),
         ("duplicate series", "V1,V2\nY1,1\nY1,2\n"),
@@ -70,7 +70,7 @@ fn every_refusal_says_where_what_and_what_to_do() {
     wrong century: `sales.csv`: row 4: series `sales`: reaching 2924-01-01 02:00 in steps of `h` takes 7889234 steps for 3 rows of data, more than is allowed (100 per row + 10,000); correct the timestamp or give the frequency
     one row: `sales.csv`: the frequency cannot be told, since no series has two timestamps; give the frequency, such as `h`
     no time column: `sales.csv`: there is no time column (`ds`, `timestamp`, `date`, `datetime`, `time`); the columns are `a`, `b`; name it with the option `time`
-    no target column: `sales.csv`: there is no target column (`y`, `target`, `value`); the columns are `unique_id`, `ds`, `sales`; name it with the option `target`
+    no target column: `sales.csv`: there is no target column (`y`, `target`, `value`); the columns are `unique_id`, `ds`, `sales`, `price`; name it with the option `target`
     only a time column: `sales.csv`: there is no target column (`y`, `target`, `value`); the columns are `date`; name it with the option `target`
     duplicate column: `sales.csv`: the column `a` appears twice; rename one of them
     duplicate series: `sales.csv`: series `Y1`: its name appears twice, in row 2 and row 3; remove one of the rows, or name the column that tells the series apart as the id

@@ -30,6 +30,7 @@ fn layouts_and_names_are_recognised() {
         ("unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\n", "a 2024-01-01 D: 1 2\n"),
         ("item_id,timestamp,target\na,2024-01-01,1\na,2024-01-02,2\n", "a 2024-01-01 D: 1 2\n"),
         ("id,date,value\na,1,1\nb,1,5\na,2,2\nb,2,6\n", "a 1 1: 1 2\nb 1 1: 5 6\n"),
+        ("unique_id,ds,sales\na,2024-01-01,1\na,2024-01-02,2\n", "a 2024-01-01 D: 1 2\n"),
         ("ds,y\n2024-01-01,1\n2024-01-02,2\n", "sales 2024-01-01 D: 1 2\n"),
         ("\"Month\",\"Pounds\"\n\"1962-01\",1\n\"1962-02\",2\n\n", "Pounds 1962-01 MS: 1 2\n"),
         ("date,a,b\n2024-01-01,1,3\n2024-01-02,2,4\n", "a 2024-01-01 D: 1 2\nb 2024-01-01 D: 3 4\n"),
@@ -71,4 +72,25 @@ fn options_choose_what_is_not_recognised() {
     let weekly = ReadOptions { frequency: Some("2h".parse().unwrap()), ..ReadOptions::default() };
     let frame = read_text("date,a\n2024-01-01 00:00,1\n2024-01-01 04:00,2\n", &weekly).unwrap();
     assert_eq!(show(&frame), "a 2024-01-01 00:00 2h: 1 _ 2\n");
+}
+
+#[test]
+fn rows_out_of_order_are_sorted_and_noted() {
+    let text = "unique_id,ds,y\na,2024-01-03,3\nb,2024-01-01,7\na,2024-01-01,1\nb,2024-01-02,8\n";
+    let daily = ReadOptions { frequency: Some("D".parse().unwrap()), ..ReadOptions::default() };
+    let frame = read_text(text, &daily).unwrap();
+    assert_eq!(show(&frame), "a 2024-01-01 D: 1 _ 3\nb 2024-01-01 D: 7 8\n");
+    insta::assert_snapshot!(notes(&frame), @r###"
+    rows were not in the order of time; sorted
+    series `a`: 1 missing `D` step is masked
+    "###);
+}
+
+#[test]
+fn notes_of_many_series_are_summed_up() {
+    let header: String = (0..15).map(|n| format!(",c{n}")).collect();
+    let text = format!("date{header}\n2024-01-01{}\n2024-01-02{}\n", ",1".repeat(15), ",".repeat(15));
+    let frame = read_text(text, &ReadOptions::default()).unwrap();
+    assert_eq!(frame.notes.len(), 1 + 10 + 1);
+    assert_eq!(frame.notes[11].to_string(), "5 more series: 5 missing values are masked");
 }

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod layouts;
+mod m4;
 mod real_files;
 mod repeat_baseline;
+mod writing;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,199 @@
+//! What forward and backward share: scores with queries in the lanes, masks, and turning.
+
+use std::ops::Range;
+
+use super::{Attention, QUERIES};
+use crate::gemm::kernels::{Finish, Layout, Product, SIDE, Strided, pack_panel, transpose};
+use crate::math::{clamp, polynomial};
+use crate::simd::{Simd, dispatch};
+
+/// Queries at a time: as even as can be, in whole vectors.
+#[inline(always)]
+pub(super) fn query_chunk<S: Simd>(_: S, q_len: usize) -> usize {
+    let chunks = q_len.div_ceil(QUERIES).max(1);
+    q_len.div_ceil(chunks).next_multiple_of(S::LANES)
+}
+
+/// The part of a head at work: some queries against some keys of one sample and head.
+#[derive(Clone)]
+pub(super) struct Part {
+    pub sample: usize,
+    pub head: usize,
+    pub queries: Range<usize>,
+    pub keys: Range<usize>,
+    /// Queries, rounded up to whole vectors: the row length of everything with queries in lanes.
+    pub width: usize,
+}
+
+/// C[m, n] (+)= A[m, k]·B[k, n], with B's columns contiguous.
+#[inline(always)]
+pub(super) fn product(
+    (m, n, k): (usize, usize, usize),
+    a: (*const f32, usize, usize),
+    b: (*const f32, usize),
+    c: (*mut f32, usize),
+    accumulate: bool,
+    scratch: *mut f32,
+) {
+    dispatch(Product {
+        batch: 1,
+        m,
+        n,
+        k,
+        a: Strided { ptr: a.0, batch: 0, row: a.1, col: a.2 },
+        b: Strided { ptr: b.0, batch: 0, row: b.1, col: 1 },
+        layout: Layout::Rows,
+        finish: Finish::plain(c.0, c.1, accumulate),
+        c_batch: 0,
+        scratch,
+    });
+}
+
+/// 2^x to about 1 ulp for x up to 127, 0 below -150; NaN stays NaN.
+///
+/// The polynomial is the Taylor series of 2^f about 0, |f| <= 1/2, to degree 7.
+#[inline(always)]
+pub(super) fn exp2<S: Simd>(s: S, x: S::V) -> S::V {
+    let x = clamp(s, x, -150.0, 127.0);
+    let n = s.round(x);
+    let p = polynomial(
+        s,
+        s.sub(x, n),
+        [
+            1.525_273_4e-5,
+            1.540_353e-4,
+            1.333_355_8e-3,
+            9.618_129e-3,
+            5.550_411e-2,
+            2.402_265e-1,
+            6.931_472e-1,
+            1.0,
+        ],
+    );
+    s.scale(p, n)
+}
+
+/// The queries of `part` turned so that they lie in lanes: `[head_dim, width]`, times `factor`.
+///
+/// # Safety
+/// `rows` is the first of those queries; `out` has room.
+#[inline(always)]
+pub(super) unsafe fn turn_rows<S: Simd>(
+    s: S,
+    part: &Part,
+    head_dim: usize,
+    rows: *const f32,
+    row: usize,
+    factor: Option<f32>,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        pack_panel(s, head_dim, part.queries.len(), rows, (1, row), out, part.width);
+        if let Some(factor) = factor {
+            let factor = s.splat(factor);
+            let mut at = 0;
+            while at < head_dim * part.width {
+                s.store(out.add(at), s.mul(s.load(out.add(at)), factor));
+                at += S::LANES;
+            }
+        }
+    }
+}
+
+/// Stores `[rows, width]` with queries in lanes as rows of queries: `to[i * to_row + c]` is (or, if
+/// `add`, grows by) `from[c * width + i]`.
+///
+/// # Safety
+/// Both must hold `queries` queries of `rows` values; `from` whole vectors.
+#[inline(always)]
+pub(super) unsafe fn store_turned<S: Simd>(
+    s: S,
+    (from, width): (*const f32, usize),
+    rows: usize,
+    queries: usize,
+    (to, to_row): (*mut f32, usize),
+    add: bool,
+) {
+    let mut c = 0;
+    while c < rows {
+        let columns = S::LANES.min(rows - c);
+        let mut i = 0;
+        while i < queries {
+            let mut square = [s.splat(0.0); SIDE];
+            // SAFETY: rows c.. and queries i.. as far as they go; the lanes beyond are padding.
+            unsafe {
+                for (r, v) in square.iter_mut().enumerate().take(columns) {
+                    *v = s.load(from.add((c + r) * width + i));
+                }
+                transpose(s, &mut square);
+                for (r, v) in square.into_iter().enumerate().take(S::LANES.min(queries - i)) {
+                    let to = to.add((i + r) * to_row + c);
+                    if columns == S::LANES {
+                        s.store(to, if add { s.add(v, s.load(to)) } else { v });
+                    } else {
+                        let v = if add { s.add(v, s.load_first(to, columns)) } else { v };
+                        s.store_first(to, columns, v);
+                    }
+                }
+            }
+            i += S::LANES;
+        }
+        c += S::LANES;
+    }
+}
+
+/// Adds the bias and takes out what is masked from scores `[keys, width]`, which are in powers of 2.
+///
+/// # Safety
+/// `scores` holds that many; so does `bias`, as scratch, if there is a bias.
+#[inline(always)]
+pub(super) unsafe fn mask_scores<S: Simd>(
+    s: S,
+    attention: &Attention,
+    part: &Part,
+    scores: *mut f32,
+    bias_scratch: *mut f32,
+) {
+    let (keys, width) = (part.keys.len(), part.width);
+    let (i, j) = (part.queries.start, part.keys.start);
+    // SAFETY: the caller's promise; the bias was checked to hold every query and key.
+    unsafe {
+        if let Some(bias) = attention.bias_at(part.sample, part.head) {
+            let from = bias.wrapping_add(i * attention.k_len + j);
+            let queries = part.queries.len();
+            pack_panel(s, keys, queries, from, (1, attention.k_len), bias_scratch, width);
+            let log2_e = s.splat(std::f32::consts::LOG2_E);
+            let mut at = 0;
+            while at < keys * width {
+                let x = s.mul_add(s.load(bias_scratch.add(at)), log2_e, s.load(scores.add(at)));
+                s.store(scores.add(at), x);
+                at += S::LANES;
+            }
+        }
+        let nothing = s.splat(f32::NEG_INFINITY);
+        if let Some(mask) = attention.key_mask {
+            for key in 0..keys {
+                if mask[part.sample * attention.k_len + j + key] == 0.0 {
+                    let mut at = 0;
+                    while at < width {
+                        s.store(scores.add(key * width + at), nothing);
+                        at += S::LANES;
+                    }
+                }
+            }
+        }
+        if attention.causal && j + keys > i + 1 {
+            for key in 0..keys {
+                let place = s.splat((j + key) as f32);
+                let mut at = 0;
+                while at < width {
+                    let query = s.add(s.to_float(s.iota()), s.splat((i + at) as f32));
+                    let to = scores.add(key * width + at);
+                    s.store(to, s.select(s.le(place, query), s.load(to), nothing));
+                    at += S::LANES;
+                }
+            }
+        }
+    }
+}

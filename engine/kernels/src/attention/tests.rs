@@ -1,0 +1,278 @@
+use super::*;
+use crate::isa::Isa;
+use proptest::prelude::*;
+
+fn numbers(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    (0..len)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 22) as f32 - 2.0
+        })
+        .collect()
+}
+
+/// Everything in f64, straight from the definition: (out, lse, dq, dk, dv, d_bias), dense rows.
+fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec<f64>; 6] {
+    let width = a.heads * a.head_dim;
+    let mut out = vec![0.0; a.batch * a.q_len * width];
+    let mut lse = vec![0.0; a.lse_len()];
+    let mut dq = out.clone();
+    let mut dk = vec![0.0; a.batch * a.k_len * width];
+    let mut dv = dk.clone();
+    let mut d_bias = vec![0.0; a.bias.map_or(0, <[f32]>::len)];
+    for b in 0..a.batch {
+        for h in 0..a.heads {
+            let at = |t: usize, len: usize, c: usize| (b * len + t) * width + h * a.head_dim + c;
+            for i in 0..a.q_len {
+                let bias_at = |j: usize| ((b * a.heads + h) * a.q_len + i) * a.k_len + j;
+                let wrap = |x: usize| x % a.bias.map_or(1, <[f32]>::len).max(1);
+                let scores: Vec<f64> = (0..a.k_len)
+                    .map(|j| {
+                        let hidden =
+                            (a.causal && j > i) || a.key_mask.is_some_and(|m| m[b * a.k_len + j] == 0.0);
+                        if hidden {
+                            return f64::NEG_INFINITY;
+                        }
+                        let dot: f64 = (0..a.head_dim)
+                            .map(|c| f64::from(q[at(i, a.q_len, c)]) * f64::from(k[at(j, a.k_len, c)]))
+                            .sum();
+                        dot * f64::from(a.scale)
+                            + a.bias.map_or(0.0, |bias| f64::from(bias[wrap(bias_at(j))]))
+                    })
+                    .collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = scores
+                    .iter()
+                    .map(|x| if *x > f64::NEG_INFINITY { (x - largest).exp() } else { 0.0 })
+                    .sum();
+                lse[(b * a.heads + h) * a.q_len + i] = largest + sum.ln();
+                if sum == 0.0 {
+                    lse[(b * a.heads + h) * a.q_len + i] = f64::NEG_INFINITY;
+                    continue;
+                }
+                let p: Vec<f64> = scores.iter().map(|x| (x - largest).exp() / sum).collect();
+                for c in 0..a.head_dim {
+                    out[at(i, a.q_len, c)] =
+                        (0..a.k_len).map(|j| p[j] * f64::from(v[at(j, a.k_len, c)])).sum();
+                }
+                let dp: Vec<f64> = (0..a.k_len)
+                    .map(|j| {
+                        (0..a.head_dim)
+                            .map(|c| f64::from(d_out[at(i, a.q_len, c)]) * f64::from(v[at(j, a.k_len, c)]))
+                            .sum()
+                    })
+                    .collect();
+                let mean: f64 = p.iter().zip(&dp).map(|(p, d)| p * d).sum();
+                for j in 0..a.k_len {
+                    let ds = p[j] * (dp[j] - mean);
+                    if a.bias.is_some() {
+                        d_bias[wrap(bias_at(j))] += ds;
+                    }
+                    for c in 0..a.head_dim {
+                        dv[at(j, a.k_len, c)] += p[j] * f64::from(d_out[at(i, a.q_len, c)]);
+                        dq[at(i, a.q_len, c)] += ds * f64::from(a.scale) * f64::from(k[at(j, a.k_len, c)]);
+                        dk[at(j, a.k_len, c)] += ds * f64::from(a.scale) * f64::from(q[at(i, a.q_len, c)]);
+                    }
+                }
+            }
+        }
+    }
+    [out, lse, dq, dk, dv, d_bias]
+}
+
+fn assert_near(what: &str, got: &[f32], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len());
+    for (i, (&x, &y)) in got.iter().zip(expected).enumerate() {
+        let near = f64::from(x) == y || (f64::from(x) - y).abs() <= 2e-5 + 2e-5 * y.abs();
+        assert!(near, "{what}[{i}]: {x} instead of {y}");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Bias {
+    None,
+    Shared,
+    Each,
+}
+
+fn check(
+    (batch, heads, q_len, k_len, head_dim): (usize, usize, usize, usize, usize),
+    causal: bool,
+    masked: bool,
+    bias: Bias,
+) {
+    let width = heads * head_dim;
+    let (q, k) = (numbers(batch * q_len * width, 1), numbers(batch * k_len * width, 2));
+    let (v, d_out) = (numbers(batch * k_len * width, 3), numbers(batch * q_len * width, 4));
+    let mask: Vec<f32> =
+        numbers(batch * k_len, 5).iter().map(|&x| if x > -0.5 { 1.0 } else { 0.0 }).collect();
+    let bias_len = match bias {
+        Bias::None => 0,
+        Bias::Shared => heads * q_len * k_len,
+        Bias::Each => batch * heads * q_len * k_len,
+    };
+    let bias_values = numbers(bias_len, 6);
+    let attention = Attention {
+        batch,
+        heads,
+        q_len,
+        k_len,
+        head_dim,
+        scale: 0.7 / (head_dim as f32).sqrt(),
+        causal,
+        key_mask: masked.then_some(&mask),
+        bias: (!matches!(bias, Bias::None)).then_some(&bias_values),
+    };
+    let [out, lse, dq, dk, dv, d_bias] = oracle(&attention, &q, &k, &v, &d_out);
+    fn dense(values: &[f32], row: usize) -> Rows<'_> {
+        Rows { values, row }
+    }
+    for isa in Isa::available() {
+        isa.force(|| {
+            let mut got_out = vec![f32::NAN; out.len()];
+            let mut got_lse = vec![f32::NAN; lse.len()];
+            let mut scratch = vec![f32::NAN; attention_forward_scratch(&attention)];
+            attention_forward(
+                &attention,
+                dense(&q, width),
+                dense(&k, width),
+                dense(&v, width),
+                &mut got_out,
+                width,
+                &mut got_lse,
+                &mut scratch,
+            );
+            assert_near("out", &got_out, &out);
+            assert_near("lse", &got_lse, &lse);
+            let mut got = [&dq, &dk, &dv].map(|x| vec![f32::NAN; x.len()]);
+            let [got_dq, got_dk, got_dv] = &mut got;
+            let mut got_d_bias = vec![0.0; d_bias.len()];
+            let mut scratch = vec![f32::NAN; attention_backward_scratch(&attention)];
+            attention_backward(
+                &attention,
+                dense(&q, width),
+                dense(&k, width),
+                dense(&v, width),
+                dense(&got_out, width),
+                dense(&d_out, width),
+                &got_lse,
+                Gradients::Separate { dq: (got_dq, width), dk: (got_dk, width), dv: (got_dv, width) },
+                attention.bias.is_some().then_some(&mut got_d_bias[..]),
+                &mut scratch,
+            );
+            assert_near("dq", &got[0], &dq);
+            assert_near("dk", &got[1], &dk);
+            assert_near("dv", &got[2], &dv);
+            assert_near("d_bias", &got_d_bias, &d_bias);
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn forward_and_backward_agree_with_the_definition(
+        sizes in (1usize..3, 1usize..4, 1usize..150, 1usize..150, prop::sample::select(vec![1usize, 5, 8, 16, 20, 64])),
+        (causal, masked) in any::<(bool, bool)>(),
+        bias in prop::sample::select(vec![Bias::None, Bias::Shared, Bias::Each]),
+    ) {
+        check(sizes, causal, masked, bias);
+    }
+}
+
+#[test]
+fn encoder_shapes() {
+    check((2, 8, 42, 42, 16), false, false, Bias::None);
+    check((1, 2, 42, 42, 16), true, true, Bias::Shared);
+}
+
+#[test]
+fn a_query_that_sees_nothing_gives_zero_and_no_gradient() {
+    let attention = Attention {
+        batch: 1,
+        heads: 1,
+        q_len: 3,
+        k_len: 5,
+        head_dim: 4,
+        scale: 1.0,
+        causal: false,
+        key_mask: Some(&[0.0; 5]),
+        bias: None,
+    };
+    let (q, k, v, d_out) = (numbers(12, 1), numbers(20, 2), numbers(20, 3), numbers(12, 4));
+    let rows = |values| Rows { values, row: 4 };
+    let (mut out, mut lse) = ([1.0; 12], [1.0; 3]);
+    let mut scratch = vec![0.0; attention_forward_scratch(&attention)];
+    attention_forward(&attention, rows(&q), rows(&k), rows(&v), &mut out, 4, &mut lse, &mut scratch);
+    assert_eq!((out, lse), ([0.0; 12], [f32::NEG_INFINITY; 3]));
+    let (mut dq, mut dk, mut dv) = ([1.0; 12], [1.0; 20], [1.0; 20]);
+    let mut scratch = vec![0.0; attention_backward_scratch(&attention)];
+    attention_backward(
+        &attention,
+        rows(&q),
+        rows(&k),
+        rows(&v),
+        rows(&out),
+        rows(&d_out),
+        &lse,
+        Gradients::Separate { dq: (&mut dq, 4), dk: (&mut dk, 4), dv: (&mut dv, 4) },
+        None,
+        &mut scratch,
+    );
+    assert_eq!((dq, dk, dv), ([0.0; 12], [0.0; 20], [0.0; 20]));
+}
+
+#[test]
+fn a_packed_projection_is_read_and_its_gradient_written_in_place() {
+    let (batch, heads, len, head_dim) = (2, 2, 10, 8);
+    let d = heads * head_dim;
+    let attention = Attention {
+        batch,
+        heads,
+        q_len: len,
+        k_len: len,
+        head_dim,
+        scale: 0.3,
+        causal: false,
+        key_mask: None,
+        bias: None,
+    };
+    let qkv = numbers(batch * len * 3 * d, 1);
+    let d_out = numbers(batch * len * d, 2);
+    let [q, k, v] = [0, d, 2 * d]
+        .map(|at| qkv.chunks(3 * d).flat_map(|row| row[at..at + d].to_vec()).collect::<Vec<f32>>());
+    let [out, _, dq, dk, dv, _] = oracle(&attention, &q, &k, &v, &d_out);
+    let packed = |at: usize| Rows { values: &qkv[at..], row: 3 * d };
+    let (mut got_out, mut lse) = (vec![0.0; batch * len * d], vec![0.0; attention.lse_len()]);
+    let mut scratch = vec![0.0; attention_backward_scratch(&attention)];
+    attention_forward(
+        &attention,
+        packed(0),
+        packed(d),
+        packed(2 * d),
+        &mut got_out,
+        d,
+        &mut lse,
+        &mut scratch,
+    );
+    assert_near("out", &got_out, &out);
+    let mut gradient = vec![0.0; qkv.len()];
+    attention_backward(
+        &attention,
+        packed(0),
+        packed(d),
+        packed(2 * d),
+        Rows { values: &got_out, row: d },
+        Rows { values: &d_out, row: d },
+        &lse,
+        Gradients::Packed { values: &mut gradient, row: 3 * d, offsets: [0, d, 2 * d] },
+        None,
+        &mut scratch,
+    );
+    for (at, expected) in [(0, dq), (d, dk), (2 * d, dv)] {
+        let got: Vec<f32> = gradient.chunks(3 * d).flat_map(|row| row[at..at + d].to_vec()).collect();
+        assert_near("gradient", &got, &expected);
+    }
+}

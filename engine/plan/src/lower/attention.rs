@@ -1,0 +1,112 @@
+//! Fused attention.
+
+use bessemer_graph::ops::attention::{self as op, AttentionGrad};
+use bessemer_kernels::attention::{
+    Attention, Gradients, Rows, attention_backward, attention_backward_scratch, attention_forward,
+    attention_forward_scratch,
+};
+
+use super::{Lowered, Site};
+use crate::error::PlanError;
+use crate::frame::Place;
+
+/// The kernel's view of an attention, without its mask and bias.
+fn settings(op: &op::Attention, site: &Site) -> Attention<'static> {
+    let q = &site.input(0).shape;
+    let k = &site.input(op.sources().min(2) - 1).shape;
+    let sizes = op.sizes(q, k);
+    Attention {
+        batch: sizes.batch,
+        heads: op.heads,
+        q_len: sizes.q_len,
+        k_len: sizes.k_len,
+        head_dim: sizes.head_dim,
+        scale: op.scale,
+        causal: op.causal,
+        key_mask: None,
+        bias: None,
+    }
+}
+
+/// Places of q, k, v (the packed one three times), mask and bias.
+fn sources(op: &op::Attention, site: &Site) -> [Place; 5] {
+    let place =
+        |present: bool, index: usize| if present { site.reads[index].clone() } else { Place::Nowhere };
+    let apart = !op.packed;
+    [
+        site.reads[0].clone(),
+        place(apart, 1),
+        place(apart, 2),
+        place(op.masked, op.sources()),
+        place(op.biased, op.arity() - 1),
+    ]
+}
+
+/// q, k and v as rows of their places.
+fn rows<'a>(packed: bool, width: usize, [q, k, v]: [&'a [f32]; 3]) -> [Rows<'a>; 3] {
+    match packed {
+        true => [0, 1, 2].map(|which| Rows { values: &q[which * width..], row: 3 * width }),
+        false => [q, k, v].map(|values| Rows { values, row: width }),
+    }
+}
+
+pub(super) fn forward(op: &op::Attention, site: &mut Site) -> Result<Lowered, PlanError> {
+    let settings = settings(op, site);
+    let op = *op;
+    let width = settings.heads * settings.head_dim;
+    let [q, k, v, mask, bias] = sources(&op, site);
+    let [out, lse] = site.writes();
+    // The scratch depends on whether there is a bias, not on its values.
+    let scratch = attention_forward_scratch(&Attention { bias: op.biased.then_some(&[]), ..settings });
+    Ok(Lowered::new("attention", move |f| {
+        let x = f.operands([&q, &k, &v, &mask, &bias], [&out, &lse]);
+        let ([q, k, v, mask, bias], [out, lse]) = (x.reads, x.writes);
+        let attention =
+            Attention { key_mask: op.masked.then_some(mask), bias: op.biased.then_some(bias), ..settings };
+        let [q, k, v] = rows(op.packed, width, [q, k, v]);
+        attention_forward(&attention, q, k, v, out, width, lse, x.scratch);
+    })
+    .with_scratch(scratch))
+}
+
+pub(super) fn backward(op: &AttentionGrad, site: &mut Site) -> Result<Lowered, PlanError> {
+    let settings = settings(&op.attention, site);
+    let op = op.attention;
+    let width = settings.heads * settings.head_dim;
+    let [q, k, v, mask, bias] = sources(&op, site);
+    let rest: [Place; 3] = std::array::from_fn(|i| site.reads[op.arity() + i].clone());
+    let [out, lse, d_out] = rest;
+    let given =
+        |present: bool, index: usize| if present { site.writes[index].clone() } else { Place::Nowhere };
+    let dq = site.writes[0].clone();
+    let (dk, dv) = (given(!op.packed, 1), given(!op.packed, 2));
+    let d_bias = given(op.biased, op.sources());
+    let scratch = attention_backward_scratch(&Attention { bias: op.biased.then_some(&[]), ..settings });
+    Ok(Lowered::new("attention_backward", move |f| {
+        let x = f.operands([&q, &k, &v, &mask, &bias, &out, &lse, &d_out], [&dq, &dk, &dv, &d_bias]);
+        let ([q, k, v, mask, bias, out, lse, d_out], [dq, dk, dv, d_bias]) = (x.reads, x.writes);
+        let attention =
+            Attention { key_mask: op.masked.then_some(mask), bias: op.biased.then_some(bias), ..settings };
+        let [q, k, v] = rows(op.packed, width, [q, k, v]);
+        let out = Rows { values: out, row: width };
+        let d_out = Rows { values: d_out, row: width };
+        let gradients = match op.packed {
+            true => Gradients::Packed { values: dq, row: 3 * width, offsets: [0, width, 2 * width] },
+            false => Gradients::Separate { dq: (dq, width), dk: (dk, width), dv: (dv, width) },
+        };
+        d_bias.fill(0.0);
+        attention_backward(
+            &attention,
+            q,
+            k,
+            v,
+            out,
+            d_out,
+            lse,
+            gradients,
+            op.biased.then_some(d_bias),
+            x.scratch,
+        );
+    })
+    .with_scratch(scratch))
+}

@@ -1,0 +1,279 @@
+//! Every operation, run by kernels in lanes, against the graph's own evaluation in f64.
+
+use bessemer_graph::ops::attention::Attention;
+use bessemer_graph::ops::avg_pool1d::AvgPool1d;
+use bessemer_graph::ops::binary::Binary;
+use bessemer_graph::ops::concat::Concat;
+use bessemer_graph::ops::conv1d::Conv1d;
+use bessemer_graph::ops::cross_entropy::CrossEntropy;
+use bessemer_graph::ops::embedding::Embedding;
+use bessemer_graph::ops::layer_norm::LayerNorm;
+use bessemer_graph::ops::max_pool1d::MaxPool1d;
+use bessemer_graph::ops::pad::{Pad, PadMode};
+use bessemer_graph::ops::reduce::Reduction;
+use bessemer_graph::ops::rms_norm::RmsNorm;
+use bessemer_graph::ops::softmax::Softmax;
+use bessemer_graph::ops::unary::Unary;
+use bessemer_graph::ops::unfold::Unfold;
+use bessemer_graph::{Bindings, Graph, GraphError, Tensor, Type, ValueId, differentiate, evaluate};
+use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool, as_words};
+
+type Built = Result<ValueId, GraphError>;
+
+/// A model over x `[n, 6, 8]` and indices `[n, 6]` below 5.
+type Model = fn(&mut Graph, ValueId, ValueId) -> Built;
+
+const SAMPLES: usize = 7;
+
+fn pseudo_random(i: usize) -> f32 {
+    ((i as f64 * 0.754_877_666_2 + 0.1).fract() * 2.0 - 1.0) as f32
+}
+
+fn trace(model: Model, samples: usize) -> Result<Graph, GraphError> {
+    let mut g = Graph::new();
+    let x = g.input("x", Type::f32([samples, 6, 8]));
+    let indices = g.input("indices", Type::i32([samples, 6]));
+    let y = model(&mut g, x, indices)?;
+    let weighted = g.apply1(Unary::Sin, &[y])?;
+    let loss = g.sum_all(weighted)?;
+    g.set_loss(loss);
+    if g.shape(y).first() == Some(&samples) {
+        g.output("y", y);
+    }
+    Ok(g)
+}
+
+struct Run {
+    loss: f64,
+    gradient: Vec<f32>,
+    output: Option<Vec<f32>>,
+}
+
+fn run(model: Model, options: &PlanOptions, threads: usize, parameters: &Parameters) -> Run {
+    let (x, indices) = data();
+    let mut step = Executable::compile(&|n| trace(model, n), SAMPLES, options).unwrap();
+    let inputs = [x.as_slice(), as_words(&indices)];
+    let batch = Batch { inputs: &inputs, loss_scale: 0.25, seed: 0, step: 0 };
+    let pool = Pool::new(threads);
+    // Twice, as the second run must not see the first one's gradients.
+    step.run(&pool, parameters, &batch).unwrap();
+    let loss = step.run(&pool, parameters, &batch).unwrap();
+    let gradient = step.with_gradients(|lanes| {
+        (0..parameters.as_slice().len()).map(|i| lanes.iter().map(|lane| lane[i]).sum()).collect()
+    });
+    Run { loss, gradient, output: step.output("y").map(<[f32]>::to_vec) }
+}
+
+fn data() -> (Vec<f32>, Vec<i32>) {
+    let x = (0..SAMPLES * 48).map(pseudo_random).collect();
+    let indices = (0..SAMPLES * 6).map(|i| (i * 7 % 5) as i32).collect();
+    (x, indices)
+}
+
+fn check(name: &str, model: Model) {
+    let mut graph = trace(model, SAMPLES).unwrap();
+    differentiate(&mut graph).unwrap();
+    let mut parameters = Parameters::new(graph.parameters());
+    for (i, range) in parameters.ranges().to_vec().into_iter().enumerate() {
+        for (j, at) in range.enumerate() {
+            parameters.as_mut_slice()[at] = 0.5 * pseudo_random(1000 * (i + 1) + j);
+        }
+    }
+    let (x, indices) = data();
+    let tensor = |shape: &[usize], data: &[f32]| Tensor::new(shape, data.iter().map(|&v| v as f64).collect());
+    let bindings = Bindings {
+        parameters: (0..graph.parameters().len())
+            .map(|i| tensor(&graph.parameters()[i].shape, parameters.get(i)))
+            .collect(),
+        inputs: vec![
+            tensor(&[SAMPLES, 6, 8], &x),
+            Tensor::new([SAMPLES, 6], indices.iter().map(|&i| i as f64).collect()),
+        ],
+        loss_scale: 0.25,
+    };
+    let values = evaluate(&graph, &bindings);
+    let loss = values[graph.loss().unwrap().index()].data[0] * 0.25;
+    let mut expected = vec![0.0; parameters.as_slice().len()];
+    for (p, v) in graph.gradients() {
+        let range = parameters.ranges()[*p].clone();
+        expected[range].iter_mut().zip(&values[v.index()].data).for_each(|(e, g)| *e += g);
+    }
+    let output = graph.outputs().first().map(|(_, v)| &values[v.index()].data);
+
+    let base = PlanOptions::TRAIN;
+    let off = PlanOptions { simplify: false, fuse: false, attention: false, pack: false, ..base };
+    let variants = [
+        base,
+        PlanOptions { micro_batch: Some(1), lanes: Some(1), ..base },
+        PlanOptions { micro_batch: Some(3), lanes: Some(2), ..base },
+        PlanOptions { fuse: false, ..base },
+        PlanOptions { attention: false, ..base },
+        PlanOptions { pack: false, ..base },
+        off,
+    ];
+    for options in variants {
+        let close = |got: f64, want: f64| (got - want).abs() <= 3e-5 * (1.0 + want.abs());
+        let got = run(model, &options, 1, &parameters);
+        assert!(close(got.loss, loss), "{name} {options:?}: loss {} instead of {loss}", got.loss);
+        for (i, (g, e)) in got.gradient.iter().zip(&expected).enumerate() {
+            assert!(close(*g as f64, *e), "{name} {options:?}: gradient {i} is {g} instead of {e}");
+        }
+        if let (Some(got), Some(want)) = (&got.output, output) {
+            for (i, (g, e)) in got.iter().zip(want).enumerate() {
+                assert!(close(*g as f64, *e), "{name} {options:?}: output {i} is {g} instead of {e}");
+            }
+        }
+        for threads in [2, 3] {
+            let again = run(model, &options, threads, &parameters);
+            assert_eq!(again.loss.to_bits(), got.loss.to_bits(), "{name} at {threads} threads");
+            assert_eq!(again.gradient, got.gradient, "{name} at {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn linear_layers_with_activations_and_residuals() {
+    check("linear", |g, x, _| {
+        let w1 = g.parameter("w1", &[8, 8])?;
+        let b1 = g.parameter("b1", &[8])?;
+        let w2 = g.parameter("w2", &[8, 8])?;
+        let h = g.linear(x, w1, Some(b1))?;
+        let h = g.apply1(Unary::GeluErf, &[h])?;
+        let h = g.linear(h, w2, None)?;
+        let h = g.add(h, x)?;
+        // The same weight a second time: its gradients add.
+        let h = g.linear(h, w1, Some(b1))?;
+        g.apply1(Unary::Relu, &[h])
+    });
+}
+
+#[test]
+fn elementwise_with_broadcasts() {
+    check("elementwise", |g, x, _| {
+        let row = g.parameter("row", &[8])?;
+        let column = g.parameter("column", &[6, 1])?;
+        let scalar = g.parameter("scalar", &[])?;
+        let a = g.mul(x, row)?;
+        let b = g.add(a, column)?;
+        let c = g.apply1(Unary::Tanh, &[b])?;
+        let d = g.mul(c, scalar)?;
+        let e = g.apply1(Unary::Exp, &[d])?;
+        let f = g.div(c, e)?;
+        let h = g.apply1(Binary::Max, &[f, row])?;
+        g.apply1(Unary::Silu, &[h])
+    });
+}
+
+#[test]
+fn norms_and_softmax() {
+    check("norms", |g, x, _| {
+        let gamma = g.parameter("gamma", &[8])?;
+        let beta = g.parameter("beta", &[8])?;
+        let y = g.apply1(LayerNorm { eps: 1e-5 }, &[x, gamma, beta])?;
+        let z = g.apply1(Softmax { log: false }, &[y])?;
+        let r = g.apply1(RmsNorm { eps: 1e-5 }, &[z, gamma])?;
+        g.apply1(Softmax { log: true }, &[r])
+    });
+}
+
+#[test]
+fn attention_with_every_option() {
+    check("attention", |g, x, _| {
+        let w = g.parameter("w", &[24, 8])?;
+        let bias = g.parameter("bias", &[2, 6, 6])?;
+        let qkv = g.linear(x, w, None)?;
+        let plain =
+            Attention { heads: 2, scale: 0.5, causal: true, packed: true, masked: false, biased: true };
+        let y = g.apply1(plain, &[qkv, bias])?;
+        let samples = g.shape(x)[0];
+        let keep: Vec<f32> = (0..samples * 6).map(|i| if i % 6 < 4 { 1.0 } else { 0.0 }).collect();
+        let mask = g.constant(&[samples, 6], keep);
+        let apart = Attention { causal: false, packed: false, masked: true, biased: false, ..plain };
+        let wk = g.parameter("wk", &[8, 8])?;
+        let k = g.linear(x, wk, None)?;
+        g.apply1(apart, &[y, k, x, mask])
+    });
+}
+
+#[test]
+fn movement() {
+    check("movement", |g, x, _| {
+        let w = g.parameter("w", &[6, 8])?;
+        let y = g.mul(x, w)?;
+        let turned = g.permute(y, &[0, 2, 1])?;
+        let flat = g.reshape(turned, &[g.shape(x)[0], 48])?;
+        let padded = g.apply1(Pad { axis: 1, before: 3, after: 2, mode: PadMode::Replicate }, &[flat])?;
+        let patches = g.apply1(Unfold { size: 7, step: 4 }, &[padded])?;
+        let wide = g.apply1(Pad { axis: 2, before: 1, after: 0, mode: PadMode::Zero }, &[patches])?;
+        let part = g.slice(wide, 1, 2, 6)?;
+        let joined = g.apply1(Concat { axis: 2 }, &[part, y])?;
+        let maximum = g.reduce(joined, Reduction::Max, 2)?;
+        let mean = g.reduce(joined, Reduction::Mean, 1)?;
+        let sum = g.add(maximum, mean)?;
+        g.mul(sum, joined)
+    });
+}
+
+#[test]
+fn products_of_two_values() {
+    check("matmul", |g, x, _| {
+        let w = g.parameter("w", &[8, 8])?;
+        let a = g.matmul(x, w)?;
+        let at = g.permute(a, &[0, 2, 1])?;
+        let square = g.matmul(a, at)?;
+        g.matmul(square, x)
+    });
+}
+
+#[test]
+fn cross_entropy_and_embedding() {
+    check("labels", |g, x, indices| {
+        let table = g.parameter("table", &[5, 8])?;
+        let rows = g.apply1(Embedding, &[table, indices])?;
+        let mixed = g.mul(rows, x)?;
+        let w = g.parameter("w", &[5, 8])?;
+        let logits = g.linear(mixed, w, None)?;
+        g.apply1(CrossEntropy { smoothing: 0.1 }, &[logits, indices])
+    });
+}
+
+#[test]
+fn convolution_and_pooling() {
+    check("convolution", |g, x, _| {
+        let w = g.parameter("w", &[4, 6, 3])?;
+        let b = g.parameter("b", &[4])?;
+        let conv = Conv1d { stride: 1, padding: 1, dilation: 1, groups: 1, bias: true };
+        let y = g.apply1(conv, &[x, w, b])?;
+        let y = g.apply1(MaxPool1d { kernel: 2, stride: 2, padding: 0, ceil_mode: false }, &[y])?;
+        let grouped = Conv1d { stride: 1, padding: 2, dilation: 2, groups: 2, bias: false };
+        let v = g.parameter("v", &[4, 2, 2])?;
+        let y = g.apply1(grouped, &[y, v])?;
+        g.apply1(AvgPool1d { kernel: 3, stride: 2, padding: 1, ceil_mode: true }, &[y])
+    });
+}
+
+#[test]
+fn sums_over_the_batch_meet_between_segments() {
+    use bessemer_graph::ops::batch_sum::BatchSum;
+    check("batch norm", |g, x, _| {
+        let w = g.parameter("w", &[8, 8])?;
+        let y = g.linear(x, w, None)?;
+        let sum = g.apply1(
+            bessemer_graph::ops::reduce::Reduce { reduction: Reduction::Sum, first: 0, last: 2 },
+            &[y],
+        )?;
+        let total = g.apply1(BatchSum, &[sum])?;
+        let mean = g.scale(total, 1.0 / (SAMPLES * 6) as f32)?;
+        let centered = g.sub(y, mean)?;
+        let square = g.apply1(Unary::Square, &[centered])?;
+        let sum = g.apply1(
+            bessemer_graph::ops::reduce::Reduce { reduction: Reduction::Sum, first: 0, last: 2 },
+            &[square],
+        )?;
+        let total = g.apply1(BatchSum, &[sum])?;
+        let variance = g.scale(total, 1.0 / (SAMPLES * 6) as f32)?;
+        let variance = g.add_scalar(variance, 1e-5)?;
+        let rstd = g.apply1(Unary::Rsqrt, &[variance])?;
+        g.mul(centered, rstd)
+    });
+}

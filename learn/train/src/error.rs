@@ -1,0 +1,51 @@
+//! What can go wrong while training, saving and loading.
+
+use std::path::PathBuf;
+
+use bessemer_nn::GraphError;
+use bessemer_plan::PlanError;
+
+/// A training that cannot go on, or a file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The model or its data don't fit the plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The model cannot be traced.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The loss is no number any more.
+    #[error(
+        "the loss is {loss} at step {step}; lower the learning rate, clip the gradient or check the data"
+    )]
+    NotFinite {
+        /// The step, counted from 1.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
+    /// A setting that makes no sense.
+    #[error("{name} is {value}: {remedy}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        remedy: &'static str,
+    },
+    /// A file that cannot be read or written.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Whoever asked for the training stopped it.
+    #[error("stopped at step {step}")]
+    Stopped {
+        /// Steps done.
+        step: u64,
+    },
+}

@@ -1,0 +1,258 @@
+//! Optimisers: one fused sweep over all parameters, after the lanes' gradients have been summed.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bessemer_kernels::arena::Arena;
+use bessemer_kernels::chunks::for_chunks;
+use bessemer_kernels::optimizer as kernel;
+use bessemer_plan::{Executable, Parameters, Pool};
+use serde::{Deserialize, Serialize};
+
+/// Floats that one task of the sweep handles; part of the result, as norms are summed by chunk.
+const CHUNK: usize = 16_384;
+
+/// An update rule with its constants; defaults and formulas as in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Share of the last update that is kept.
+        momentum: f32,
+        /// Share of the gradient that momentum leaves out.
+        dampening: f32,
+        /// Look ahead (Nesterov).
+        nesterov: bool,
+        /// L2 penalty.
+        weight_decay: f32,
+    },
+    /// Adam (Kingma & Ba 2015); weight decay is an L2 penalty.
+    Adam {
+        /// Decay of the mean.
+        beta1: f32,
+        /// Decay of the mean square.
+        beta2: f32,
+        /// Added to the deviation.
+        eps: f32,
+        /// L2 penalty.
+        weight_decay: f32,
+    },
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    AdamW {
+        /// Decay of the mean.
+        beta1: f32,
+        /// Decay of the mean square.
+        beta2: f32,
+        /// Added to the deviation.
+        eps: f32,
+        /// Share of the weight, times the learning rate, taken off at each step.
+        weight_decay: f32,
+    },
+    /// RMSprop (Hinton 2012).
+    RmsProp {
+        /// Decay of the mean square.
+        alpha: f32,
+        /// Added to the deviation.
+        eps: f32,
+        /// Share of the last update that is kept.
+        momentum: f32,
+        /// Subtract the squared mean.
+        centered: bool,
+        /// L2 penalty.
+        weight_decay: f32,
+    },
+}
+
+impl Optimizer {
+    /// Adam with PyTorch's defaults.
+    pub const ADAM: Optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    /// AdamW with PyTorch's defaults.
+    pub const ADAMW: Optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
+    /// Plain gradient descent.
+    pub const SGD: Optimizer =
+        Optimizer::Sgd { momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 };
+    /// RMSprop with PyTorch's defaults.
+    pub const RMSPROP: Optimizer =
+        Optimizer::RmsProp { alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0 };
+}
+
+/// An optimiser with what it remembers of a set of parameters.
+pub struct OptimizerState {
+    optimizer: Optimizer,
+    /// Neighbouring learned parameters, as ranges of the buffer.
+    spans: Vec<Range<usize>>,
+    gradient: Arena,
+    memory: [Arena; 3],
+    steps: u64,
+    squares: Vec<AtomicU64>,
+}
+
+impl OptimizerState {
+    /// For parameters of which `buffers` says which follow statistics and are left alone.
+    pub fn new(optimizer: Optimizer, parameters: &Parameters, buffers: &[bool]) -> OptimizerState {
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        let mut joins = false;
+        for (range, &buffer) in parameters.ranges().iter().zip(buffers) {
+            match spans.last_mut() {
+                _ if buffer => joins = false,
+                Some(last) if joins => last.end = range.end,
+                _ => {
+                    spans.push(range.clone());
+                    joins = true;
+                }
+            }
+        }
+        let len = parameters.as_slice().len();
+        let used = match optimizer {
+            Optimizer::Sgd { momentum, .. } => usize::from(momentum != 0.0),
+            Optimizer::Adam { .. } | Optimizer::AdamW { .. } => 2,
+            Optimizer::RmsProp { momentum, centered, .. } => {
+                if centered || momentum != 0.0 {
+                    3
+                } else {
+                    1
+                }
+            }
+        };
+        let chunks: usize = spans.iter().map(|s| s.len().div_ceil(CHUNK)).sum();
+        OptimizerState {
+            optimizer,
+            spans,
+            gradient: Arena::new(len),
+            memory: std::array::from_fn(|i| Arena::new(if i < used { len } else { 0 })),
+            steps: 0,
+            squares: (0..chunks).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Sums the gradients that the last run left in its lanes and updates the parameters. A global
+    /// norm above `clip_norm` is scaled down to it. Gives the norm before clipping.
+    pub fn step(
+        &mut self,
+        pool: &Pool,
+        parameters: &mut Parameters,
+        run: &mut Executable,
+        learning_rate: f32,
+        clip_norm: Option<f32>,
+    ) -> f64 {
+        self.steps += 1;
+        let weights = parameters.as_mut_slice();
+        run.with_gradients(|lanes| {
+            // Without clipping each chunk is updated while its gradient is in the cache.
+            let fused = clip_norm.is_none();
+            let mut first_chunk = 0;
+            for span in self.spans.clone() {
+                let squares = &self.squares[first_chunk..];
+                first_chunk += span.len().div_ceil(CHUNK);
+                let update =
+                    Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale: 1.0 };
+                let [m, v, w] = &mut self.memory;
+                let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
+                let [m, v, w] = [part(m, &span), part(v, &span), part(w, &span)];
+                let sum = |start: usize, gradient: &mut [f32]| {
+                    let mut views = [&[] as &[f32]; bessemer_plan::MAX_LANES];
+                    for (view, lane) in views.iter_mut().zip(lanes) {
+                        *view = &lane[span.start + start..][..gradient.len()];
+                    }
+                    let square = kernel::sum_lanes_and_squares(&views[..lanes.len()], gradient);
+                    squares[start / CHUNK].store(square.to_bits(), Ordering::Relaxed);
+                };
+                if fused {
+                    update.sweep(pool, &mut weights[span.clone()], gradient, [m, v, w], &sum);
+                } else {
+                    for_chunks(pool, [gradient], CHUNK, &|start, [g]| sum(start, g));
+                }
+            }
+            let square: f64 = self.squares.iter().map(|s| f64::from_bits(s.load(Ordering::Relaxed))).sum();
+            let norm = square.sqrt();
+            if let Some(limit) = clip_norm {
+                let scale = if norm > limit as f64 { (limit as f64 / (norm + 1e-6)) as f32 } else { 1.0 };
+                let update = Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale };
+                for span in self.spans.clone() {
+                    let [m, v, w] = &mut self.memory;
+                    let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
+                    let memory = [part(m, &span), part(v, &span), part(w, &span)];
+                    update.sweep(pool, &mut weights[span], gradient, memory, &|_, _| {});
+                }
+            }
+            norm
+        })
+    }
+}
+
+/// The part of a memory that belongs to a span; empty if the optimiser has none.
+fn part<'a>(memory: &'a mut Arena, span: &Range<usize>) -> &'a mut [f32] {
+    match memory.is_empty() {
+        true => &mut [],
+        false => &mut memory.as_mut_slice()[span.clone()],
+    }
+}
+
+/// One update, with its numbers.
+struct Update {
+    optimizer: Optimizer,
+    learning_rate: f32,
+    step: u64,
+    scale: f32,
+}
+
+impl Update {
+    /// Updates every chunk, after `prepare` has made its gradient ready.
+    fn sweep(
+        &self,
+        pool: &Pool,
+        weights: &mut [f32],
+        gradient: &mut [f32],
+        [m, v, w]: [&mut [f32]; 3],
+        prepare: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
+        // Memories that the optimiser doesn't have stay empty.
+        match (m.is_empty(), v.is_empty(), w.is_empty()) {
+            (true, ..) => for_chunks(pool, [weights, gradient], CHUNK, &|start, [p, g]| {
+                prepare(start, g);
+                self.apply(p, g, &mut [], &mut [], &mut []);
+            }),
+            (_, true, _) => for_chunks(pool, [weights, gradient, m], CHUNK, &|start, [p, g, m]| {
+                prepare(start, g);
+                self.apply(p, g, m, &mut [], &mut []);
+            }),
+            (.., true) => for_chunks(pool, [weights, gradient, m, v], CHUNK, &|start, [p, g, m, v]| {
+                prepare(start, g);
+                self.apply(p, g, m, v, &mut []);
+            }),
+            _ => for_chunks(pool, [weights, gradient, m, v, w], CHUNK, &|start, [p, g, m, v, w]| {
+                prepare(start, g);
+                self.apply(p, g, m, v, w);
+            }),
+        }
+    }
+
+    fn apply(&self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], w: &mut [f32]) {
+        let (learning_rate, scale) = (self.learning_rate, self.scale);
+        match self.optimizer {
+            Optimizer::Sgd { momentum, dampening, nesterov, weight_decay } => {
+                let settings = kernel::Sgd { learning_rate, momentum, dampening, nesterov, weight_decay };
+                kernel::sgd(settings, self.step == 1, scale, p, g, m);
+            }
+            Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
+                let settings = kernel::Adam { learning_rate, beta1, beta2, eps, weight_decay };
+                kernel::adam(settings, self.step, scale, p, g, m, v);
+            }
+            Optimizer::AdamW { beta1, beta2, eps, weight_decay } => {
+                let settings = kernel::Adam { learning_rate, beta1, beta2, eps, weight_decay };
+                kernel::adamw(settings, self.step, scale, p, g, m, v);
+            }
+            Optimizer::RmsProp { alpha, eps, momentum, centered, weight_decay } => {
+                let settings =
+                    kernel::RmsProp { learning_rate, alpha, eps, weight_decay, momentum, centered };
+                kernel::rmsprop(settings, scale, p, g, m, v, w);
+            }
+        }
+    }
+}

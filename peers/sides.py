@@ -1,0 +1,81 @@
+"""What is compared with what: every side is a command that prints one JSON report."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PEERS = Path(__file__).resolve().parent
+ROOT = PEERS.parent
+PYTHON = str(PEERS / ".venv" / "bin" / "python")
+BESSEMER = str(ROOT / "target" / "release" / "bessemer")
+RUST_STEP = str(PEERS / "target" / "release" / "rust_step")
+MKL_AVX512 = PEERS / "target" / "libmkl_avx512.so"
+
+# How Bessemer is asked for the same work; `{}` are filled in below.
+BESSEMER_STEP = "bench step --model {model} --threads {threads} --json -"
+BESSEMER_FORECAST = (
+    "forecast backtest {data}/ett/ETTh1.csv --models {model} --protocol ltsf"
+    " --horizon 96 --lookback 336 --max-steps 100 --batch-windows 1024"
+    " --threads {threads} --json -"
+)
+
+OURS = "Bessemer"
+
+
+@dataclass
+class Side:
+    """One way to do the work."""
+
+    name: str
+    command: list[str]
+    # The ratio is taken against the fastest side of the family of opponents.
+    family: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run_environment(self, threads):
+        """The process's environment: every library's own number of threads, and
+        what belongs to this side."""
+        count = str(threads)
+        names = (
+            "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "NPROC"
+        )
+        return dict(os.environ) | dict.fromkeys(names, count) | self.environment
+
+
+def step_sides(model, threads):
+    """A training step of `model` (`encoder` or `mlp`)."""
+    torch = [PYTHON, str(PEERS / "torch_step.py"), "--model", model, "--threads", str(threads)]
+    jax = [PYTHON, str(PEERS / "jax_step.py"), "--model", model, "--threads", str(threads)]
+    ours = BESSEMER_STEP.format(model=model, threads=threads).split()
+    return [
+        Side(OURS, [BESSEMER, *ours], OURS),
+        *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
+        *with_and_without_avx512("PyTorch compiled", [*torch, "--compile"], "PyTorch"),
+        Side("JAX", jax, "JAX"),
+        Side("Burn (flex)", [RUST_STEP, "burn", model], "Burn"),
+        Side("Candle", [RUST_STEP, "candle", model], "Candle"),
+    ]
+
+
+def forecast_sides(model, threads, data):
+    """A fit and a rolling forecast of `model` (`DLinear`, `NHITS` or `PatchTST`)."""
+    ours = BESSEMER_FORECAST.format(model=model.lower(), threads=threads, data="{data}").split()
+    ours = [word.replace("{data}", str(data)) for word in ours]
+    theirs = [
+        PYTHON, str(PEERS / "neuralforecast_fit.py"),
+        "--model", model, "--data", str(data), "--threads", str(threads),
+    ]
+    return [
+        Side(OURS, [BESSEMER, *ours], OURS),
+        *with_and_without_avx512("NeuralForecast", theirs, "NeuralForecast"),
+    ]
+
+
+def with_and_without_avx512(name, command, family):
+    """The stock process, and one whose MKL is told to use AVX-512."""
+    sides = [Side(name, command, family)]
+    if sys.platform.startswith("linux"):
+        environment = {"LD_PRELOAD": str(MKL_AVX512)}
+        sides.append(Side(f"{name}, MKL on AVX-512", command, family, environment))
+    return sides

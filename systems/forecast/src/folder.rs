@@ -1,0 +1,99 @@
+//! A fitted model on disk: `model.toml` and `weights.safetensors` in a folder.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use bessemer_train::weights;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::forecaster::{FitOptions, Forecaster};
+use crate::models::Model;
+use crate::scaler::Scaler;
+
+/// The form of the folder that this version writes and reads.
+const FORMAT: u32 = 1;
+/// The largest `model.toml` that is read, in bytes.
+const MAX_BYTES: u64 = 256 << 20;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: u32,
+    version: String,
+    model: Model,
+    fit: FitOptions,
+    series: Vec<SeriesScaler>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesScaler {
+    id: String,
+    shift: f64,
+    scale: f64,
+}
+
+impl Forecaster {
+    /// Writes the model into a folder, which is created if need be.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let failed = |path: &Path, problem: String| Error::ModelFolder { path: path.to_path_buf(), problem };
+        std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.to_string()))?;
+        let description = Description {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            model: self.model.clone(),
+            fit: self.options.clone(),
+            series: self
+                .scalers
+                .iter()
+                .map(|(id, s)| SeriesScaler { id: id.clone(), shift: s.shift, scale: s.scale })
+                .collect(),
+        };
+        let path = folder.join("model.toml");
+        let text = toml::to_string(&description).map_err(|e| failed(&path, e.to_string()))?;
+        let metadata = HashMap::from([("format".to_string(), FORMAT.to_string())]);
+        weights::save(&folder.join("weights.safetensors"), &self.parameters, metadata)?;
+        weights::write_whole(&path, text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Reads a model that [`Forecaster::save`] wrote.
+    pub fn load(folder: &Path) -> Result<Forecaster> {
+        let path: PathBuf = folder.join("model.toml");
+        let failed = |problem: String| Error::ModelFolder { path: path.clone(), problem };
+        let length = std::fs::metadata(&path)
+            .map_err(|e| failed(format!("{e}; is this a folder that `fit` wrote?")))?
+            .len();
+        if length > MAX_BYTES {
+            return Err(failed(format!("{length} bytes is more than any model description has")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|e| failed(format!("no valid TOML: {e}")))?;
+        match table.get("format").and_then(toml::Value::as_integer) {
+            Some(format) if format == i64::from(FORMAT) => {}
+            format => {
+                let other = format.map_or("no format".to_string(), |f| format!("format {f}"));
+                return Err(failed(format!(
+                    "{other}, but this version reads format {FORMAT}; fit the model again, or use the version that wrote it"
+                )));
+            }
+        }
+        let description: Description =
+            table.try_into().map_err(|e| failed(format!("no description of a model: {e}")))?;
+        let mut scalers = Vec::with_capacity(description.series.len());
+        for s in description.series {
+            let scaler = Scaler { shift: s.shift, scale: s.scale };
+            if !(s.shift.is_finite() && s.scale.is_finite() && s.scale > 0.0) {
+                return Err(failed(format!(
+                    "series `{}`: shift {} and scale {} make no sense",
+                    s.id, s.shift, s.scale
+                )));
+            }
+            scalers.push((s.id, scaler));
+        }
+        let mut forecaster = Forecaster::untrained(description.model, description.fit, scalers)?;
+        weights::load(&folder.join("weights.safetensors"), &mut forecaster.parameters)?;
+        Ok(forecaster)
+    }
+}

@@ -1,0 +1,316 @@
+//! Fitting a model to series and forecasting with it.
+
+use std::ops::{ControlFlow, Range};
+
+use bessemer_nn::{Trace, initialize, losses};
+use bessemer_plan::{Executable, Parameters, PlanOptions, Pool};
+use bessemer_train::{Event, History, TrainError, TrainOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::metrics::Errors;
+use crate::models::Model;
+use crate::predictor::{Predictor, carry_on};
+use crate::scaler::{Scaler, ScalerKind, fit_scalers, scale_frame};
+use crate::task::WindowTask;
+use crate::window::{WindowIndex, WindowOptions};
+use crate::write::SeriesPredictions;
+
+/// The most lags or steps that are asked of a model.
+const MAX_LENGTH: usize = 1 << 20;
+
+/// Which windows a step learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// All windows once per epoch, in a new order each time; a rest that fills no batch is left out.
+    #[default]
+    Epochs,
+    /// Windows drawn anew at every step.
+    Random,
+}
+
+/// What is minimised, of the scaled values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// Mean squared error.
+    #[default]
+    Mse,
+    /// Mean absolute error.
+    Mae,
+}
+
+impl Loss {
+    /// The loss of collected errors.
+    pub(crate) fn score(self, errors: &Errors) -> Option<f64> {
+        match self {
+            Loss::Mse => errors.mse(),
+            Loss::Mae => errors.mae(),
+        }
+    }
+}
+
+/// How a model is fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitOptions {
+    /// Steps forecast.
+    pub horizon: usize,
+    /// Steps looked back on.
+    pub lookback: usize,
+    /// Scaling of each series, by its training rows.
+    pub scaler: ScalerKind,
+    /// Scaling of each window, by its lags.
+    pub window_scaler: ScalerKind,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Windows in a batch.
+    pub windows: usize,
+    /// Which windows a step learns from.
+    pub sampling: Sampling,
+    /// The training itself; steps and validation are counted in batches.
+    pub train: TrainOptions,
+}
+
+impl FitOptions {
+    /// For a horizon and a lookback: standardised series, 1,000 steps of 32 windows.
+    pub fn new(horizon: usize, lookback: usize) -> FitOptions {
+        FitOptions {
+            horizon,
+            lookback,
+            scaler: ScalerKind::Standard,
+            window_scaler: ScalerKind::None,
+            loss: Loss::Mse,
+            windows: 32,
+            sampling: Sampling::Epochs,
+            train: TrainOptions::default(),
+        }
+    }
+
+    fn check(&self, model: &Model) -> Result<()> {
+        for (what, value) in
+            [("horizon", self.horizon), ("lookback", self.lookback), ("windows", self.windows)]
+        {
+            if value == 0 {
+                return Err(Error::TooSmall { what, value, minimum: 1 });
+            }
+            if value > MAX_LENGTH {
+                let problem = format!("{value} is more than {MAX_LENGTH}");
+                return Err(Error::Option { what, problem, remedy: "shorten it" });
+            }
+        }
+        match model.network().check(self.lookback, self.horizon) {
+            Some(problem) => Err(Error::ModelSettings { model: model.name(), problem }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A fitted model.
+///
+/// ```
+/// use bessemer_forecast::{FitOptions, Forecaster, Model, air_passengers};
+/// use bessemer_plan::Pool;
+///
+/// let frame = air_passengers::frame();
+/// let mut options = FitOptions::new(12, 24);
+/// options.train.steps = 50;
+/// let pool = Pool::new(1);
+/// let mut forecaster = Forecaster::fit(&frame, &Model::by_name("nlinear")?, &options, &pool)?;
+/// let forecast = forecaster.predict(&frame, &pool)?;
+/// assert_eq!(forecast[0].values[0].len(), 12);
+/// # Ok::<(), bessemer_forecast::Error>(())
+/// ```
+pub struct Forecaster {
+    pub(crate) model: Model,
+    pub(crate) options: FitOptions,
+    /// (series, its scaling), in the order of the frame fitted on.
+    pub(crate) scalers: Vec<(String, Scaler)>,
+    pub(crate) parameters: Parameters,
+    /// What training did.
+    pub history: History,
+    single: Option<Predictor>,
+}
+
+impl Forecaster {
+    /// Fits to whole series, without validation.
+    pub fn fit(frame: &Frame, model: &Model, options: &FitOptions, pool: &Pool) -> Result<Forecaster> {
+        let all: Vec<Range<usize>> = frame.series.iter().map(|s| 0..s.len()).collect();
+        Forecaster::fit_within(frame, &all, None, model, options, pool, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Fits to the rows `training` of each series; scales are taken from them alone. The weights
+    /// that are best on the rows `validation`, if given, are kept. `watch` sees every step and may
+    /// end the training.
+    pub fn fit_within(
+        frame: &Frame,
+        training: &[Range<usize>],
+        validation: Option<&[Range<usize>]>,
+        model: &Model,
+        options: &FitOptions,
+        pool: &Pool,
+        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Forecaster> {
+        options.check(model)?;
+        let (lookback, horizon) = (options.lookback, options.horizon);
+        let windows = WindowOptions { lookback, horizon, ..Default::default() };
+        let train = WindowIndex::new(frame, training, &windows)?;
+        let validation = validation.map(|v| WindowIndex::new(frame, v, &windows)).transpose()?;
+        let scalers = fit_scalers(options.scaler, frame, training)?;
+        let mut scaled = frame.clone();
+        scale_frame(&mut scaled, &scalers)?;
+
+        let trace = |samples: usize| {
+            let mut t = Trace::new(samples, options.windows, true);
+            trace_training(&mut t, model, options)?;
+            Ok(t)
+        };
+        let first = trace(1).map_err(TrainError::from)?;
+        let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), options.windows, &PlanOptions::TRAIN)
+            .map_err(TrainError::from)?;
+        let mut parameters = Parameters::new(step.parameters());
+        initialize(&mut parameters, first.inits(), options.train.seed);
+        let mut task = WindowTask::new(&scaled, train, validation, model, options)?;
+        let history = bessemer_train::train(
+            &mut task,
+            &mut step,
+            &mut parameters,
+            first.buffers(),
+            &options.train,
+            pool,
+            watch,
+        )?;
+        let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
+        let (model, options) = (model.clone(), options.clone());
+        Ok(Forecaster { model, options, scalers, parameters, history, single: None })
+    }
+
+    /// Training steps in an epoch of these windows.
+    pub fn steps_per_epoch(frame: &Frame, training: &[Range<usize>], options: &FitOptions) -> Result<u64> {
+        let (lookback, horizon) = (options.lookback, options.horizon);
+        let windows = WindowOptions { lookback, horizon, ..Default::default() };
+        let count = WindowIndex::new(frame, training, &windows)?.len();
+        Ok((count / options.windows.max(1)).max(1) as u64)
+    }
+
+    /// An untrained forecaster whose weights are still to be read.
+    pub(crate) fn untrained(
+        model: Model,
+        options: FitOptions,
+        scalers: Vec<(String, Scaler)>,
+    ) -> Result<Forecaster> {
+        options.check(&model)?;
+        let mut t = Trace::new(1, 1, false);
+        let lags = t.input("lags", &[options.lookback]);
+        model.network().forward(&mut t, lags, options.horizon).map_err(TrainError::from)?;
+        let parameters = Parameters::new(t.graph.parameters());
+        Ok(Forecaster { model, options, scalers, parameters, history: History::default(), single: None })
+    }
+
+    /// The model with its settings.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// How it was fitted.
+    pub fn options(&self) -> &FitOptions {
+        &self.options
+    }
+
+    /// How many numbers were learned.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters.count()
+    }
+
+    /// Forecasts the steps after the end of every series of a frame.
+    pub fn predict(&mut self, frame: &Frame, pool: &Pool) -> Result<Vec<SeriesPredictions>> {
+        let mut predictions = Vec::with_capacity(frame.series.len());
+        for series in &frame.series {
+            let scaler = self.scaler_of(&series.id)?;
+            let start = frame.time_of(series, series.len()).ok_or_else(|| Error::TimeOutOfRange {
+                series: series.id.clone(),
+                start: frame.time.format(series.start),
+                step: series.len(),
+            })?;
+            let rows = series.len();
+            let lookback = self.options.lookback;
+            if rows < lookback {
+                return Err(Error::SeriesTooShort {
+                    series: series.id.clone(),
+                    rows,
+                    needs: format!("lookback {lookback}"),
+                    minimum: lookback,
+                });
+            }
+            let mut lags = series.values()[rows - lookback..].to_vec();
+            if let Some(observed) = series.observed() {
+                let mask: Vec<f32> =
+                    observed[rows - lookback..].iter().map(|&o| f32::from(u8::from(o))).collect();
+                carry_on(&mut lags, &mask);
+            }
+            let mut forecast = vec![0.0; self.options.horizon];
+            self.predict_lags(pool, scaler, &mut lags, &mut forecast)?;
+            predictions.push(SeriesPredictions {
+                id: series.id.clone(),
+                cutoff: None,
+                start,
+                values: vec![forecast],
+            });
+        }
+        Ok(predictions)
+    }
+
+    /// Forecasts one window: `lags` (in the series' own unit, overwritten) to `forecast`.
+    pub fn predict_lags(
+        &mut self,
+        pool: &Pool,
+        scaler: Scaler,
+        lags: &mut [f32],
+        forecast: &mut [f32],
+    ) -> Result<()> {
+        scaler.transform(lags);
+        let window = match self.options.window_scaler {
+            ScalerKind::None => Scaler::IDENTITY,
+            kind => Scaler::fit(kind, crate::frame::History::complete(lags)).unwrap_or(Scaler::IDENTITY),
+        };
+        window.transform(lags);
+        let predictor = match &mut self.single {
+            Some(predictor) => predictor,
+            none => none.insert(Predictor::new(&self.model, self.options.lookback, self.options.horizon, 1)?),
+        };
+        forecast.copy_from_slice(predictor.run(pool, &self.parameters, lags)?);
+        window.inverse(forecast);
+        scaler.inverse(forecast);
+        Ok(())
+    }
+
+    /// The scaling of a series.
+    pub fn scaler_of(&self, series: &str) -> Result<Scaler> {
+        match self.scalers.iter().find(|(id, _)| id == series) {
+            Some((_, scaler)) => Ok(*scaler),
+            None if self.options.scaler == ScalerKind::None => Ok(Scaler::IDENTITY),
+            None => Err(Error::UnknownSeries { series: series.to_string() }),
+        }
+    }
+}
+
+/// Writes the training graph: lags, targets and mask to the summed loss.
+fn trace_training(
+    t: &mut Trace,
+    model: &Model,
+    options: &FitOptions,
+) -> std::result::Result<(), bessemer_nn::GraphError> {
+    let lags = t.input("lags", &[options.lookback]);
+    let targets = t.input("targets", &[options.horizon]);
+    let mask = t.input("mask", &[options.horizon]);
+    let forecast = model.network().forward(t, lags, options.horizon)?;
+    let loss = match options.loss {
+        Loss::Mse => losses::Loss::Mse,
+        Loss::Mae => losses::Loss::Mae,
+    };
+    let sum = loss.sum(t, forecast, targets, Some(mask))?;
+    t.graph.set_loss(sum);
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The neural models: one file each, and a line in [`models!`].
+
+mod dlinear;
+mod mlp;
+mod nhits;
+mod nlinear;
+mod patchtst;
+
+pub use dlinear::DLinear;
+pub use mlp::Mlp;
+pub use nhits::NHits;
+pub use nlinear::NLinear;
+pub use patchtst::PatchTst;
+
+use bessemer_nn::{GraphError, Trace, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A network from a window of the past to a forecast, one series at a time.
+pub trait Network {
+    /// Lags `[samples, lookback]` to a forecast `[samples, horizon]`.
+    fn forward(&self, t: &mut Trace, lags: Value, horizon: usize) -> std::result::Result<Value, GraphError>;
+
+    /// What is wrong with the settings for these lengths, if anything.
+    fn check(&self, _lookback: usize, _horizon: usize) -> Option<String> {
+        None
+    }
+}
+
+macro_rules! models {
+    ($($name:literal => $variant:ident),* $(,)?) => {
+        /// A model with its settings.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum Model {
+            $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $variant($variant),)*
+        }
+
+        impl Model {
+            /// The names by which models are asked for.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The name of this model.
+            pub fn name(&self) -> &'static str {
+                match self { $(Model::$variant(_) => $name,)* }
+            }
+
+            /// The network behind the settings.
+            pub fn network(&self) -> &dyn Network {
+                match self { $(Model::$variant(model) => model,)* }
+            }
+
+            /// A model with its default settings.
+            ///
+            /// # Errors
+            /// If there is none of this name; the error suggests the nearest.
+            pub fn by_name(name: &str) -> Result<Model> {
+                match name.to_lowercase().replace(['-', '_'], "").as_str() {
+                    $($name => Ok(Model::$variant($variant::default())),)*
+                    _ => Err(Error::UnknownModel {
+                        name: name.to_string(),
+                        nearest: crate::error::nearest(name, Model::NAMES),
+                        known: Model::NAMES.join(", "),
+                    }),
+                }
+            }
+        }
+    };
+}
+
+models! {
+    "mlp" => Mlp,
+    "nlinear" => NLinear,
+    "dlinear" => DLinear,
+    "nhits" => NHits,
+    "patchtst" => PatchTst,
+}

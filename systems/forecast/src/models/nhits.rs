@@ -1,0 +1,79 @@
+//! N-HiTS (Challu et al., "N-HiTS: Neural Hierarchical Interpolation for Time Series Forecasting",
+//! 2023).
+
+use bessemer_graph::ops::max_pool1d::MaxPool1d;
+use bessemer_nn::layers::{Activation, Interpolate1d, Interpolation, Linear};
+use bessemer_nn::{GraphError, Trace, Value};
+use serde::{Deserialize, Serialize};
+
+use super::Network;
+
+/// Stacks that each pool what is left of the lags, map it to a backcast, which is subtracted, and to
+/// a few knots of the forecast, which are interpolated and added up. The forecast starts from the
+/// last value. Defaults as in NeuralForecast.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NHits {
+    /// Lags pooled into one, by stack.
+    pub pool: Vec<usize>,
+    /// Steps of the horizon per knot, by stack.
+    pub downsample: Vec<usize>,
+    /// Width of the hidden layers.
+    pub hidden: usize,
+    /// Hidden layers, each with ReLU, after the first, linear one.
+    pub layers: usize,
+    /// How knots become a forecast.
+    pub interpolation: Interpolation,
+}
+
+impl Default for NHits {
+    fn default() -> Self {
+        NHits {
+            pool: vec![2, 2, 1],
+            downsample: vec![4, 2, 1],
+            hidden: 512,
+            layers: 3,
+            interpolation: Interpolation::Linear,
+        }
+    }
+}
+
+impl Network for NHits {
+    fn forward(&self, t: &mut Trace, lags: Value, horizon: usize) -> Result<Value, GraphError> {
+        let lookback = t.graph.ty(lags).last();
+        let mut forecast = t.graph.slice(lags, 1, lookback - 1, 1)?;
+        let mut residual = lags;
+        for (stack, (&pool, &downsample)) in self.pool.iter().zip(&self.downsample).enumerate() {
+            let knots = (horizon / downsample).max(1);
+            let theta = t.scope(&format!("stack{stack}"), |t| {
+                let pooled = MaxPool1d { kernel: pool, stride: pool, padding: 0, ceil_mode: true };
+                let mut x = if pool > 1 { t.apply(pooled, &[residual])? } else { residual };
+                let width = t.graph.ty(x).last();
+                x = t.scope("in", |t| Linear::new(width, self.hidden).forward(t, x))?;
+                for layer in 0..self.layers {
+                    let linear = Linear::new(self.hidden, self.hidden);
+                    x = t.scope(&format!("hidden{layer}"), |t| linear.forward(t, x))?;
+                    x = Activation::Relu.forward(t, x)?;
+                }
+                t.scope("out", |t| Linear::new(self.hidden, lookback + knots).forward(t, x))
+            })?;
+            let backcast = t.graph.slice(theta, 1, 0, lookback)?;
+            residual = t.graph.sub(residual, backcast)?;
+            let values = t.graph.slice(theta, 1, lookback, knots)?;
+            let spread = Interpolate1d { size: horizon, mode: self.interpolation }.forward(t, values)?;
+            forecast = t.graph.add(spread, forecast)?;
+        }
+        Ok(forecast)
+    }
+
+    fn check(&self, lookback: usize, _: usize) -> Option<String> {
+        if self.pool.is_empty() || self.pool.len() != self.downsample.len() {
+            return Some("pool and downsample must list one number per stack, and at least one".into());
+        }
+        if self.pool.contains(&0) || self.downsample.contains(&0) || self.hidden == 0 {
+            return Some("pool, downsample and hidden must be at least 1".into());
+        }
+        let largest = self.pool.iter().max()?;
+        (*largest > lookback).then(|| format!("pool {largest} is longer than the lookback {lookback}"))
+    }
+}
