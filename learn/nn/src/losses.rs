@@ -213,7 +213,10 @@ fn root_mean(t: &mut Trace, sum: Value, shape: &[usize], weight: Option<Value>) 
 mod tests {
     use super::*;
     use crate::gradient_check::{check, check_with_indices};
+    use crate::init::Init;
     use bessemer_graph::{Bindings, Tensor, evaluate};
+    use bessemer_kernels::pool::Pool;
+    use bessemer_plan::{Batch, Executable, Parameters, PlanOptions};
 
     const LOSSES: [Loss; 7] =
         [Loss::Mse, Loss::Mae, Loss::Rmse, Loss::Huber { delta: 0.4 }, Loss::Mape, Loss::Smape, Loss::Mase];
@@ -306,6 +309,45 @@ mod tests {
         check_with_indices(4, &[&[4, 3]], &[(&[4], &[2, -1, 0, 1])], |t, x, labels| {
             loss.sum(t, x[0], labels[0], None)
         });
+    }
+
+    /// p = w x for five samples of two elements, in micro-batches.
+    #[test]
+    fn the_root_is_of_the_whole_batch() {
+        let x = [1.0, -2.0, 0.5, 3.0, 2.0, 1.0, -1.0, 0.0, 4.0, 2.5];
+        let y = [0.0, 1.0, 2.0, 2.0, 1.0, f32::NAN, 0.0, 1.0, 3.0, 2.0];
+        let weight = [1.0, 1.0, 0.5, 1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 0.5];
+        let w = 0.7f64;
+        let (mut total, mut slope, mut count) = (0.0, 0.0, 0.0);
+        for i in (0..10).filter(|&i| weight[i] > 0.0) {
+            let (x, y, weight) = (x[i] as f64, y[i] as f64, weight[i] as f64);
+            total += weight * (w * x - y).powi(2);
+            slope += weight * (w * x - y) * x;
+            count += weight;
+        }
+        let root = (total / count).sqrt();
+        let trace = |samples| {
+            let mut t = Trace::new(samples, 5, true);
+            let [x, y, weight] = ["x", "y", "weight"].map(|name| t.input(name, &[2]));
+            let w = t.parameter("w", &[1], Init::ZEROS)?;
+            let prediction = t.graph.mul(x, w)?;
+            let loss = Loss::Rmse.sum(&mut t, prediction, y, Some(weight))?;
+            t.graph.set_loss(loss);
+            Ok(t.graph)
+        };
+        for micro_batch in [1, 2, 5] {
+            let options = PlanOptions { micro_batch: Some(micro_batch), ..PlanOptions::TRAIN };
+            let mut step = Executable::compile(&trace, 5, &options).unwrap();
+            let mut parameters = Parameters::new(step.parameters());
+            parameters.get_mut(0)[0] = w as f32;
+            let inputs: &[&[f32]] = &[&x, &y, &weight];
+            let batch = Batch { inputs, loss_scale: 1.0 / count as f32, seed: 0, step: 0 };
+            let loss = step.run(&Pool::new(1), &parameters, &batch).unwrap();
+            assert!((loss - root).abs() < 1e-5, "micro-batches of {micro_batch}: {loss}, not {root}");
+            let gradient: f32 = step.with_gradients(|lanes| lanes.iter().map(|lane| lane[0]).sum());
+            let expected = slope / count / root;
+            assert!((gradient as f64 - expected).abs() < 1e-5, "{gradient}, not {expected}");
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ mod tests {
             let parameters = t.graph.parameters().iter().map(learned).collect();
             let bindings = Bindings { inputs: vec![series.clone()], parameters, ..Default::default() };
             let values = evaluate(&t.graph, &bindings);
-            let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+            let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-7);
             assert!(close(&values[back.index()].data, &series.data));
             let is_centered = close(&values[mean.index()].data, &[0.0; 8]);
             assert_eq!(is_centered, !subtract_last && !affine);

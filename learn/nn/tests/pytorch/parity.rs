@@ -118,12 +118,8 @@ fn train(case: &Case, fixture: &Fixture, threads: usize, options: &PlanOptions) 
     let (mut gradient, mut first, mut second) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
     let mut losses = Vec::new();
     for number in 1..=STEPS as u64 {
-        let batch = Batch {
-            inputs: &[&x, &y],
-            loss_scale: 1.0 / case.elements as f32,
-            seed: 0,
-            step: number,
-        };
+        let batch =
+            Batch { inputs: &[&x, &y], loss_scale: 1.0 / case.elements as f32, seed: 0, step: number };
         losses.push(step.run(&pool, &parameters, &batch).expect("runs"));
         step.with_gradients(|lanes| sum_lanes(lanes, &mut gradient));
         let values = parameters.as_mut_slice();
@@ -171,13 +167,8 @@ fn check(case: &Case) {
         let (losses, parameters) = train(case, &fixture, 2, &options);
         compare(case, &fixture, &losses, &parameters, &format!("in micro-batches of {micro_batch}"));
     }
-    let plain = PlanOptions {
-        simplify: false,
-        fuse: false,
-        attention: false,
-        pack: false,
-        ..PlanOptions::TRAIN
-    };
+    let plain =
+        PlanOptions { simplify: false, fuse: false, attention: false, pack: false, ..PlanOptions::TRAIN };
     let (losses, parameters) = train(case, &fixture, 2, &plain);
     compare(case, &fixture, &losses, &parameters, "without optimisations");
 }
