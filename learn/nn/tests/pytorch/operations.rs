@@ -19,6 +19,8 @@ use crate::fixture::{Fixture, Stored, difference};
 const REFERENCE_TOLERANCE: f64 = 1e-6;
 /// The compiled step computes in f32.
 const COMPILED_TOLERANCE: f64 = 1e-5;
+/// Rows around 1.5 of deviation 1e-3: the rounding of their mean, 1e-7, is 3e-5 of √(variance + eps).
+const FLAT_ROWS_TOLERANCE: f64 = 1e-4;
 
 /// Cases of the fixture that no layer here has.
 const UNSUPPORTED: [&str; 4] =
@@ -76,6 +78,7 @@ impl Cases {
             }
         }
 
+        let tolerance = if case == "layer_norm_flat_rows" { FLAT_ROWS_TOLERANCE } else { COMPILED_TOLERANCE };
         let options = PlanOptions { micro_batch: Some(samples), lanes: Some(1), ..PlanOptions::TRAIN };
         let mut step =
             Executable::compile(&trace, samples, &options).unwrap_or_else(|e| panic!("{case}: {e}"));
@@ -92,13 +95,13 @@ impl Cases {
             None => vec![loss],
         };
         let apart = difference(&value, &out.data);
-        assert!(apart < COMPILED_TOLERANCE, "{case} compiled: output {apart:e} apart");
+        assert!(apart < tolerance, "{case} compiled: output {apart:e} apart");
         step.with_gradients(|lanes| {
             for (spec, range) in specs.iter().zip(parameters.ranges()) {
                 if let Some(expected) = expected(&spec.name) {
                     let gradient: Vec<f64> = lanes[0][range.clone()].iter().map(|&x| x.into()).collect();
                     let apart = difference(&gradient, &expected.data);
-                    assert!(apart < COMPILED_TOLERANCE, "{case} compiled: d{} {apart:e} apart", spec.name);
+                    assert!(apart < tolerance, "{case} compiled: d{} {apart:e} apart", spec.name);
                 }
             }
         });
