@@ -1,3 +1,62 @@
 //! The `bessemer` command line.
 
-fn main() {}
+mod demo;
+mod error;
+mod fitting;
+mod forecast;
+mod interrupt;
+mod machine;
+mod number;
+mod output;
+mod progress;
+mod report;
+mod results;
+mod run;
+mod table;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::CliError;
+
+/// Train and serve small and mid-size neural networks, fast, on a CPU.
+#[derive(Parser)]
+#[command(name = "bessemer", version, after_help = "Example:\n  bessemer demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    #[command(subcommand)]
+    Forecast(forecast::Forecast),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return usage::answer(&refusal),
+    };
+    interrupt::install();
+    let result = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Forecast(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says what went wrong, in one line.
+fn fail(error: &CliError) -> ExitCode {
+    eprintln!("error: {}", usage::one_line(&error.to_string()));
+    match error {
+        CliError::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
+        _ => ExitCode::from(2),
+    }
+}
