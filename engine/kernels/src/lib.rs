@@ -9,6 +9,7 @@ pub mod isa;
 pub mod math;
 pub mod norm;
 pub mod optimizer;
+pub mod peak;
 pub mod pool;
 pub mod random;
 pub mod reduce;
