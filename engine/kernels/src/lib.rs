@@ -2,10 +2,13 @@
 
 pub mod arena;
 pub mod attention;
+pub mod conv1d;
+pub mod embedding;
 pub mod gemm;
 pub mod isa;
 pub mod math;
 pub mod pool;
+pub mod pool1d;
 pub mod random;
 pub mod simd;
 

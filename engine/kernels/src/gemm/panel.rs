@@ -70,9 +70,15 @@ pub(crate) unsafe fn pack_panel<S: Simd>(
                 let mut p = 0;
                 while p + S::LANES <= k {
                     let mut square = [s.splat(0.0); SIDE];
-                    for (c, v) in square.iter_mut().enumerate().take(S::LANES.min(columns.saturating_sub(j)))
-                    {
-                        *v = s.load(b.add((j + c) * col + p));
+                    // A count that is a constant keeps the square in registers.
+                    if j + S::LANES <= columns {
+                        for (c, v) in square.iter_mut().enumerate().take(S::LANES) {
+                            *v = s.load(b.add((j + c) * col + p));
+                        }
+                    } else {
+                        for (c, v) in square.iter_mut().enumerate().take(columns.saturating_sub(j)) {
+                            *v = s.load(b.add((j + c) * col + p));
+                        }
                     }
                     transpose(s, &mut square);
                     for (c, v) in square.into_iter().enumerate().take(S::LANES) {
