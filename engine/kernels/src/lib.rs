@@ -9,7 +9,15 @@ pub mod isa;
 pub mod math;
 pub mod pool;
 pub mod pool1d;
+pub mod elementwise;
+pub mod isa;
+pub mod math;
+pub mod norm;
+pub mod optimizer;
 pub mod random;
+pub mod reduce;
 pub mod simd;
+pub mod softmax;
+pub mod transpose;
 
 pub use isa::{Isa, isa};

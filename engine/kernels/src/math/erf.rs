@@ -1,6 +1,7 @@
 //! The error function.
 
-use super::{exp, polynomial};
+use super::exp::exp_within;
+use super::polynomial;
 use crate::simd::Simd;
 
 /// erf x to 1.5 ulp over all x.
@@ -14,7 +15,7 @@ pub fn erf<S: Simd>(s: S, x: S::V) -> S::V {
     let p = polynomial(
         s,
         square,
-        [-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_36e-1, 1.283_791_66e-1],
+        [-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_4e-1, 1.283_791_7e-1],
     );
     let near = s.mul_add(p, x, x);
 
@@ -28,14 +29,14 @@ pub fn erf<S: Simd>(s: S, x: S::V) -> S::V {
             3.831_971_3e-4,
             -3.883_964_4e-3,
             2.425_462_2e-2,
-            -1.067_778_77e-1,
-            -6.348_466_9e-1,
-            -1.287_175_12e-1,
+            -1.067_778_8e-1,
+            -6.348_467e-1,
+            -1.287_175_1e-1,
         ],
     );
     let q = s.sub(s.mul(q, t), t);
-    let far = s.copysign(s.sub(s.splat(1.0), exp(s, q)), x);
-    s.select(s.lt(s.splat(0.927_734_375), size), far, s.select(s.is_nan(x), x, near))
+    let far = s.copysign(s.sub(s.splat(1.0), exp_within(s, q)), x);
+    s.select(s.lt(s.splat(0.927_734_4), size), far, near)
 }
 
 #[cfg(test)]

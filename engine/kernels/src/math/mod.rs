@@ -14,6 +14,7 @@ pub(crate) mod trig;
 
 pub use erf::erf;
 pub use exp::exp;
+pub(crate) use exp::exp_below;
 pub use expm1::expm1;
 pub use log::log;
 pub use sigmoid::sigmoid;

@@ -1,6 +1,6 @@
 //! The logistic function.
 
-use super::exp;
+use super::exp_below;
 use crate::simd::Simd;
 
 /// 1 / (1 + e^-x) to 1.8 ulp, with gradual underflow below -87.33.
@@ -9,7 +9,7 @@ use crate::simd::Simd;
 /// lost is taken off the quotient.
 #[inline(always)]
 pub fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
-    let e = exp(s, s.neg(s.abs(x)));
+    let e = exp_below(s, s.neg(s.abs(x)));
     let one = s.splat(1.0);
     let top = s.select(s.lt(x, s.splat(0.0)), e, one);
     let bottom = s.add(one, e);

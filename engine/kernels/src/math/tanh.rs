@@ -1,6 +1,7 @@
 //! The hyperbolic tangent.
 
-use super::{exp, polynomial};
+use super::exp::exp_within;
+use super::polynomial;
 use crate::simd::Simd;
 
 /// tanh x to 1.5 ulp; -1 and 1 beyond 9.02.
@@ -14,7 +15,8 @@ pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let near = s.mul_add(s.mul(p, z), x, x);
 
     let size = s.abs(x);
-    let e = exp(s, s.add(size, size));
+    let twice = s.min(s.splat(40.0), s.add(size, size)); // NaN stays
+    let e = exp_within(s, twice);
     let one = s.splat(1.0);
     let far = s.sub(one, s.div(s.splat(2.0), s.add(e, one)));
     // The polynomial gives 0 for -0.

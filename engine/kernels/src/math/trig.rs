@@ -28,7 +28,7 @@ pub fn cos<S: Simd>(s: S, x: S::V) -> S::V {
 /// the remainder is good to about half an ulp even next to multiples of pi/2.
 #[inline(always)]
 fn reduce<S: Simd>(s: S, x: S::V) -> (S::I, S::V) {
-    const PARTS: [f32; 5] = [1.570_312_5, 4.837_513e-4, 7.549_533_6e-8, 2.563_282_9e-12, 6.123_234e-17];
+    const PARTS: [f32; 5] = [1.570_312_5, 4.837_513e-4, 7.549_533_6e-8, 2.563_283e-12, 6.123_234e-17];
     let n = s.round(s.mul(x, s.splat(std::f32::consts::FRAC_2_PI)));
     let r = s.neg_mul_add(n, s.splat(PARTS[0]), x);
     let r = s.neg_mul_add(n, s.splat(PARTS[1]), r);

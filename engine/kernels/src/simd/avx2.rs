@@ -202,6 +202,10 @@ impl Simd for Avx2 {
         unsafe { _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7) }
     }
     #[inline(always)]
+    unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+        unsafe { transpose_8x8(src, src_stride, dst, dst_stride) }
+    }
+    #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {
         unsafe {
             let a = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
@@ -226,4 +230,29 @@ impl Simd for Avx2 {
 #[inline(always)]
 unsafe fn first(n: usize) -> __m256i {
     unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+}
+
+/// [`Simd::transpose_8x8`] with AVX.
+///
+/// # Safety
+/// As there, and the processor must have AVX.
+#[inline(always)]
+pub(super) unsafe fn transpose_8x8(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+    unsafe {
+        for half in 0..2 {
+            // Four columns of rows i and i + 4, so that no step crosses the 128-bit halves.
+            let pair = |i: usize| {
+                let low = _mm256_castps128_ps256(_mm_loadu_ps(src.add(i * src_stride + 4 * half)));
+                _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(src.add((i + 4) * src_stride + 4 * half)))
+            };
+            let (a, b, c, d) = (pair(0), pair(1), pair(2), pair(3));
+            let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let dst = dst.add(4 * half * dst_stride);
+            _mm256_storeu_ps(dst, _mm256_shuffle_ps::<0x44>(ab_low, cd_low));
+            _mm256_storeu_ps(dst.add(dst_stride), _mm256_shuffle_ps::<0xee>(ab_low, cd_low));
+            _mm256_storeu_ps(dst.add(2 * dst_stride), _mm256_shuffle_ps::<0x44>(ab_high, cd_high));
+            _mm256_storeu_ps(dst.add(3 * dst_stride), _mm256_shuffle_ps::<0xee>(ab_high, cd_high));
+        }
+    }
 }

@@ -194,6 +194,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
     }
     #[inline(always)]
+    unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+        unsafe { super::avx2::transpose_8x8(src, src_stride, dst, dst_stride) }
+    }
+    #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {
         unsafe { _mm512_reduce_add_ps(a) }
     }

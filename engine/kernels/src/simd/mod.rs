@@ -7,6 +7,8 @@
 use crate::isa::{Isa, isa};
 
 mod part;
+mod twice;
+pub(crate) use twice::Twice;
 mod unfused;
 pub(crate) use part::{First, Part, Whole, each_vector, lanes};
 pub(crate) use unfused::Unfused;
@@ -131,6 +133,12 @@ pub trait Simd: Copy + 'static {
     /// The integers 0, 1, 2, ...
     fn iota(self) -> Self::I;
 
+    /// Transposes 8 x 8 floats: dst\[j * dst_stride + i\] = src\[i * src_stride + j\].
+    ///
+    /// # Safety
+    /// Eight rows of 8 floats must be readable at `src`, and writable at `dst`.
+    unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize);
+
     /// Sum of the lanes, as a fixed tree.
     fn reduce_add(self, a: Self::V) -> f32;
     /// The largest lane.
@@ -177,4 +185,27 @@ pub fn for_each_vector<S: Simd>(
     if end < len {
         rest(end, len - end);
     }
+}
+
+/// The sum of `len` floats: four vectors of partial sums, then a fixed tree.
+///
+/// # Safety
+/// `p` must be readable for `len` floats.
+#[inline(always)]
+pub(crate) unsafe fn sum<S: Simd>(s: S, p: *const f32, len: usize) -> f32 {
+    let mut sums = [s.splat(0.0); 4];
+    let mut i = 0;
+    // SAFETY: every load ends at `len` or before it.
+    unsafe {
+        while i + 4 * S::LANES <= len {
+            sums[0] = s.add(sums[0], s.load(p.add(i)));
+            sums[1] = s.add(sums[1], s.load(p.add(i + S::LANES)));
+            sums[2] = s.add(sums[2], s.load(p.add(i + 2 * S::LANES)));
+            sums[3] = s.add(sums[3], s.load(p.add(i + 3 * S::LANES)));
+            i += 4 * S::LANES;
+        }
+        let rest = p.add(i);
+        each_vector!(s, len - i, |j, part| sums[0] = s.add(sums[0], part.load(s, rest.add(j))));
+    }
+    s.reduce_add(s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])))
 }

@@ -199,6 +199,16 @@ impl Simd for Portable {
         std::array::from_fn(|i| i as i32)
     }
     #[inline(always)]
+    unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+        // SAFETY: the caller's promise is this one.
+        unsafe {
+            let rows: [[f32; N]; N] = std::array::from_fn(|i| self.load(src.add(i * src_stride)));
+            for j in 0..N {
+                self.store(dst.add(j * dst_stride), rows.map(|row| row[j]));
+            }
+        }
+    }
+    #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {
         let b: [f32; 4] = std::array::from_fn(|i| a[i] + a[i + 4]);
         (b[0] + b[2]) + (b[1] + b[3])

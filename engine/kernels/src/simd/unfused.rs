@@ -85,7 +85,7 @@ impl<S: Simd> Simd for Unfused<S> {
     fn sar_i<const N: i32>(self, a: Self::I) -> Self::I {
         self.0.sar_i::<N>(a)
     }
-    // SAFETY of the four below: the caller's promise is the inner one's.
+    // SAFETY of those below: the caller's promise is the inner one's.
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Self::V {
         unsafe { self.0.load(p) }
@@ -101,5 +101,9 @@ impl<S: Simd> Simd for Unfused<S> {
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::V) {
         unsafe { self.0.store_first(p, n, v) }
+    }
+    #[inline(always)]
+    unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+        unsafe { self.0.transpose_8x8(src, src_stride, dst, dst_stride) }
     }
 }
