@@ -115,25 +115,16 @@ pub(super) unsafe fn store_turned<S: Simd>(
             let mut square = [s.splat(0.0); SIDE];
             // SAFETY: rows c.. and queries i.. as far as they go; the lanes beyond are padding.
             unsafe {
-                // Counts that are constants keep the square in registers.
-                if columns == S::LANES {
-                    for (r, v) in square.iter_mut().enumerate().take(S::LANES) {
-                        *v = s.load(from.add((c + r) * width + i));
-                    }
-                } else {
-                    for (r, v) in square.iter_mut().enumerate().take(columns) {
-                        *v = s.load(from.add((c + r) * width + i));
-                    }
+                // Constant counts keep the square in registers: a row that is there stands in for
+                // those beyond, and what it gives is not stored.
+                for (r, v) in square.iter_mut().enumerate().take(S::LANES) {
+                    *v = s.load(from.add((c + r).min(rows - 1) * width + i));
                 }
                 transpose(s, &mut square);
-                if !add && columns == S::LANES && i + S::LANES <= queries {
-                    for (r, v) in square.into_iter().enumerate().take(S::LANES) {
-                        s.store(to.add((i + r) * to_row + c), v);
+                for (r, v) in square.into_iter().enumerate().take(S::LANES) {
+                    if i + r >= queries {
+                        break;
                     }
-                    i += S::LANES;
-                    continue;
-                }
-                for (r, v) in square.into_iter().enumerate().take(S::LANES.min(queries - i)) {
                     let to = to.add((i + r) * to_row + c);
                     if columns == S::LANES {
                         s.store(to, if add { s.add(v, s.load(to)) } else { v });
