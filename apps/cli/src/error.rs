@@ -34,6 +34,9 @@ pub enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A measurement.
+    #[error("{0}")]
+    Bench(String),
     /// Ctrl-C.
     #[error("interrupted while {doing}; nothing was written")]
     Interrupted {

@@ -1,5 +1,6 @@
 //! The `bessemer` command line.
 
+mod bench;
 mod demo;
 mod error;
 mod fitting;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Demo),
     #[command(subcommand)]
     Forecast(forecast::Forecast),
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Forecast(command) => command.run(),
+        Command::Bench(bench) => bench.run().map_err(|error| CliError::Bench(error.to_string())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

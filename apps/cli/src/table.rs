@@ -34,7 +34,7 @@ pub fn cells(score: &Score, by: RankBy) -> Vec<String> {
 /// The table, best first, with a line below that says what it shows.
 pub fn render(results: &Results, by: RankBy) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header(by));
     for score in &results.models {
         let mut cells = cells(score, by);
