@@ -9,7 +9,7 @@
 //! every call, and it repacks where we need not. GFLOP/s on one Zen 5 core, the best of five runs on
 //! a busy machine on which multiply-adds that touch no memory reach 245:
 //!
-//! | m x n x k | crate | [`gemm`] | [`gemm_packed`] | packed, bias and ReLU |
+//! | m x n x k | crate | [`gemm()`] | [`gemm_packed`] | packed, bias and ReLU |
 //! |---|---|---|---|---|
 //! | 336 x 384 x 128 | 233 | 227 | 238 | 231 |
 //! | 336 x 128 x 128 | 236 | 238 | 251 | 228 |
@@ -23,7 +23,7 @@
 //! | 42 x 42 x 16 | 101 | 108 | 121 | 108 |
 //! | 1 x 512 x 512 | 44 | 47 | 66 | 67 |
 //!
-//! | m x n x k | crate A·Bᵀ | [`gemm`] A·Bᵀ | crate Aᵀ·B | C += Aᵀ·B |
+//! | m x n x k | crate A·Bᵀ | [`gemm()`] A·Bᵀ | crate Aᵀ·B | C += Aᵀ·B |
 //! |---|---|---|---|---|
 //! | 336 x 128 x 384 | 222 | 227 | 232 | 228 |
 //! | 384 x 128 x 336 | 225 | 227 | 231 | 228 |
@@ -91,7 +91,7 @@ pub fn gemm(
     batched_gemm(1, m, n, k, a, (0, a_strides), b, (0, b_strides), c, (0, c_row), epilogue, scratch);
 }
 
-/// Floats of scratch for [`gemm`] and [`batched_gemm`].
+/// Floats of scratch for [`gemm()`] and [`batched_gemm`].
 pub fn gemm_scratch(k: usize) -> usize {
     struct Len(usize);
     impl Kernel for Len {
