@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use bessemer_graph::ops::matmul::MatMul;
-use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm, gemm_packed, gemm_scratch, gemm_tn};
+use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm, gemm_packed, gemm_scratch};
 
 use super::{Lowered, Site};
 use crate::error::PlanError;
@@ -24,16 +24,6 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
             let ([a, b], [c]) = (x.reads, x.writes);
             gemm_packed(m, n, k, a, a_strides, b, c, n, epilogue);
         }));
-    }
-    if s.batch == 1 && op.transpose_a && !op.transpose_b {
-        // A weight's gradient, dYᵀ·X: both operands are read row by row.
-        return Ok(Lowered::new("gemm_tn", move |f| {
-            let accumulate = f.accumulates(accumulate);
-            let x = f.operands([&a, &b], [&c]);
-            let ([a, b], [c]) = (x.reads, x.writes);
-            gemm_tn(k, m, n, a, m, b, n, c, n, accumulate, None, x.scratch);
-        })
-        .with_scratch(gemm_scratch(k)));
     }
     let scratch = gemm_scratch(k);
     if s.batch == 1 {
