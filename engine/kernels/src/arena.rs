@@ -116,6 +116,7 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // one part is a usual number of parts
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -68,7 +68,6 @@ pub(crate) fn carry_on(x: &mut [f32], mask: &[f32]) {
 pub(crate) struct Predictor {
     run: Executable,
     batch: usize,
-    lookback: usize,
     horizon: usize,
     x: Vec<f32>,
 }
@@ -84,7 +83,7 @@ impl Predictor {
             Ok(t.graph)
         };
         let run = Executable::compile(&trace, batch, &PlanOptions::INFER).map_err(TrainError::from)?;
-        Ok(Predictor { run, batch, lookback, horizon, x: vec![0.0; batch * lookback] })
+        Ok(Predictor { run, batch, horizon, x: vec![0.0; batch * lookback] })
     }
 
     /// Forecasts from lags `[batch, lookback]`, as many as the predictor was made for.
@@ -124,10 +123,5 @@ impl Predictor {
             take(&numbers[..count], &forecasts[..count * self.horizon]);
         }
         Ok(())
-    }
-
-    /// Lags of one window.
-    pub fn lookback(&self) -> usize {
-        self.lookback
     }
 }

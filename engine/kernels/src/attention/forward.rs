@@ -192,12 +192,17 @@ unsafe fn softmax_block<S: Simd>(s: S, dim: usize, keys: usize, width: usize, fi
         unsafe {
             let scores = work.scores.add(at);
             let before = s.load(work.largest.add(at));
-            let mut largest = [before; 4];
-            for key in 0..keys {
-                let i = key % 4;
-                largest[i] = s.max(largest[i], s.load(scores.add(key * width)));
+            let (mut largest, mut other) = (before, before);
+            let mut key = 0;
+            while key + 1 < keys {
+                largest = s.max(largest, s.load(scores.add(key * width)));
+                other = s.max(other, s.load(scores.add((key + 1) * width)));
+                key += 2;
             }
-            let largest = s.max(s.max(largest[0], largest[1]), s.max(largest[2], largest[3]));
+            if key < keys {
+                largest = s.max(largest, s.load(scores.add(key * width)));
+            }
+            let largest = s.max(largest, other);
             s.store(work.largest.add(at), largest);
             // Where nothing was seen yet, -infinity less -infinity must not become NaN.
             let base = s.max(s.splat(-1e30), largest);

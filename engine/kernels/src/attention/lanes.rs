@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Attention, QUERIES};
 use crate::gemm::kernels::{Finish, Layout, Product, SIDE, Strided, pack_panel, transpose};
-use crate::math::{clamp, polynomial};
+use crate::math::polynomial;
 use crate::simd::{Simd, dispatch};
 
 /// Queries at a time: as even as can be, in whole vectors.
@@ -51,24 +51,16 @@ pub(super) fn product(
 
 /// 2^x to about 1 ulp for x up to 127, 0 below -150; NaN stays NaN.
 ///
-/// The polynomial is the Taylor series of 2^f about 0, |f| <= 1/2, to degree 7.
+/// The polynomial is that of Cephes `exp2f`.
 #[inline(always)]
 pub(super) fn exp2<S: Simd>(s: S, x: S::V) -> S::V {
-    let x = clamp(s, x, -150.0, 127.0);
+    // In this order NaN stays NaN.
+    let x = s.max(s.splat(-150.0), x);
     let n = s.round(x);
     let p = polynomial(
         s,
         s.sub(x, n),
-        [
-            1.525_273_4e-5,
-            1.540_353e-4,
-            1.333_355_8e-3,
-            9.618_129e-3,
-            5.550_411e-2,
-            2.402_265e-1,
-            6.931_472e-1,
-            1.0,
-        ],
+        [1.535_336_2e-4, 1.339_887_5e-3, 9.618_437e-3, 5.550_332_5e-2, 2.402_264_8e-1, 6.931_472e-1, 1.0],
     );
     s.scale(p, n)
 }
@@ -123,11 +115,16 @@ pub(super) unsafe fn store_turned<S: Simd>(
             let mut square = [s.splat(0.0); SIDE];
             // SAFETY: rows c.. and queries i.. as far as they go; the lanes beyond are padding.
             unsafe {
-                for (r, v) in square.iter_mut().enumerate().take(columns) {
-                    *v = s.load(from.add((c + r) * width + i));
+                // Constant counts keep the square in registers: a row that is there stands in for
+                // those beyond, and what it gives is not stored.
+                for (r, v) in square.iter_mut().enumerate().take(S::LANES) {
+                    *v = s.load(from.add((c + r).min(rows - 1) * width + i));
                 }
                 transpose(s, &mut square);
-                for (r, v) in square.into_iter().enumerate().take(S::LANES.min(queries - i)) {
+                for (r, v) in square.into_iter().enumerate().take(S::LANES) {
+                    if i + r >= queries {
+                        break;
+                    }
                     let to = to.add((i + r) * to_row + c);
                     if columns == S::LANES {
                         s.store(to, if add { s.add(v, s.load(to)) } else { v });

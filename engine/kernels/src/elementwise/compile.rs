@@ -130,7 +130,7 @@ pub(super) fn compile(
             steps.push(Step { op: Op::Unary(Unary::Copy), to: Place::Output(output), from: [place; 3] });
         }
     }
-    let tile = tile_len(&inputs);
+    let tile = tile_len(&inputs, steps.len());
     Ok(Program { inputs, outputs: outputs.len(), aliases, steps, constants, registers, tile, random })
 }
 
@@ -280,8 +280,11 @@ fn constant(constants: &mut Vec<f32>, x: f32) -> usize {
 }
 
 /// A tile that is a whole number of periods of the first periodic input, where one fits, so that the
-/// input is spread out once and not for every tile.
-fn tile_len(inputs: &[Access]) -> usize {
+/// input is spread out once and not for every tile; a long one for a single step that keeps nothing.
+fn tile_len(inputs: &[Access], steps: usize) -> usize {
+    if steps == 1 && inputs.iter().all(|access| matches!(access, Access::Full | Access::Scalar)) {
+        return 16 * TILE;
+    }
     let period = inputs.iter().find_map(|access| match *access {
         Access::Row { len } => Some(len),
         Access::Channel { len, inner } => Some(len.saturating_mul(inner)),

@@ -1,13 +1,13 @@
 //! Runs the steps of a program over tiles.
 
-use super::compile::{Op, Place, Step};
+use super::compile::{Op, Place};
 use super::{Access, Binary, MAX_OPERANDS, Program, Randomness, TILE, Unary, ops};
 use crate::math;
 use crate::random::{Mask, Stream, fill};
-use crate::simd::{Kernel, Part, Simd, each_vector};
+use crate::simd::{Kernel, Part, Simd, Twice, dispatch, each_vector};
 
 /// Copies of a constant, so that it loads as a vector of any instruction set.
-pub(super) const SPLAT: usize = 16;
+pub(super) const SPLAT: usize = 32;
 
 /// A value during a tile: `step` is 1 where each element has its own, and 0 where the vector at the
 /// pointer serves all.
@@ -28,10 +28,11 @@ pub(super) struct Execution<'a> {
     pub sum: bool,
 }
 
-impl Kernel for Execution<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f64 {
+impl Execution<'_> {
+    /// Runs all tiles. Each step of a tile is a dispatch of its own, and this loop is compiled for no
+    /// instruction set, because the compiler keeps the constants of a vector loop in registers only
+    /// where that loop is the outermost of its function.
+    pub fn run(self) -> f64 {
         let program = self.program;
         // SAFETY of every pointer below: `Program` checked the slices' lengths against `len` and the
         // scratch against its layout, and compilation checked every index.
@@ -45,9 +46,11 @@ impl Kernel for Execution<'_> {
         let mut inputs = [Source { pointer: constants.cast_const(), step: 0 }; MAX_OPERANDS];
         let mut spread_at = [None; MAX_OPERANDS];
         let mut total = 0.0;
+        // Sums keep the outputs of one tile in scratch.
+        let tile = if self.sum { program.tile.min(TILE) } else { program.tile };
         let mut start = 0;
         while start < self.len {
-            let n = program.tile.min(self.len - start);
+            let n = tile.min(self.len - start);
             for (k, &access) in program.inputs.iter().enumerate() {
                 let spread = unsafe { spread0.add(k * TILE) };
                 inputs[k] = unsafe { locate(access, self.sources[k], start, n, spread, &mut spread_at[k]) };
@@ -68,10 +71,10 @@ impl Kernel for Execution<'_> {
                 };
                 let to = source(step.to).pointer.cast_mut();
                 let from = [source(step.from[0]), source(step.from[1]), source(step.from[2])];
-                unsafe { run_step(s, step, to, from, n, self.randomness, start) };
+                dispatch(TileStep { op: step.op, to, from, n, randomness: self.randomness, start });
             }
             if self.sum {
-                total += f64::from(unsafe { crate::simd::sum(s, self.outputs[0], n) });
+                total += crate::reduce::total(unsafe { std::slice::from_raw_parts(self.outputs[0], n) });
             }
             start += n;
         }
@@ -85,7 +88,6 @@ impl Kernel for Execution<'_> {
 ///
 /// # Safety
 /// `x` must be as long as the access asks for, and `spread` writable for a tile.
-#[inline(always)]
 unsafe fn locate(
     access: Access,
     x: *const f32,
@@ -143,24 +145,29 @@ unsafe fn locate(
     spread_out
 }
 
-/// # Safety
-/// `to` must be writable for `n` floats, and each source that the operation uses readable for `n`, or
-/// for one vector where its step is 0.
-#[inline(always)]
-unsafe fn run_step<S: Simd>(
-    s: S,
-    step: &Step,
+/// One step over one tile: `to` is writable for `n` floats, and each source that the operation uses
+/// readable for `n`, or for one vector where its step is 0.
+struct TileStep {
+    op: Op,
     to: *mut f32,
     from: [Source; 3],
     n: usize,
     randomness: Randomness,
     start: usize,
-) {
-    let [a, b, c] = from;
-    macro_rules! each {
+}
+
+impl Kernel for TileStep {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let TileStep { op, to, from, n, randomness, start } = self;
+        let [a, b, c] = from;
+        let single = s;
+        let s = Twice(s);
+        macro_rules! each {
         (|$($x:ident = $source:ident),*| $value:expr) => {
             each_vector!(s, n, |i, part| {
-                // SAFETY: the caller's promise, for part of the tile.
+                // SAFETY: what `TileStep` says of its pointers, for part of the tile.
                 unsafe {
                     $(let $x = part.load(s, $source.pointer.add(i * $source.step));)*
                     part.store(s, to.add(i), $value);
@@ -168,52 +175,53 @@ unsafe fn run_step<S: Simd>(
             })
         };
     }
-    match step.op {
-        Op::Unary(op) => match op {
-            Unary::Copy => each!(|x = a| x),
-            Unary::Neg => each!(|x = a| s.neg(x)),
-            Unary::Abs => each!(|x = a| s.abs(x)),
-            Unary::Sign => each!(|x = a| ops::sign(s, x)),
-            Unary::Exp => each!(|x = a| math::exp(s, x)),
-            Unary::Log => each!(|x = a| math::log(s, x)),
-            Unary::Sqrt => each!(|x = a| s.sqrt(x)),
-            Unary::Rsqrt => each!(|x = a| s.div(s.splat(1.0), s.sqrt(x))),
-            Unary::Recip => each!(|x = a| s.div(s.splat(1.0), x)),
-            Unary::Square => each!(|x = a| s.mul(x, x)),
-            Unary::Tanh => each!(|x = a| math::tanh(s, x)),
-            Unary::Sigmoid => each!(|x = a| math::sigmoid(s, x)),
-            Unary::Relu => each!(|x = a| s.max(s.splat(0.0), x)),
-            Unary::Step => each!(|x = a| ops::truth(s, s.lt(s.splat(0.0), x))),
-            Unary::Not => each!(|x = a| ops::truth(s, ops::is_zero(s, x))),
-            Unary::GeluErf => each!(|x = a| ops::gelu_erf(s, x)),
-            Unary::GeluErfGrad => each!(|x = a| ops::gelu_erf_grad(s, x)),
-            Unary::GeluTanh => each!(|x = a| ops::gelu_tanh(s, x)),
-            Unary::GeluTanhGrad => each!(|x = a| ops::gelu_tanh_grad(s, x)),
-            Unary::Silu => each!(|x = a| ops::silu(s, x)),
-            Unary::SiluGrad => each!(|x = a| ops::silu_grad(s, x)),
-            Unary::Elu => each!(|x = a| ops::elu(s, x)),
-            Unary::EluGrad => each!(|x = a| ops::elu_grad(s, x)),
-            Unary::Erf => each!(|x = a| math::erf(s, x)),
-            Unary::Sin => each!(|x = a| math::sin(s, x)),
-            Unary::Cos => each!(|x = a| math::cos(s, x)),
-        },
-        Op::Binary(op) => match op {
-            Binary::Add => each!(|x = a, y = b| s.add(x, y)),
-            Binary::Sub => each!(|x = a, y = b| s.sub(x, y)),
-            Binary::Mul => each!(|x = a, y = b| s.mul(x, y)),
-            Binary::Div => each!(|x = a, y = b| s.div(x, y)),
-            Binary::Min => each!(|x = a, y = b| ops::minimum(s, x, y)),
-            Binary::Max => each!(|x = a, y = b| ops::maximum(s, x, y)),
-            Binary::Less => each!(|x = a, y = b| ops::truth(s, s.lt(x, y))),
-            Binary::GreaterEqual => each!(|x = a, y = b| ops::truth(s, s.le(y, x))),
-        },
-        Op::MulAdd => each!(|x = a, y = b, z = c| s.mul_add(x, y, z)),
-        Op::Select => each!(|mask = a, x = b, y = c| s.select(ops::is_zero(s, mask), y, x)),
-        Op::DropoutMask { keep, site } => {
-            let stream = Stream { seed: randomness.seed, step: randomness.step, site };
-            let position = randomness.position0 + start as u64;
-            // SAFETY: the caller's promise.
-            unsafe { fill(s, stream, position, to, n, Mask::new(keep)) };
+        match op {
+            Op::Unary(op) => match op {
+                Unary::Copy => each!(|x = a| x),
+                Unary::Neg => each!(|x = a| s.neg(x)),
+                Unary::Abs => each!(|x = a| s.abs(x)),
+                Unary::Sign => each!(|x = a| ops::sign(s, x)),
+                Unary::Exp => each!(|x = a| math::exp(s, x)),
+                Unary::Log => each!(|x = a| math::log(s, x)),
+                Unary::Sqrt => each!(|x = a| s.sqrt(x)),
+                Unary::Rsqrt => each!(|x = a| s.div(s.splat(1.0), s.sqrt(x))),
+                Unary::Recip => each!(|x = a| s.div(s.splat(1.0), x)),
+                Unary::Square => each!(|x = a| s.mul(x, x)),
+                Unary::Tanh => each!(|x = a| math::tanh(s, x)),
+                Unary::Sigmoid => each!(|x = a| math::sigmoid(s, x)),
+                Unary::Relu => each!(|x = a| s.max(s.splat(0.0), x)),
+                Unary::Step => each!(|x = a| ops::truth(s, s.lt(s.splat(0.0), x))),
+                Unary::Not => each!(|x = a| ops::truth(s, ops::is_zero(s, x))),
+                Unary::GeluErf => each!(|x = a| ops::gelu_erf(s, x)),
+                Unary::GeluErfGrad => each!(|x = a| ops::gelu_erf_grad(s, x)),
+                Unary::GeluTanh => each!(|x = a| ops::gelu_tanh(s, x)),
+                Unary::GeluTanhGrad => each!(|x = a| ops::gelu_tanh_grad(s, x)),
+                Unary::Silu => each!(|x = a| ops::silu(s, x)),
+                Unary::SiluGrad => each!(|x = a| ops::silu_grad(s, x)),
+                Unary::Elu => each!(|x = a| ops::elu(s, x)),
+                Unary::EluGrad => each!(|x = a| ops::elu_grad(s, x)),
+                Unary::Erf => each!(|x = a| math::erf(s, x)),
+                Unary::Sin => each!(|x = a| math::sin(s, x)),
+                Unary::Cos => each!(|x = a| math::cos(s, x)),
+            },
+            Op::Binary(op) => match op {
+                Binary::Add => each!(|x = a, y = b| s.add(x, y)),
+                Binary::Sub => each!(|x = a, y = b| s.sub(x, y)),
+                Binary::Mul => each!(|x = a, y = b| s.mul(x, y)),
+                Binary::Div => each!(|x = a, y = b| s.div(x, y)),
+                Binary::Min => each!(|x = a, y = b| ops::minimum(s, x, y)),
+                Binary::Max => each!(|x = a, y = b| ops::maximum(s, x, y)),
+                Binary::Less => each!(|x = a, y = b| ops::truth(s, s.lt(x, y))),
+                Binary::GreaterEqual => each!(|x = a, y = b| ops::truth(s, s.le(y, x))),
+            },
+            Op::MulAdd => each!(|x = a, y = b, z = c| s.mul_add(x, y, z)),
+            Op::Select => each!(|mask = a, x = b, y = c| s.select(ops::is_zero(s, mask), y, x)),
+            Op::DropoutMask { keep, site } => {
+                let stream = Stream { seed: randomness.seed, step: randomness.step, site };
+                let position = randomness.position0 + start as u64;
+                // SAFETY: what `TileStep` says of its pointers.
+                unsafe { fill(single, stream, position, to, n, Mask::new(keep)) };
+            }
         }
     }
 }

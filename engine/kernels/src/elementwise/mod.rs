@@ -35,8 +35,6 @@ pub use ops::{Binary, Unary};
 use compile::Step;
 use execute::Execution;
 
-use crate::simd::dispatch;
-
 /// Floats in a tile: 4 KiB, so that several registers fit in a 32 KiB L1 cache.
 pub const TILE: usize = 1024;
 
@@ -243,7 +241,7 @@ impl Program {
                 _ => panic!("input {k}: `None` is for inputs aliased to an output, and only for them"),
             };
         }
-        dispatch(Execution { program: self, len, sources, outputs, scratch, randomness, sum })
+        Execution { program: self, len, sources, outputs, scratch, randomness, sum }.run()
     }
 }
 

@@ -116,12 +116,30 @@ impl Finish {
         matches!(self.activation, Activation::None | Activation::Relu) && self.pre.is_none()
     }
 
+    /// Whether the sum is stored or added as it is.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.activation == Activation::None && self.bias.is_none() && self.residual.is_none()
+    }
+
     /// Stores a tile of whole vectors from registers.
     ///
     /// # Safety
     /// The tile lies within C and within whatever the epilogue names.
     #[inline(always)]
     pub unsafe fn store<S: Simd, const R: usize, const C: usize>(self, s: S, sum: [[S::V; C]; R]) {
+        if self.is_plain() {
+            for (i, row) in sum.iter().enumerate() {
+                for (j, &v) in row.iter().enumerate() {
+                    // SAFETY: the caller's promise.
+                    unsafe {
+                        let c = self.c.add(i * self.c_row + j * S::LANES);
+                        s.store(c, if self.accumulate { s.add(v, s.load(c)) } else { v });
+                    }
+                }
+            }
+            return;
+        }
         for (i, row) in sum.iter().enumerate() {
             for (j, &v) in row.iter().enumerate() {
                 let mut v = v;

@@ -3,6 +3,7 @@
 mod activation;
 mod epilogue;
 mod few_rows;
+mod gradient;
 mod panel;
 mod product;
 mod square;
@@ -10,6 +11,7 @@ mod tile;
 
 pub use activation::Activation;
 pub use epilogue::Epilogue;
+pub use gradient::{add_column_sums, gemm_tn};
 
 use crate::simd::{Kernel, Simd, dispatch};
 use few_rows::{FewRows, MOST};

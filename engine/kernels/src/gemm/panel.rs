@@ -1,4 +1,4 @@
-//! B cut into panels of columns, each as wide as a tile, padded with zeros to whole vectors.
+//! B cut into panels of columns, each as wide as a tile, padded to whole vectors.
 //!
 //! Panel after panel, and inside a panel row after row: what the micro-kernel reads in order.
 
@@ -36,7 +36,8 @@ impl Iterator for Panels {
     }
 }
 
-/// Copies `k` rows of `columns` columns into a panel of `width`, padding with zeros.
+/// Copies `k` rows of `columns` columns into a panel of `width`: at least one column, and as many
+/// whole vectors as that takes. What stands in the padding is of no account.
 ///
 /// # Safety
 /// The source must be readable there, and `out` writable for `k * width`.
@@ -70,9 +71,10 @@ pub(crate) unsafe fn pack_panel<S: Simd>(
                 let mut p = 0;
                 while p + S::LANES <= k {
                     let mut square = [s.splat(0.0); SIDE];
-                    for (c, v) in square.iter_mut().enumerate().take(S::LANES.min(columns.saturating_sub(j)))
-                    {
-                        *v = s.load(b.add((j + c) * col + p));
+                    // A constant count keeps the square in registers, so the last column stands in
+                    // for those beyond: nobody looks at what padding gives.
+                    for (c, v) in square.iter_mut().enumerate().take(S::LANES) {
+                        *v = s.load(b.add((j + c).min(columns - 1) * col + p));
                     }
                     transpose(s, &mut square);
                     for (c, v) in square.into_iter().enumerate().take(S::LANES) {

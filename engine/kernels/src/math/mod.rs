@@ -1,8 +1,8 @@
 //! Elementary functions over vectors, for the inner loops of activations, softmax and losses.
 //!
 //! Every function takes and gives one vector, treats lanes independently, gives NaN for NaN, and
-//! states its largest error over all the floats of its range in units in the last place (ulp) of
-//! the exact result. The coefficients are minimax fits; the method and its source stand with each.
+//! states a bound on its error in units in the last place (ulp) of the exact result, which leaves a
+//! margin over what tests find on a dense sample of its range. The coefficients are minimax fits; the method and its source stand with each.
 
 mod erf;
 mod exp;

@@ -7,6 +7,8 @@
 use crate::isa::{Isa, isa};
 
 mod part;
+mod twice;
+pub(crate) use twice::Twice;
 mod unfused;
 pub(crate) use part::{First, Part, Whole, each_vector, lanes};
 pub(crate) use unfused::Unfused;

@@ -144,7 +144,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn to_int(self, a: Self::V) -> Self::I {
-        map(a, |a| a.round_ties_even() as i32)
+        // `round_ties_even` is a function call for each lane before SSE4.1. From 2^23 on, every float is
+        // whole; below, adding 2^23 leaves no room for fraction bits.
+        map(a, |a| {
+            let size = a.abs();
+            let whole = if size < 8_388_608.0 { (size + 8_388_608.0) - 8_388_608.0 } else { size };
+            whole.copysign(a) as i32
+        })
     }
     #[inline(always)]
     fn to_float(self, a: Self::I) -> Self::V {

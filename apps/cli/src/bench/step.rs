@@ -1,0 +1,250 @@
+//! `bessemer bench step`: times a training step on random data.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bessemer::kernels::isa;
+use bessemer::kernels::peak::measure_flops;
+use bessemer::kernels::random::{Stream, fill_normal};
+use bessemer::nn::{Trace, initialize};
+use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Profile, Roofline};
+use bessemer::train::{Optimizer, OptimizerState};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::models::BenchModel;
+
+/// Time a training step (forward, backward, AdamW) on random data.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bessemer bench step --model encoder --threads 2 --json -")]
+pub struct StepArgs {
+    /// The model
+    #[arg(long, value_enum)]
+    model: BenchModel,
+    /// Samples in a batch [default: the model's own]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Arithmetic
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    precision: Precision,
+    /// Threads [default: one per core]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seconds to measure for
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Samples in a micro-batch [default: by the cost model]
+    #[arg(long)]
+    micro_batch: Option<usize>,
+    /// Lanes [default: by the cost model]
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Show where the time goes, by operation
+    #[arg(long)]
+    profile: bool,
+    /// Write the result as JSON to a file, or to standard output with `-`
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Arithmetic of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats
+    F32,
+}
+
+#[derive(Serialize)]
+struct Spread {
+    median: f64,
+    min: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct StepResult {
+    model: &'static str,
+    precision: Precision,
+    threads: usize,
+    isa: &'static str,
+    batch: usize,
+    micro_batch: usize,
+    lanes: usize,
+    steps: usize,
+    step_ms: Spread,
+    flops_per_step: f64,
+    peak_gflops_per_core: f64,
+    peak_fraction: f64,
+    peak_memory_mb: Option<f64>,
+    parameters: usize,
+}
+
+impl StepArgs {
+    /// Measures and prints.
+    pub fn run(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let threads = match self.threads {
+            Some(0) => return Err("--threads is 0; give at least 1".into()),
+            Some(n) => n,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let batch = self.batch.unwrap_or(self.model.batch());
+        if batch == 0 || batch > 1 << 20 {
+            return Err(format!("--batch is {batch}; give 1 to {}", 1 << 20).into());
+        }
+        if !(self.seconds > 0.0 && self.seconds <= 600.0) {
+            return Err(format!("--seconds is {}; give more than 0, at most 600", self.seconds).into());
+        }
+        let (result, profile) = self.measure(threads, batch)?;
+        let json = serde_json::to_string_pretty(&result)?;
+        match self.json.as_deref() {
+            Some(path) if path.as_os_str() == "-" => println!("{json}"),
+            Some(path) => {
+                std::fs::write(path, json + "\n").map_err(|e| format!("{}: {e}", path.display()))?
+            }
+            None => {}
+        }
+        if self.json.as_deref().is_none_or(|path| path.as_os_str() != "-") {
+            print_result(&result);
+            if let Some(profile) = profile {
+                print_profile(&profile, result.peak_gflops_per_core * 1e9);
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(
+        &self,
+        threads: usize,
+        batch: usize,
+    ) -> Result<(StepResult, Option<Profile>), Box<dyn std::error::Error>> {
+        let pool = Pool::new(threads);
+        let mut first = Trace::new(1, batch, true);
+        self.model.trace(&mut first)?;
+        let trace = |samples| {
+            let mut t = Trace::new(samples, batch, true);
+            self.model.trace(&mut t)?;
+            Ok(t.graph)
+        };
+        let options = PlanOptions { micro_batch: self.micro_batch, lanes: self.lanes, ..PlanOptions::TRAIN };
+        let mut step = Executable::compile(&trace, batch, &options)?;
+        let mut parameters = Parameters::new(step.parameters());
+        initialize(&mut parameters, first.inits(), 1);
+        let mut optimizer = OptimizerState::new(Optimizer::ADAMW, &parameters, first.buffers());
+        let inputs: Vec<Vec<f32>> = step
+            .input_lens()
+            .enumerate()
+            .map(|(i, len)| {
+                let mut data = vec![0.0; len];
+                fill_normal(Stream { seed: 1, step: 0, site: i as u32 }, 0, &mut data);
+                data
+            })
+            .collect();
+        let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        let loss_scale = 1.0 / self.model.targets(batch) as f32;
+        let mut count = 0;
+        let mut one = |step: &mut Executable| -> Result<Duration, Box<dyn std::error::Error>> {
+            let start = Instant::now();
+            let loss =
+                step.run(&pool, &parameters, &Batch { inputs: &views, loss_scale, seed: 1, step: count })?;
+            optimizer.step(&pool, &mut parameters, step, 1e-3, None);
+            count += 1;
+            if !loss.is_finite() {
+                return Err(format!("the loss is {loss} after {count} steps").into());
+            }
+            Ok(start.elapsed())
+        };
+        let warm = Instant::now();
+        while warm.elapsed().as_secs_f64() < 0.2 * self.seconds {
+            one(&mut step)?;
+        }
+        let peak = measure_flops(20);
+        let mut times = Vec::new();
+        let start = Instant::now();
+        while start.elapsed().as_secs_f64() < self.seconds || times.len() < 5 {
+            times.push(one(&mut step)?.as_secs_f64() * 1e3);
+        }
+        let profile = if self.profile {
+            step.set_timed(true);
+            step.take_profile();
+            let rounds = times.len().clamp(5, 50);
+            for _ in 0..rounds {
+                one(&mut step)?;
+            }
+            let mut profile = step.take_profile();
+            profile.entries.iter_mut().for_each(|e| e.seconds /= rounds as f64);
+            Some(profile)
+        } else {
+            None
+        };
+        times.sort_by(f64::total_cmp);
+        let step_ms = Spread { median: times[times.len() / 2], min: times[0], max: times[times.len() - 1] };
+        let flops_per_step = step.flops();
+        let result = StepResult {
+            model: self.model.name(),
+            precision: self.precision,
+            threads,
+            isa: isa().name(),
+            batch,
+            micro_batch: step.batching().micro_batch,
+            lanes: step.batching().lanes,
+            steps: times.len(),
+            peak_fraction: flops_per_step / (step_ms.median * 1e-3) / (peak * threads as f64),
+            step_ms,
+            flops_per_step,
+            peak_gflops_per_core: peak * 1e-9,
+            peak_memory_mb: peak_memory_mb(),
+            parameters: parameters.count(),
+        };
+        Ok((result, profile))
+    }
+}
+
+fn print_result(r: &StepResult) {
+    println!(
+        "{} f32, batch {} ({} lanes of micro-batches of {}), {} threads, {}",
+        r.model, r.batch, r.lanes, r.micro_batch, r.threads, r.isa
+    );
+    println!(
+        "  step    {:.3} ms median of {} ({:.3} to {:.3})",
+        r.step_ms.median, r.steps, r.step_ms.min, r.step_ms.max
+    );
+    println!(
+        "  work    {:.2} GFLOP, {:.1} % of the measured peak ({:.0} GFLOP/s a core)",
+        r.flops_per_step * 1e-9,
+        100.0 * r.peak_fraction,
+        r.peak_gflops_per_core
+    );
+    if let Some(memory) = r.peak_memory_mb {
+        println!("  memory  {memory:.0} MB peak, {} parameters", r.parameters);
+    }
+}
+
+fn print_profile(profile: &Profile, peak: f64) {
+    // A nominal bandwidth within the caches; products and attention are bound by arithmetic.
+    let roofline = Roofline { flops: peak, bytes: 100e9 };
+    let total = profile.seconds();
+    println!(
+        "\n  {:<28} {:<22} {:>9} {:>7} {:>9} {:>9}",
+        "operation", "kernel", "core ms", "share", "GFLOP/s", "x floor"
+    );
+    for e in profile.by_operation() {
+        println!(
+            "  {:<28} {:<22} {:>9.3} {:>6.1}% {:>9.1} {:>9.1}",
+            e.operation,
+            e.kernel,
+            e.seconds * 1e3,
+            100.0 * e.seconds / total,
+            e.flops / e.seconds * 1e-9,
+            e.seconds / e.floor(roofline, 1)
+        );
+    }
+}
+
+/// The most memory the process has held, in MB (Linux).
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024.0)
+}

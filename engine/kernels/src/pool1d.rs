@@ -1,0 +1,190 @@
+//! Pooling over one dimension, with PyTorch's rules for padding and `ceil_mode`.
+
+use std::ops::Range;
+
+/// Sizes of a pooling: input `[planes, length]`, output `[planes, out_length]`, where a plane is one
+/// channel of one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool1d {
+    /// Samples times channels.
+    pub planes: usize,
+    /// Steps of the input.
+    pub length: usize,
+    /// Steps a window covers.
+    pub kernel: usize,
+    /// From one window to the next.
+    pub stride: usize,
+    /// Steps on either side that hold nothing; at most half a window.
+    pub padding: usize,
+    /// Lets the last window reach past the end.
+    pub ceil_mode: bool,
+}
+
+impl Pool1d {
+    /// Steps of the output.
+    ///
+    /// # Panics
+    /// If a size makes no sense.
+    pub fn out_length(&self) -> usize {
+        assert!(self.kernel > 0 && self.stride > 0, "{self:?}: sizes start at 1");
+        assert!(2 * self.padding <= self.kernel, "{self:?}: padding is more than half a window");
+        let padded = self.length + 2 * self.padding;
+        if !self.ceil_mode {
+            assert!(padded >= self.kernel, "{self:?}: a window does not fit {padded} steps");
+            return (padded - self.kernel) / self.stride + 1;
+        }
+        let windows = padded.saturating_sub(self.kernel).div_ceil(self.stride) + 1;
+        // A window has to start inside the input or its left padding.
+        if (windows - 1) * self.stride >= self.length + self.padding { windows - 1 } else { windows }
+    }
+
+    /// The steps of window i inside the input, and how many it has with the padding.
+    fn window(&self, i: usize) -> (Range<usize>, usize) {
+        let start = i * self.stride;
+        let end = (start + self.kernel).min(self.length + 2 * self.padding);
+        let inside = |at: usize| at.saturating_sub(self.padding).min(self.length);
+        (inside(start)..inside(end), end - start)
+    }
+
+    fn check(&self, input: usize, output: usize) {
+        assert_eq!(input, self.planes * self.length, "input: [planes, length]");
+        assert_eq!(output, self.planes * self.out_length(), "output: [planes, out_length]");
+    }
+}
+
+/// The largest value of every window, and where in its plane it was (the first, if there are more;
+/// NaN counts as largest).
+///
+/// # Panics
+/// If a length does not match the sizes.
+pub fn max_pool1d_forward(pool: &Pool1d, input: &[f32], output: &mut [f32], places: &mut [i32]) {
+    pool.check(input.len(), output.len());
+    assert_eq!(places.len(), output.len(), "places: one an output");
+    let n = pool.out_length();
+    for (i, (y, at)) in output.iter_mut().zip(places).enumerate() {
+        let plane = &input[i / n * pool.length..][..pool.length];
+        let (window, _) = pool.window(i % n);
+        let (mut largest, mut place) = (f32::NEG_INFINITY, window.start);
+        for t in window {
+            if plane[t] > largest || plane[t].is_nan() {
+                (largest, place) = (plane[t], t);
+            }
+        }
+        (*y, *at) = (largest, place as i32);
+    }
+}
+
+/// The gradient of the input, replacing what is in `d_input`.
+///
+/// # Panics
+/// If a length does not match the sizes, or a place is not in the plane.
+pub fn max_pool1d_backward(pool: &Pool1d, d_output: &[f32], places: &[i32], d_input: &mut [f32]) {
+    pool.check(d_input.len(), d_output.len());
+    assert_eq!(places.len(), d_output.len(), "places: one an output");
+    let n = pool.out_length();
+    d_input.fill(0.0);
+    for (i, (&d, &at)) in d_output.iter().zip(places).enumerate() {
+        d_input[i / n * pool.length..][..pool.length][at as usize] += d;
+    }
+}
+
+/// The mean of every window; padding counts as zeros if `count_padding`, else not at all.
+///
+/// # Panics
+/// If a length does not match the sizes.
+pub fn average_pool1d_forward(pool: &Pool1d, count_padding: bool, input: &[f32], output: &mut [f32]) {
+    pool.check(input.len(), output.len());
+    let n = pool.out_length();
+    for (i, y) in output.iter_mut().enumerate() {
+        let plane = &input[i / n * pool.length..][..pool.length];
+        let (window, padded) = pool.window(i % n);
+        let count = if count_padding { padded } else { window.len() };
+        *y = plane[window].iter().sum::<f32>() / count as f32;
+    }
+}
+
+/// The gradient of the input, replacing what is in `d_input`.
+///
+/// # Panics
+/// If a length does not match the sizes.
+pub fn average_pool1d_backward(pool: &Pool1d, count_padding: bool, d_output: &[f32], d_input: &mut [f32]) {
+    pool.check(d_input.len(), d_output.len());
+    let n = pool.out_length();
+    d_input.fill(0.0);
+    for (i, &d) in d_output.iter().enumerate() {
+        let plane = &mut d_input[i / n * pool.length..][..pool.length];
+        let (window, padded) = pool.window(i % n);
+        let share = d / (if count_padding { padded } else { window.len() }) as f32;
+        plane[window].iter_mut().for_each(|x| *x += share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POOL: Pool1d = Pool1d { planes: 1, length: 7, kernel: 3, stride: 2, padding: 1, ceil_mode: false };
+    const INPUT: [f32; 7] = [1.0, 5.0, 2.0, 2.0, -1.0, 0.0, 4.0];
+
+    #[test]
+    fn lengths_are_those_of_pytorch() {
+        // (length, kernel, stride, padding, ceil_mode) -> out_length
+        for (length, kernel, stride, padding, ceil_mode, expected) in [
+            (7, 3, 2, 0, false, 3),
+            (8, 3, 2, 0, false, 3),
+            (8, 3, 2, 0, true, 4),
+            (7, 2, 2, 1, true, 4),
+            (4, 2, 3, 1, true, 2),
+            (5, 1, 4, 0, true, 2),
+            (6, 1, 4, 0, true, 2),
+        ] {
+            let pool = Pool1d { planes: 1, length, kernel, stride, padding, ceil_mode };
+            assert_eq!(pool.out_length(), expected, "{pool:?}");
+        }
+    }
+
+    #[test]
+    fn max_takes_the_first_largest_and_gives_it_the_gradient() {
+        let (mut output, mut places) = ([0.0; 4], [0; 4]);
+        max_pool1d_forward(&POOL, &INPUT, &mut output, &mut places);
+        assert_eq!((output, places), ([5.0, 5.0, 2.0, 4.0], [1, 1, 3, 6]));
+        let mut d_input = [9.0; 7];
+        max_pool1d_backward(&POOL, &[1.0, 2.0, 3.0, 4.0], &places, &mut d_input);
+        assert_eq!(d_input, [0.0, 3.0, 0.0, 3.0, 0.0, 0.0, 4.0]);
+    }
+
+    #[test]
+    fn max_of_a_window_with_nan_is_nan() {
+        let pool = Pool1d { planes: 1, length: 3, kernel: 3, stride: 1, padding: 0, ceil_mode: false };
+        let (mut output, mut places) = ([0.0], [0]);
+        max_pool1d_forward(&pool, &[1.0, f32::NAN, 2.0], &mut output, &mut places);
+        assert!(output[0].is_nan());
+    }
+
+    #[test]
+    fn average_counts_padding_only_if_told() {
+        let mut output = [0.0; 4];
+        average_pool1d_forward(&POOL, true, &INPUT, &mut output);
+        assert_eq!(output, [2.0, 3.0, 1.0 / 3.0, 4.0 / 3.0]);
+        average_pool1d_forward(&POOL, false, &INPUT, &mut output);
+        assert_eq!(output, [3.0, 3.0, 1.0 / 3.0, 2.0]);
+        let mut d_input = [9.0; 7];
+        average_pool1d_backward(&POOL, false, &[2.0, 3.0, 6.0, 8.0], &mut d_input);
+        assert_eq!(d_input, [1.0, 2.0, 1.0, 3.0, 2.0, 6.0, 4.0]);
+    }
+
+    #[test]
+    fn a_window_past_the_end_has_only_what_is_there() {
+        let pool = Pool1d { planes: 2, length: 4, kernel: 3, stride: 2, padding: 0, ceil_mode: true };
+        let mut output = [0.0; 4];
+        for count_padding in [true, false] {
+            average_pool1d_forward(
+                &pool,
+                count_padding,
+                &[1.0, 2.0, 3.0, 5.0, 0.0, 0.0, 6.0, 8.0],
+                &mut output,
+            );
+            assert_eq!(output, [2.0, 4.0, 2.0, 7.0]);
+        }
+    }
+}
