@@ -22,7 +22,7 @@ impl fmt::Display for IndexError {
 
 impl std::error::Error for IndexError {}
 
-/// output[i] = table[indices[i]], for a table `[rows, width]` and output `[indices, width]`.
+/// `output[i] = table[indices[i]]`, for a table `[rows, width]` and output `[indices, width]`.
 /// Nothing is written if an index is out of range.
 ///
 /// # Panics
@@ -42,7 +42,7 @@ pub fn embedding_forward(
     Ok(())
 }
 
-/// d_table[indices[i]] += d_output[i], in the order of i. Nothing is written if an index is out of
+/// `d_table[indices[i]] += d_output[i]`, in the order of i. Nothing is written if an index is out of
 /// range.
 ///
 /// # Panics

@@ -3,7 +3,6 @@
 pub mod arena;
 pub mod attention;
 pub mod chunks;
-pub mod elementwise;
 pub mod conv1d;
 pub mod elementwise;
 pub mod embedding;
@@ -13,7 +12,6 @@ pub mod math;
 pub mod norm;
 pub mod optimizer;
 pub mod peak;
-pub mod pool;
 pub mod pool;
 pub mod pool1d;
 pub mod random;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::simd::{Kernel, Simd, dispatch};
+
 /// Sizes of a pooling: input `[planes, length]`, output `[planes, out_length]`, where a plane is one
 /// channel of one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +63,18 @@ pub fn max_pool1d_forward(pool: &Pool1d, input: &[f32], output: &mut [f32], plac
     pool.check(input.len(), output.len());
     assert_eq!(places.len(), output.len(), "places: one an output");
     let n = pool.out_length();
-    for (i, (y, at)) in output.iter_mut().zip(places).enumerate() {
-        let plane = &input[i / n * pool.length..][..pool.length];
-        let (window, _) = pool.window(i % n);
-        let (mut largest, mut place) = (f32::NEG_INFINITY, window.start);
-        for t in window {
-            if plane[t] > largest || plane[t].is_nan() {
-                (largest, place) = (plane[t], t);
+    let outputs = output.chunks_exact_mut(n).zip(places.chunks_exact_mut(n));
+    for (plane, (output, places)) in input.chunks_exact(pool.length).zip(outputs) {
+        for (i, (y, at)) in output.iter_mut().zip(places).enumerate() {
+            let (window, _) = pool.window(i);
+            let (mut largest, mut place) = (f32::NEG_INFINITY, window.start);
+            for t in window {
+                if plane[t] > largest || plane[t].is_nan() {
+                    (largest, place) = (plane[t], t);
+                }
             }
+            (*y, *at) = (largest, place as i32);
         }
-        (*y, *at) = (largest, place as i32);
     }
 }
 
@@ -78,13 +82,25 @@ pub fn max_pool1d_forward(pool: &Pool1d, input: &[f32], output: &mut [f32], plac
 ///
 /// # Panics
 /// If a length does not match the sizes, or a place is not in the plane.
-pub fn max_pool1d_backward(pool: &Pool1d, d_output: &[f32], places: &[i32], d_input: &mut [f32]) {
-    pool.check(d_input.len(), d_output.len());
+pub fn max_pool1d_backward(
+    length: usize,
+    windows: usize,
+    d_output: &[f32],
+    places: &[i32],
+    d_input: &mut [f32],
+) {
     assert_eq!(places.len(), d_output.len(), "places: one an output");
-    let n = pool.out_length();
+    assert_eq!(
+        d_input.len() * windows,
+        d_output.len() * length,
+        "planes of {length} steps and {windows} windows"
+    );
     d_input.fill(0.0);
-    for (i, (&d, &at)) in d_output.iter().zip(places).enumerate() {
-        d_input[i / n * pool.length..][..pool.length][at as usize] += d;
+    let planes = d_output.chunks_exact(windows).zip(places.chunks_exact(windows));
+    for (plane, (d_output, places)) in d_input.chunks_exact_mut(length).zip(planes) {
+        for (&d, &at) in d_output.iter().zip(places) {
+            plane[at as usize] += d;
+        }
     }
 }
 
@@ -95,12 +111,47 @@ pub fn max_pool1d_backward(pool: &Pool1d, d_output: &[f32], places: &[i32], d_in
 pub fn average_pool1d_forward(pool: &Pool1d, count_padding: bool, input: &[f32], output: &mut [f32]) {
     pool.check(input.len(), output.len());
     let n = pool.out_length();
-    for (i, y) in output.iter_mut().enumerate() {
-        let plane = &input[i / n * pool.length..][..pool.length];
-        let (window, padded) = pool.window(i % n);
-        let count = if count_padding { padded } else { window.len() };
-        *y = plane[window].iter().sum::<f32>() / count as f32;
+    if pool.stride == 1 && pool.padding == 0 {
+        return moving_average(pool, input, output);
     }
+    for (plane, output) in input.chunks_exact(pool.length).zip(output.chunks_exact_mut(n)) {
+        for (i, y) in output.iter_mut().enumerate() {
+            let (window, padded) = pool.window(i);
+            let count = if count_padding { padded } else { window.len() };
+            *y = plane[window].iter().sum::<f32>() / count as f32;
+        }
+    }
+}
+
+/// Neighbouring windows share a vector: tap after tap is added to all of them at once.
+fn moving_average(pool: &Pool1d, input: &[f32], output: &mut [f32]) {
+    struct Moving<'a>(&'a Pool1d, &'a [f32], &'a mut [f32]);
+    impl Kernel for Moving<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let Moving(pool, input, output) = self;
+            let n = pool.length + 1 - pool.kernel;
+            let share = s.splat(1.0 / pool.kernel as f32);
+            for (plane, output) in input.chunks_exact(pool.length).zip(output.chunks_exact_mut(n)) {
+                let mut i = 0;
+                while i + S::LANES <= n {
+                    let mut sum = s.splat(0.0);
+                    for tap in 0..pool.kernel {
+                        // SAFETY: the last lane reads position i + LANES - 1 + kernel - 1 < length.
+                        sum = s.add(sum, unsafe { s.load(plane.as_ptr().add(i + tap)) });
+                    }
+                    // SAFETY: i + LANES <= n, the length of `output`.
+                    unsafe { s.store(output.as_mut_ptr().add(i), s.mul(sum, share)) };
+                    i += S::LANES;
+                }
+                for i in i..n {
+                    output[i] = plane[i..i + pool.kernel].iter().sum::<f32>() / pool.kernel as f32;
+                }
+            }
+        }
+    }
+    dispatch(Moving(pool, input, output));
 }
 
 /// The gradient of the input, replacing what is in `d_input`.
@@ -149,7 +200,7 @@ mod tests {
         max_pool1d_forward(&POOL, &INPUT, &mut output, &mut places);
         assert_eq!((output, places), ([5.0, 5.0, 2.0, 4.0], [1, 1, 3, 6]));
         let mut d_input = [9.0; 7];
-        max_pool1d_backward(&POOL, &[1.0, 2.0, 3.0, 4.0], &places, &mut d_input);
+        max_pool1d_backward(POOL.length, 4, &[1.0, 2.0, 3.0, 4.0], &places, &mut d_input);
         assert_eq!(d_input, [0.0, 3.0, 0.0, 3.0, 0.0, 0.0, 4.0]);
     }
 

@@ -310,7 +310,8 @@ fn trace_training(
         Loss::Mse => losses::Loss::Mse,
         Loss::Mae => losses::Loss::Mae,
     };
-    let sum = loss.sum(t, forecast, targets, Some(mask))?;
+    let target = losses::Target { weight: Some(mask), ..losses::Target::new(targets) };
+    let sum = loss.sum(t, forecast, &target)?;
     t.graph.set_loss(sum);
     Ok(())
 }

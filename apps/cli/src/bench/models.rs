@@ -2,7 +2,7 @@
 
 use bessemer::forecast::models::{DLinear, NHits, Network};
 use bessemer::nn::layers::{Activation, EncoderLayer, Linear, Masks};
-use bessemer::nn::losses::Loss;
+use bessemer::nn::losses::{Loss, Target};
 use bessemer::nn::{GraphError, Init, Trace, Value};
 use clap::ValueEnum;
 
@@ -60,7 +60,7 @@ impl BenchModel {
             BenchModel::Nhits => NHits::default().forward(t, x, targets)?,
             BenchModel::Dlinear => DLinear::default().forward(t, x, targets)?,
         };
-        let loss = Loss::Mse.sum(t, forecast, y, None)?;
+        let loss = Loss::Mse.sum(t, forecast, &Target::new(y))?;
         t.graph.set_loss(loss);
         Ok(())
     }

@@ -37,7 +37,7 @@ pub fn gemm_tn(
     }
 }
 
-/// sums[j] += the sum over i of A[i, j], for A `[m, n]`.
+/// Adds to each of `sums` the sum of its column of A, `[m, n]`.
 ///
 /// # Panics
 /// If a slice is shorter than its shape and row stride need.

@@ -1,13 +1,16 @@
 //! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
 
 mod attention;
+mod conv1d;
 mod cross_entropy;
 mod dropout;
 mod elementwise;
+mod embedding;
 mod linear;
 mod matmul;
 mod movement;
 mod norm;
+mod pool1d;
 mod reduce;
 mod softmax;
 
@@ -116,6 +119,17 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::Dropout(op) => dropout::lower(op, site),
         Op::CrossEntropy(op) => cross_entropy::forward(op, site),
         Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
-        _ => Err(site.unsupported("is handled before calls are made")),
+        Op::Embedding(_) => embedding::forward(site),
+        Op::EmbeddingGrad(_) => embedding::backward(site),
+        Op::Conv1d(op) => conv1d::forward(op, site),
+        Op::Conv1dInputGrad(op) => conv1d::input_grad(op, site),
+        Op::Conv1dWeightGrad(op) => conv1d::weight_grad(op, site),
+        Op::MaxPool1d(op) => pool1d::max(op, site),
+        Op::MaxPool1dGrad(op) => pool1d::max_grad(op, site),
+        Op::AvgPool1d(op) => pool1d::avg(op, site),
+        Op::AvgPool1dGrad(op) => pool1d::avg_grad(op, site),
+        Op::Source(_) | Op::Reshape(_) | Op::BatchSum(_) | Op::Unary(_) | Op::Binary(_) | Op::Select(_) => {
+            Err(site.unsupported("is handled before calls are made"))
+        }
     }
 }
