@@ -40,28 +40,20 @@ impl Batching {
     }
 }
 
-/// Divides a batch, from the graph of a single sample.
+/// Divides a batch, from the graphs of one and of two samples.
 ///
-/// A micro-batch is as large as keeps the operands of every operation within a nominal cache; lanes
-/// are few where gradients are large beside the work, since every lane's are to be summed.
-pub fn divide(single: &Graph, batch: usize, options: &PlanOptions) -> Batching {
-    let parameter = |v: &bessemer_graph::ValueId| {
-        single
-            .nodes()
-            .iter()
-            .any(|n| n.outputs.contains(v) && matches!(n.op, Op::Source(Source::Parameter(_))))
+/// A micro-batch is as large as keeps what every operation reads and writes per sample within a
+/// nominal cache (weights and their gradients are there whatever its size); lanes are few where
+/// gradients are large beside the work, since every lane's are to be summed.
+pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> Batching {
+    let bytes = |graph: &Graph| -> Vec<f64> {
+        let work = graph.nodes().iter().filter(|n| !matches!(n.op, Op::Source(_)));
+        work.map(|node| graph.cost(node).bytes).collect()
     };
-    let mut widest: f64 = 1.0;
-    let mut flops = 0.0;
-    for node in single.nodes() {
-        if matches!(node.op, Op::Source(_)) {
-            continue;
-        }
-        let operands = node.inputs.iter().filter(|v| !parameter(v)).chain(&node.outputs);
-        widest = widest.max(operands.map(|&v| 4.0 * single.ty(v).len() as f64).sum());
-        flops += single.cost(node).flops;
-    }
-    let parameters: usize = single.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
+    let per_sample = bytes(one).into_iter().zip(bytes(two)).map(|(one, two)| two - one);
+    let widest = per_sample.fold(1.0, f64::max);
+    let flops: f64 = one.nodes().iter().map(|node| one.cost(node).flops).sum();
+    let parameters: usize = one.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
     // The work of a step per parameter, forward and backward.
     let work = flops * batch as f64 / parameters.max(1) as f64;
     let lanes = options.lanes.unwrap_or(match work {
@@ -73,7 +65,7 @@ pub fn divide(single: &Graph, batch: usize, options: &PlanOptions) -> Batching {
     let lanes = lanes.clamp(1, batch);
     let cached = ((CACHE_BYTES / widest) as usize).clamp(1, MAX_MICRO_BATCH);
     let largest = options.micro_batch.unwrap_or(cached.min(batch.div_ceil(lanes))).clamp(1, batch);
-    // The same number of micro-batches, as equal as can be.
+    // The same number of micro-batches in every lane, as equal as can be.
     let count = batch.div_ceil(largest);
     let count = if options.micro_batch.is_none() { count.next_multiple_of(lanes).min(batch) } else { count };
     let micro_batch = batch.div_ceil(count);

@@ -93,8 +93,9 @@ pub type Trace<'a> = dyn Fn(usize) -> Result<Graph, GraphError> + 'a;
 impl Executable {
     /// Compiles `trace` for batches of `batch` samples.
     pub fn compile(trace: &Trace, batch: usize, options: &PlanOptions) -> Result<Executable, PlanError> {
-        let single = prepare(trace(1)?, options)?;
-        let batching = divide(&single, batch.max(1), options);
+        let one = prepare(trace(1)?, options)?;
+        let two = prepare(trace(2)?, options)?;
+        let batching = divide(&one, &two, batch.max(1), options);
         Executable::with_batching(trace, batching, options)
     }
 

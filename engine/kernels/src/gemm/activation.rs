@@ -23,27 +23,41 @@ pub enum Activation {
     Sigmoid,
 }
 
-#[inline(always)]
-pub(super) fn relu<S: Simd>(s: S, x: S::V) -> S::V {
+/// An activation as a type: a closure would not be inlined into code for the instruction set, and
+/// would then run without it.
+pub(super) trait Apply {
+    /// The function of every lane.
+    fn apply<S: Simd>(s: S, x: S::V) -> S::V;
+}
+
+macro_rules! activations {
+    ($($name:ident: |$s:ident, $x:ident| $body:expr;)*) => {$(
+        pub(super) struct $name;
+
+        impl Apply for $name {
+            #[inline(always)]
+            fn apply<S: Simd>($s: S, $x: S::V) -> S::V {
+                $body
+            }
+        }
+    )*};
+}
+
+activations! {
+    Identity: |_s, x| x;
     // In this order NaN stays NaN.
-    s.max(s.splat(0.0), x)
-}
-
-#[inline(always)]
-pub(super) fn gelu_erf<S: Simd>(s: S, x: S::V) -> S::V {
-    let half = s.mul(s.splat(0.5), x);
-    s.mul_add(half, erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2))), half)
-}
-
-#[inline(always)]
-pub(super) fn gelu_tanh<S: Simd>(s: S, x: S::V) -> S::V {
-    let cube = s.mul(s.mul(x, x), x);
-    let inner = s.mul(s.splat(0.797_884_6), s.mul_add(s.splat(0.044_715), cube, x));
-    let half = s.mul(s.splat(0.5), x);
-    s.mul_add(half, tanh(s, inner), half)
-}
-
-#[inline(always)]
-pub(super) fn silu<S: Simd>(s: S, x: S::V) -> S::V {
-    s.mul(x, sigmoid(s, x))
+    Relu: |s, x| s.max(s.splat(0.0), x);
+    GeluErf: |s, x| {
+        let half = s.mul(s.splat(0.5), x);
+        s.mul_add(half, erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2))), half)
+    };
+    GeluTanh: |s, x| {
+        let cube = s.mul(s.mul(x, x), x);
+        let inner = s.mul(s.splat(0.797_884_6), s.mul_add(s.splat(0.044_715), cube, x));
+        let half = s.mul(s.splat(0.5), x);
+        s.mul_add(half, tanh(s, inner), half)
+    };
+    Silu: |s, x| s.mul(x, sigmoid(s, x));
+    Tanh: |s, x| tanh(s, x);
+    Sigmoid: |s, x| sigmoid(s, x);
 }

@@ -1,7 +1,6 @@
 //! What happens to a tile of a product on its way from registers to memory.
 
-use super::activation::{self, Activation};
-use crate::math;
+use super::activation::{self, Activation, Apply};
 use crate::simd::Simd;
 
 /// What is done with the sum A·B before it is stored as C (all off by default):
@@ -153,7 +152,7 @@ impl Finish {
                         v = s.add(v, s.load(c));
                     }
                     if self.activation == Activation::Relu {
-                        v = activation::relu(s, v);
+                        v = activation::Relu::apply(s, v);
                     }
                     if let Some(residual) = self.residual {
                         v = s.add(v, s.load(residual.add(i * self.residual_row + j * S::LANES)));
@@ -180,7 +179,7 @@ impl Finish {
     ) {
         // One loop for every activation, so that each is chosen once a tile.
         macro_rules! with {
-            ($activation:expr) => {
+            ($activation:ident) => {
                 for i in 0..rows {
                     let mut j = 0;
                     while j < columns {
@@ -188,7 +187,7 @@ impl Finish {
                         // SAFETY: the caller's promise for row i, columns j..j + count.
                         unsafe {
                             let v = s.load(tile.add(i * tile_row + j));
-                            self.at(i, j).store_vector(s, v, count, $activation);
+                            self.at(i, j).store_vector::<S, activation::$activation>(s, v, count);
                         }
                         j += S::LANES;
                     }
@@ -196,13 +195,13 @@ impl Finish {
             };
         }
         match self.activation {
-            Activation::None => with!(|x| x),
-            Activation::Relu => with!(|x| activation::relu(s, x)),
-            Activation::GeluErf => with!(|x| activation::gelu_erf(s, x)),
-            Activation::GeluTanh => with!(|x| activation::gelu_tanh(s, x)),
-            Activation::Silu => with!(|x| activation::silu(s, x)),
-            Activation::Tanh => with!(|x| math::tanh(s, x)),
-            Activation::Sigmoid => with!(|x| math::sigmoid(s, x)),
+            Activation::None => with!(Identity),
+            Activation::Relu => with!(Relu),
+            Activation::GeluErf => with!(GeluErf),
+            Activation::GeluTanh => with!(GeluTanh),
+            Activation::Silu => with!(Silu),
+            Activation::Tanh => with!(Tanh),
+            Activation::Sigmoid => with!(Sigmoid),
         }
     }
 
@@ -211,7 +210,7 @@ impl Finish {
     /// # Safety
     /// They lie within C and within whatever the epilogue names.
     #[inline(always)]
-    unsafe fn store_vector<S: Simd>(self, s: S, v: S::V, count: usize, activation: impl Fn(S::V) -> S::V) {
+    unsafe fn store_vector<S: Simd, A: Apply>(self, s: S, v: S::V, count: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let mut v = v;
@@ -224,7 +223,7 @@ impl Finish {
             if let Some(pre) = self.pre {
                 store(s, pre, count, v);
             }
-            v = activation(v);
+            v = A::apply(s, v);
             if let Some(residual) = self.residual {
                 v = s.add(v, load(s, residual, count));
             }
