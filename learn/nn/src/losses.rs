@@ -20,12 +20,11 @@ const SMALLEST_MEAN_SQUARE: f32 = 1e-24;
 ///
 /// ```
 /// use bessemer_nn::{Loss, Trace};
-/// use bessemer_nn::losses::Target;
 ///
 /// let mut t = Trace::new(8, 32, true);
 /// let prediction = t.input("prediction", &[24]);
 /// let target = t.input("target", &[24]);
-/// let loss = Loss::Huber { delta: 1.0 }.sum(&mut t, prediction, &Target::new(target))?;
+/// let loss = Loss::Huber { delta: 1.0 }.sum(&mut t, prediction, target, None)?;
 /// t.graph.set_loss(loss); // the step's loss scale is 1 / (32 · 24)
 /// # Ok::<(), bessemer_nn::GraphError>(())
 /// ```
@@ -63,43 +62,45 @@ pub enum Loss {
     },
 }
 
-/// What a prediction is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Numbers of the prediction's shape; for cross-entropy integer labels, one for each row.
-    pub values: Value,
-    /// How much each element counts; broadcast to the prediction. Where it is 0, the target may be
-    /// anything, even NaN.
-    pub weight: Option<Value>,
-    /// What [`Loss::Mase`] divides by; broadcast to the prediction.
-    pub scale: Option<Value>,
-}
-
-impl Target {
-    /// Every element counts the same.
-    pub fn new(values: Value) -> Target {
-        Target { values, weight: None, scale: None }
-    }
-}
-
 impl Loss {
     /// The micro-batch's share of the loss, a scalar. The batch's loss is the sum of the shares times
     /// the step's loss scale, which must be 1 / (number of elements), or 1 / (sum of the weights), or
     /// for cross-entropy 1 / (number of rows whose label isn't negative), all of the whole batch.
     ///
-    /// Cross-entropy takes no weights: a row is left out by a negative label.
-    pub fn sum(&self, t: &mut Trace, prediction: Value, target: &Target) -> Result<Value, GraphError> {
+    /// The target is of the prediction's shape; for cross-entropy it is integer labels, one for each
+    /// row. `weight`, broadcast to the prediction, says how much each element counts; where it is 0
+    /// the target may be anything, even NaN. Cross-entropy takes no weights: a row is left out by a
+    /// negative label.
+    pub fn sum(
+        &self,
+        t: &mut Trace,
+        prediction: Value,
+        target: Value,
+        weight: Option<Value>,
+    ) -> Result<Value, GraphError> {
+        self.sum_scaled(t, prediction, target, weight, None)
+    }
+
+    /// As [`Loss::sum`], with what [`Loss::Mase`] divides by, broadcast to the prediction.
+    pub fn sum_scaled(
+        &self,
+        t: &mut Trace,
+        prediction: Value,
+        target: Value,
+        weight: Option<Value>,
+        scale: Option<Value>,
+    ) -> Result<Value, GraphError> {
         if let Loss::CrossEntropy { label_smoothing } = *self {
-            if target.weight.is_some() {
+            if weight.is_some() {
                 return Err(self.problem(t, "takes no weights; leave rows out by negative labels".into()));
             }
-            return t.apply(CrossEntropy { smoothing: label_smoothing }, &[prediction, target.values]);
+            return t.apply(CrossEntropy { smoothing: label_smoothing }, &[prediction, target]);
         }
-        let (p, y) = (t.graph.shape(prediction).to_vec(), t.graph.shape(target.values).to_vec());
+        let (p, y) = (t.graph.shape(prediction).to_vec(), t.graph.shape(target).to_vec());
         if p != y {
             return Err(self.problem(t, format!("predictions are {p:?}, targets {y:?}")));
         }
-        let values = where_counted(t, target, target.values, 0.0)?;
+        let values = where_counted(t, weight, target, 0.0)?;
         let error = t.graph.sub(prediction, values)?;
         let element = match *self {
             Loss::Mse | Loss::Rmse => t.apply(Unary::Square, &[error])?,
@@ -116,8 +117,9 @@ impl Loss {
                 relative(t, error, half)?
             }
             Loss::Mase => {
-                let scale = target.scale.ok_or_else(|| self.problem(t, "wants a scale".into()))?;
-                let scale = where_counted(t, target, scale, 1.0)?;
+                let scale =
+                    scale.ok_or_else(|| self.problem(t, "wants a scale, see Loss::sum_scaled".into()))?;
+                let scale = where_counted(t, weight, scale, 1.0)?;
                 let (zero, one) = (t.graph.scalar(0.0), t.graph.scalar(1.0));
                 let positive = t.apply(Binary::Less, &[zero, scale])?;
                 let scale = t.apply(Select, &[positive, scale, one])?;
@@ -127,12 +129,12 @@ impl Loss {
             }
             Loss::CrossEntropy { .. } => unreachable!("returned above"),
         };
-        let weighted = match target.weight {
+        let weighted = match weight {
             Some(weight) => t.graph.mul(element, weight)?,
             None => element,
         };
         let sum = t.graph.sum_all(weighted)?;
-        if *self == Loss::Rmse { root_mean(t, sum, &p, target.weight) } else { Ok(sum) }
+        if *self == Loss::Rmse { root_mean(t, sum, &p, weight) } else { Ok(sum) }
     }
 
     fn problem(&self, t: &Trace, problem: String) -> GraphError {
@@ -155,8 +157,13 @@ impl Loss {
 }
 
 /// `x` where the weight isn't 0, else a number: what has no weight must not spread NaN.
-fn where_counted(t: &mut Trace, target: &Target, x: Value, otherwise: f32) -> Result<Value, GraphError> {
-    let Some(weight) = target.weight else { return Ok(x) };
+fn where_counted(
+    t: &mut Trace,
+    weight: Option<Value>,
+    x: Value,
+    otherwise: f32,
+) -> Result<Value, GraphError> {
+    let Some(weight) = weight else { return Ok(x) };
     let otherwise = t.graph.scalar(otherwise);
     t.apply(Select, &[weight, x, otherwise])
 }
@@ -206,7 +213,10 @@ fn root_mean(t: &mut Trace, sum: Value, shape: &[usize], weight: Option<Value>) 
 mod tests {
     use super::*;
     use crate::gradient_check::{check, check_with_indices};
+    use crate::init::Init;
     use bessemer_graph::{Bindings, Tensor, evaluate};
+    use bessemer_kernels::pool::Pool;
+    use bessemer_plan::{Batch, Executable, Parameters, PlanOptions};
 
     const LOSSES: [Loss; 7] =
         [Loss::Mse, Loss::Mae, Loss::Rmse, Loss::Huber { delta: 0.4 }, Loss::Mape, Loss::Smape, Loss::Mase];
@@ -221,9 +231,8 @@ mod tests {
         let mut t = Trace::new(2, 2, true);
         let inputs: Vec<Value> = ["target", "weight", "scale"].iter().map(|n| t.input(n, &[3])).collect();
         let x = t.graph.parameter("prediction", &[2, 3]).unwrap();
-        let weight_value = weight.map(|_| inputs[1]);
-        let target_value = Target { values: inputs[0], weight: weight_value, scale: Some(inputs[2]) };
-        let y = loss.sum(&mut t, x, &target_value).unwrap();
+        let counted = weight.map(|_| inputs[1]);
+        let y = loss.sum_scaled(&mut t, x, inputs[0], counted, Some(inputs[2])).unwrap();
         t.graph.set_loss(y);
         bessemer_graph::differentiate(&mut t.graph).unwrap();
         let tensor = |x: [f64; 6]| Tensor::new([2, 3], x.to_vec());
@@ -293,27 +302,64 @@ mod tests {
         for loss in LOSSES {
             check(2, &[&[2, 3], &[2, 3]], |t, x| {
                 let scale = t.graph.constant(&[2, 1], [0.5, 2.0].as_slice());
-                let target = Target { scale: Some(scale), ..Target::new(x[1]) };
-                loss.sum(t, x[0], &target)
+                loss.sum_scaled(t, x[0], x[1], None, Some(scale))
             });
         }
         let loss = Loss::CrossEntropy { label_smoothing: 0.1 };
         check_with_indices(4, &[&[4, 3]], &[(&[4], &[2, -1, 0, 1])], |t, x, labels| {
-            loss.sum(t, x[0], &Target::new(labels[0]))
+            loss.sum(t, x[0], labels[0], None)
         });
+    }
+
+    /// p = w x for five samples of two elements, in micro-batches.
+    #[test]
+    fn the_root_is_of_the_whole_batch() {
+        let x = [1.0, -2.0, 0.5, 3.0, 2.0, 1.0, -1.0, 0.0, 4.0, 2.5];
+        let y = [0.0, 1.0, 2.0, 2.0, 1.0, f32::NAN, 0.0, 1.0, 3.0, 2.0];
+        let weight = [1.0, 1.0, 0.5, 1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 0.5];
+        let w = 0.7f64;
+        let (mut total, mut slope, mut count) = (0.0, 0.0, 0.0);
+        for i in (0..10).filter(|&i| weight[i] > 0.0) {
+            let (x, y, weight) = (x[i] as f64, y[i] as f64, weight[i] as f64);
+            total += weight * (w * x - y).powi(2);
+            slope += weight * (w * x - y) * x;
+            count += weight;
+        }
+        let root = (total / count).sqrt();
+        let trace = |samples| {
+            let mut t = Trace::new(samples, 5, true);
+            let [x, y, weight] = ["x", "y", "weight"].map(|name| t.input(name, &[2]));
+            let w = t.parameter("w", &[1], Init::ZEROS)?;
+            let prediction = t.graph.mul(x, w)?;
+            let loss = Loss::Rmse.sum(&mut t, prediction, y, Some(weight))?;
+            t.graph.set_loss(loss);
+            Ok(t.graph)
+        };
+        for micro_batch in [1, 2, 5] {
+            let options = PlanOptions { micro_batch: Some(micro_batch), ..PlanOptions::TRAIN };
+            let mut step = Executable::compile(&trace, 5, &options).unwrap();
+            let mut parameters = Parameters::new(step.parameters());
+            parameters.get_mut(0)[0] = w as f32;
+            let inputs: &[&[f32]] = &[&x, &y, &weight];
+            let batch = Batch { inputs, loss_scale: 1.0 / count as f32, seed: 0, step: 0 };
+            let loss = step.run(&Pool::new(1), &parameters, &batch).unwrap();
+            assert!((loss - root).abs() < 1e-5, "micro-batches of {micro_batch}: {loss}, not {root}");
+            let gradient: f32 = step.with_gradients(|lanes| lanes.iter().map(|lane| lane[0]).sum());
+            let expected = slope / count / root;
+            assert!((gradient as f64 - expected).abs() < 1e-5, "{gradient}, not {expected}");
+        }
     }
 
     #[test]
     fn mistakes_are_named() {
         let mut t = Trace::new(2, 2, true);
         let (x, y) = (t.input("x", &[3]), t.input("y", &[1]));
-        let error =
-            |t: &mut Trace, loss: Loss, target: Target| loss.sum(t, x, &target).unwrap_err().to_string();
-        let message = error(&mut t, Loss::Mse, Target::new(y));
+        let mut error =
+            |loss: Loss, target, weight| loss.sum(&mut t, x, target, weight).unwrap_err().to_string();
+        let message = error(Loss::Mse, y, None);
         assert!(message.contains("[2, 3]") && message.contains("[2, 1]"), "{message}");
-        assert!(error(&mut t, Loss::Mase, Target::new(x)).contains("wants a scale"));
-        let weighted = Target { weight: Some(x), ..Target::new(x) };
-        let message = error(&mut t, Loss::CrossEntropy { label_smoothing: 0.0 }, weighted);
+        assert!(error(Loss::Mase, x, None).contains("wants a scale"));
+        let message = error(Loss::CrossEntropy { label_smoothing: 0.0 }, x, Some(x));
         assert!(message.contains("negative labels"), "{message}");
     }
 }

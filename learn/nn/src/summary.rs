@@ -7,12 +7,15 @@ use bessemer_graph::{Node, Op};
 
 use crate::trace::Trace;
 
+/// Operations of a part that are printed by name.
+const MAX_OPERATIONS: usize = 4;
+
 /// One part of a model: neighbouring operations of one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Where in the model it stands.
     pub scope: String,
-    /// Its operations, in order.
+    /// Its operations, each once, in order.
     pub operations: Vec<&'static str>,
     /// The shape that it gives.
     pub shape: Vec<usize>,
@@ -49,15 +52,19 @@ impl Summary {
             if let Some(index) = parameter(node) {
                 reading += if std::mem::take(&mut unread[index]) { size(index) } else { 0 };
             }
-            if matches!(node.op, Op::Source(_) | Op::Reshape(_)) {
+            let same_scope = rows.last().is_some_and(|row| *row.scope == *node.scope);
+            if matches!(node.op, Op::Source(_)) || matches!(node.op, Op::Reshape(_)) && !same_scope {
                 continue;
             }
-            if rows.last().is_none_or(|row| *row.scope != *node.scope) {
+            if !same_scope {
                 let (scope, operations) = (node.scope.to_string(), Vec::new());
                 rows.push(Row { scope, operations, shape: Vec::new(), parameters: 0 });
             }
             let row = rows.last_mut().expect("pushed above");
-            row.operations.push(node.op.operation().name());
+            let name = node.op.operation().name();
+            if !matches!(node.op, Op::Reshape(_)) && !row.operations.contains(&name) {
+                row.operations.push(name);
+            }
             row.shape = t.graph.shape(node.outputs[0]).to_vec();
             row.parameters += std::mem::take(&mut reading);
         }
@@ -74,7 +81,9 @@ impl fmt::Display for Summary {
         let head = ["scope", "operations", "output", "parameters"].map(String::from);
         let cells = self.rows.iter().map(|row| {
             let parameters = if row.parameters > 0 { grouped(row.parameters) } else { String::new() };
-            [row.scope.clone(), row.operations.join(", "), format!("{:?}", row.shape), parameters]
+            let (shown, rest) = row.operations.split_at(row.operations.len().min(MAX_OPERATIONS));
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            [row.scope.clone(), shown.join(", ") + &more, format!("{:?}", row.shape), parameters]
         });
         let table: Vec<[String; 4]> = std::iter::once(head).chain(cells).collect();
         let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -310,8 +310,7 @@ fn trace_training(
         Loss::Mse => losses::Loss::Mse,
         Loss::Mae => losses::Loss::Mae,
     };
-    let target = losses::Target { weight: Some(mask), ..losses::Target::new(targets) };
-    let sum = loss.sum(t, forecast, &target)?;
+    let sum = loss.sum(t, forecast, targets, Some(mask))?;
     t.graph.set_loss(sum);
     Ok(())
 }

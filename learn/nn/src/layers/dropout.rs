@@ -38,6 +38,8 @@ impl Dropout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bessemer_kernels::pool::Pool;
+    use bessemer_plan::{Batch, Executable, Parameters, PlanOptions};
 
     fn operations(training: bool, rate: f32) -> Vec<&'static str> {
         let mut t = Trace::new(2, 8, training);
@@ -46,6 +48,35 @@ mod tests {
         let y = Dropout::new(rate).forward(&mut t, rows).unwrap();
         assert_eq!(t.graph.shape(y), [6, 5]);
         t.graph.nodes().iter().map(|n| n.op.operation().name()).collect()
+    }
+
+    /// Two channels of a sample folded into the first axis.
+    #[test]
+    fn what_is_dropped_does_not_depend_on_the_division() {
+        let dropped = |micro_batch| {
+            let trace = |samples| {
+                let mut t = Trace::new(samples, 6, true);
+                let x = t.input("x", &[2, 50]);
+                let folded = t.graph.reshape(x, &[2 * samples, 50])?;
+                let y = Dropout::new(0.25).forward(&mut t, folded)?;
+                let y = t.graph.reshape(y, &[samples, 100])?;
+                t.graph.output("y", y);
+                Ok(t.graph)
+            };
+            let options = PlanOptions { micro_batch: Some(micro_batch), ..PlanOptions::INFER };
+            let mut step = Executable::compile(&trace, 6, &options).unwrap();
+            let parameters = Parameters::new(step.parameters());
+            let x = vec![1.0; 600];
+            let batch = Batch { inputs: &[&x], loss_scale: 1.0, seed: 3, step: 5 };
+            step.run(&Pool::new(1), &parameters, &batch).unwrap();
+            step.output("y").unwrap().to_vec()
+        };
+        let whole = dropped(6);
+        assert_eq!(dropped(1), whole);
+        assert_eq!(dropped(4), whole);
+        let kept = whole.iter().filter(|y| **y != 0.0).count();
+        assert!((400..500).contains(&kept), "{kept} of 600 kept at rate 0.25");
+        assert_ne!(whole[..100], whole[100..200], "samples differ");
     }
 
     #[test]

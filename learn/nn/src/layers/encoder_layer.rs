@@ -117,6 +117,10 @@ impl EncoderLayer {
 mod tests {
     use super::*;
     use crate::gradient_check::check;
+    use crate::init::initialize;
+    use bessemer_kernels::optimizer::sum_lanes;
+    use bessemer_kernels::pool::Pool;
+    use bessemer_plan::{Batch, Executable, Parameters, PlanOptions};
 
     const LAYER: EncoderLayer = EncoderLayer {
         width: 4,
@@ -135,6 +139,49 @@ mod tests {
             for norm in [Norm::Layer, Norm::Batch] {
                 let layer = EncoderLayer { norm, norm_first, ..LAYER };
                 check(2, &[&[2, 3, 4]], |t, x| layer.forward(t, x[0], Masks::default()));
+            }
+        }
+    }
+
+    /// Two layers with batch statistics: eight sums over the batch, forward and backward.
+    #[test]
+    fn batch_statistics_do_not_depend_on_the_division() {
+        let x: Vec<f32> = (0..6 * 12).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
+        let gradient = |options: PlanOptions| {
+            let trace = |samples| {
+                let mut t = Trace::new(samples, 6, true);
+                let mut x = t.input("x", &[3, 4]);
+                for (name, norm_first) in [("0", false), ("1", true)] {
+                    let layer = EncoderLayer { norm: Norm::Batch, norm_first, ..LAYER };
+                    x = t.scope(name, |t| layer.forward(t, x, Masks::default()))?;
+                }
+                let target = t.graph.scalar(0.3);
+                let error = t.graph.sub(x, target)?;
+                let square = t.graph.mul(error, error)?;
+                let loss = t.graph.sum_all(square)?;
+                t.graph.set_loss(loss);
+                Ok(t)
+            };
+            let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), 6, &options).unwrap();
+            let mut parameters = Parameters::new(step.parameters());
+            initialize(&mut parameters, trace(1).unwrap().inits(), 1);
+            let batch = Batch { inputs: &[&x], loss_scale: 1.0 / 72.0, seed: 0, step: 0 };
+            let loss = step.run(&Pool::new(2), &parameters, &batch).unwrap();
+            let mut gradient = vec![0.0; parameters.as_slice().len()];
+            step.with_gradients(|lanes| sum_lanes(lanes, &mut gradient));
+            (loss, gradient)
+        };
+        let plain =
+            PlanOptions { simplify: false, fuse: false, attention: false, pack: false, ..PlanOptions::TRAIN };
+        let (loss, whole) = gradient(PlanOptions { micro_batch: Some(6), ..PlanOptions::TRAIN });
+        assert!(whole.iter().any(|g| g.abs() > 1e-2));
+        for options in [PlanOptions::TRAIN, plain] {
+            for micro_batch in [1, 2, 4] {
+                let (same_loss, same) = gradient(PlanOptions { micro_batch: Some(micro_batch), ..options });
+                assert!((loss - same_loss).abs() < 1e-5, "{micro_batch}: {same_loss}, not {loss}");
+                for (a, b) in whole.iter().zip(&same) {
+                    assert!((a - b).abs() < 1e-5, "micro-batches of {micro_batch}: {b}, not {a}");
+                }
             }
         }
     }
