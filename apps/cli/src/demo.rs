@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fitting::{self, Rows};
 use crate::output;
 use crate::progress::Progress;
-use crate::report;
+use crate::report::{self, Material};
 use crate::results::{RankBy, Results};
 use crate::run::RunArgs;
 use crate::table;
@@ -65,7 +65,9 @@ impl Demo {
             json.write(&results)?;
         }
         self.run.print(&table::render(&results, RankBy::Mae))?;
-        report::demo(&results, &frame, &splits, &mut fitted, &pool, &self.report)?;
+        let fitted = &mut fitted;
+        let material = Material { results: &results, frame: &frame, splits: &splits, fitted, pool: &pool };
+        report::demo(material, &self.report)?;
         self.run.print(&format!("Report: {}\n", self.report.display()))
     }
 
@@ -96,10 +98,8 @@ impl Demo {
     }
 
     fn score(&self, test: &Backtest, fitted: &[Forecaster], pool: &Pool) -> Result<Results> {
-        let mut scores = vec![
-            test.score_baseline(Baseline::Naive),
-            test.score_baseline(Baseline::SeasonalNaive),
-        ];
+        let mut scores =
+            vec![test.score_baseline(Baseline::Naive), test.score_baseline(Baseline::SeasonalNaive)];
         for forecaster in fitted {
             scores.push(test.score(forecaster, pool)?);
         }

@@ -32,10 +32,11 @@ pub fn counted_as(value: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
 }
 
-/// A time in the unit that suits it: `0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`.
+/// A time in the unit that suits it: `35 µs`, `1.2 ms`, `12 ms`, `1.3 s`, `2 min 5 s`.
 pub fn seconds(value: f64) -> String {
     match value {
-        _ if value < 0.01 => format!("{:.1} ms", value * 1e3),
+        _ if value < 0.0995e-3 => format!("{:.0} µs", value * 1e6),
+        _ if value < 0.00995 => format!("{:.1} ms", value * 1e3),
         _ if value < 0.9995 => format!("{:.0} ms", value * 1e3),
         _ if value < 59.95 => format!("{value:.1} s"),
         _ => format!("{} min {:02} s", value.round() as u64 / 60, value.round() as u64 % 60),
@@ -64,8 +65,8 @@ mod tests {
         let expected = ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001", "1.000e-7", "0", "n/a"];
         assert_eq!(values.map(digits), expected.map(String::from));
         assert_eq!(
-            [0.0004, 0.0123, 1.26, 125.2].map(seconds),
-            ["0.4 ms", "12 ms", "1.3 s", "2 min 05 s"].map(String::from)
+            [35e-6, 0.0004, 0.0123, 1.26, 125.2].map(seconds),
+            ["35 µs", "0.4 ms", "12 ms", "1.3 s", "2 min 05 s"].map(String::from)
         );
         assert_eq!((counted(1, "step"), counted(1000, "step")), ("1 step".into(), "1,000 steps".into()));
     }

@@ -13,7 +13,7 @@ use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::output;
 use crate::progress::Progress;
-use crate::report;
+use crate::report::{self, Material};
 use crate::results::Results;
 use crate::run::RunArgs;
 use crate::table;
@@ -91,8 +91,7 @@ impl BacktestCommand {
         let has_validation = splits.iter().any(|split| !split.validation.is_empty());
         let rows = Rows {
             training: splits.iter().map(|split| split.train.clone()).collect(),
-            validation: has_validation
-                .then(|| splits.iter().map(|split| split.validation.clone()).collect()),
+            validation: has_validation.then(|| splits.iter().map(|split| split.validation.clone()).collect()),
         };
         // All options first, so that nothing wrong with the last model costs the training of the others.
         let options = models.iter().map(|model| self.options(model, lookback, &frame, &rows));
@@ -123,7 +122,10 @@ impl BacktestCommand {
         }
         self.run.print(&table::render(&results, protocol.rank_by()))?;
         if let Some(path) = &self.report {
-            report::backtest(&results, protocol.rank_by(), &frame, &splits, &mut fitted, &pool, path)?;
+            let fitted = &mut fitted;
+            let material =
+                Material { results: &results, frame: &frame, splits: &splits, fitted, pool: &pool };
+            report::backtest(material, protocol.rank_by(), path)?;
             self.run.print(&format!("Report: {}\n", path.display()))?;
         }
         Ok(())
