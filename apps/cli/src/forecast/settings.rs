@@ -27,6 +27,11 @@ impl Setting {
         Ok(Setting { text: text.to_string(), model, key, value: value.trim().to_string() })
     }
 
+    /// A setting for any model that has it.
+    pub fn of(key: &str, value: &str) -> Setting {
+        Setting { text: format!("{key}={value}"), model: None, key: key.into(), value: value.into() }
+    }
+
     fn refuse(&self, problem: impl Into<String>, remedy: impl Into<String>) -> CliError {
         CliError::argument(format!("--set {}", self.text), problem, remedy)
     }

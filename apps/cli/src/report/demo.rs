@@ -6,7 +6,6 @@ use bessemer::train::report::{Block, ChartGrid, Line, LineChart, LineStyle, Repo
 
 use super::{Material, command_line, forecasts, losses, scores, settings, write};
 use crate::error::Result;
-use crate::number::digits;
 use crate::results::{RankBy, Results};
 
 const UNIT: &str = "thousand passengers";
@@ -16,12 +15,7 @@ pub fn demo(mut material: Material<'_>, path: &Path) -> Result<()> {
     let (hero, panels) = charts(&mut material)?;
     let Material { results, fitted, splits, .. } = material;
     let split = &splits[0];
-    let rows = format!(
-        "{} training, {} validation, {} test",
-        split.train.len(),
-        split.validation.len(),
-        split.test.len()
-    );
+    let rows = format!("{} training, {} test", split.train.len(), split.test.len());
     let report = Report::new("A year of airline passengers, forecast")
         .subtitle(finding(results))
         .section("Forecast of 1960", [Block::from(hero), panels.into()])
@@ -43,7 +37,8 @@ pub fn demo(mut material: Material<'_>, path: &Path) -> Result<()> {
                 Block::paragraph(
                     "The data are the monthly totals of international airline passengers, 1949 to 1960, from \
                      Box and Jenkins, Time Series Analysis (1976). Models were fitted once, on the years \
-                     1949 to 1957; the weights that were best on 1958 were kept.",
+                     1949 to 1958, for a fixed number of steps. Every window is standardised by its own two \
+                     years, as both the passengers and their seasonal swing grow.",
                 ),
             ],
         );
@@ -65,10 +60,10 @@ fn finding(results: &Results) -> String {
         return String::new();
     };
     let verdict = if model.mae < baseline.mae { "against" } else { "which no model betters:" };
-    let model = format!("{} misses by {} {UNIT} a month on average", model.name, digits(model.mae));
+    let model = format!("{} misses by {:.1} {UNIT} a month on average", model.name, model.mae);
     let baseline = match baseline.name.as_str() {
-        "seasonal-naive" => format!("{} when last year is repeated", digits(baseline.mae)),
-        name => format!("{} of the {name} forecast", digits(baseline.mae)),
+        "seasonal-naive" => format!("{:.1} when last year is repeated", baseline.mae),
+        name => format!("{:.1} of the {name} forecast", baseline.mae),
     };
     format!("{model}, {verdict} {baseline}.")
 }
@@ -110,7 +105,7 @@ fn charts(material: &mut Material<'_>) -> Result<(LineChart, ChartGrid)> {
             };
         }
         let score = results.models.iter().find(|score| score.name == name);
-        let title = score.map_or(name.to_string(), |score| format!("{name}, MAE {}", digits(score.mae)));
+        let title = score.map_or(name.to_string(), |score| format!("{name}, MAE {:.1}", score.mae));
         panels.push(chart(title, 2, vec![line]));
     }
     let panels = ChartGrid {
