@@ -11,6 +11,7 @@ use bessemer::train::Schedule;
 use crate::error::Result;
 use crate::fitting::{self, Rows};
 use crate::forecast::settings::{self, Setting};
+use crate::number;
 use crate::output;
 use crate::progress::Progress;
 use crate::report::{self, Material};
@@ -28,23 +29,26 @@ const TEST_ROWS: usize = 24;
 /// Forecasts a year of monthly airline passengers (1949 to 1960) from the two years before, after each
 /// of 13 months from December 1958 on, and writes a report with charts.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Example:
   bessemer demo --report demo.html
 
 With --json:
   {\"data\", \"protocol\", \"horizon\", \"lookback\", \"windows\", \"threads\", \"seed\",
    \"models\": [{\"name\", \"baseline\", \"mse\", \"mae\", \"smape\", \"mase\", \"seconds_fit\",
-               \"seconds_predict\", \"parameters\"}]}")]
+               \"seconds_predict\", \"parameters\"}]}"
+)]
 pub struct Demo {
     /// Where to write the report, a single HTML page
     #[arg(long, value_name = "FILE", default_value = "bessemer-demo.html")]
     report: PathBuf,
     /// Optimiser steps for each model
-    #[arg(long, value_name = "N", default_value_t = 400)]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 400)]
     max_steps: u64,
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
     run: RunArgs,

@@ -13,21 +13,21 @@ use crate::results::Results;
 pub fn table(fitted: &[Forecaster]) -> Table {
     let columns = [
         Column::text("model"),
-        Column::text("settings"),
         Column::number("learning rate", ""),
         Column::number("batch", "windows"),
         Column::number("steps taken", ""),
         Column::number("best step", ""),
+        Column::text("settings"),
     ];
     fitted.iter().fold(Table::new(columns).title("Models"), |table, forecaster| {
         let (options, history) = (forecaster.options(), &forecaster.history);
         let cells = [
             forecaster.model().name().to_string(),
-            model_settings(forecaster),
             options.train.learning_rate.to_string(),
             number::count(options.windows),
             number::count(history.losses.len()),
             history.best_step.map_or("last".into(), |step| number::count(step as usize)),
+            model_settings(forecaster),
         ];
         table.row(RowKind::Plain, cells)
     })
