@@ -1,24 +1,66 @@
 //! The `bessemer` command line.
 
 mod bench;
+mod demo;
+mod error;
+mod fitting;
+mod forecast;
+mod interrupt;
+mod machine;
+mod number;
+mod output;
+mod progress;
+mod report;
+mod results;
+mod run;
+mod table;
+mod usage;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Train and serve small and mid-size neural networks, fast.
+use crate::error::CliError;
+
+/// Train and serve small and mid-size neural networks, fast, on a CPU.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "bessemer", version, after_help = "Example:\n  bessemer demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
 enum Command {
-    /// Measure this machine and this build
+    Demo(demo::Demo),
+    #[command(subcommand)]
+    Forecast(forecast::Forecast),
     #[command(subcommand)]
     Bench(bench::Bench),
 }
 
-fn main() {
-    let result = match Command::parse() {
-        Command::Bench(bench) => bench.run(),
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return usage::answer(&refusal),
     };
-    if let Err(error) = result {
-        eprintln!("error: {error}");
-        std::process::exit(2);
+    interrupt::install();
+    let result = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Forecast(command) => command.run(),
+        Command::Bench(bench) => bench.run().map_err(|error| CliError::Bench(error.to_string())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says what went wrong, in one line.
+fn fail(error: &CliError) -> ExitCode {
+    eprintln!("error: {}", usage::one_line(&error.to_string()));
+    match error {
+        CliError::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
+        _ => ExitCode::from(2),
     }
 }

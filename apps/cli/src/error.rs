@@ -1,0 +1,69 @@
+//! What ends a command, each with the place, the value and the remedy.
+
+use std::path::{Path, PathBuf};
+
+use bessemer::forecast;
+use bessemer::train::TrainError;
+
+/// A result whose error ends the command.
+pub type Result<T> = std::result::Result<T, CliError>;
+
+/// Why a command ends without its result.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The data, the model or the training.
+    #[error(transparent)]
+    Forecast(#[from] forecast::Error),
+    /// An argument that cannot be used.
+    #[error("{place}: {problem}; {remedy}")]
+    Argument {
+        /// The option, with its value.
+        place: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A file or folder that cannot be written.
+    #[error("`{path}`: cannot {action}: {source}; choose another place or change its permissions", path = path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A measurement.
+    #[error("{0}")]
+    Bench(String),
+    /// Ctrl-C.
+    #[error("interrupted while {doing}; nothing was written")]
+    Interrupted {
+        /// What was going on.
+        doing: String,
+    },
+}
+
+impl CliError {
+    /// An argument that cannot be used.
+    pub fn argument(
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> CliError {
+        CliError::Argument { place: place.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// For `map_err`: a failure to write.
+    pub fn output(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> CliError {
+        let path = path.to_path_buf();
+        move |source| CliError::Output { path, action, source }
+    }
+}
+
+impl From<TrainError> for CliError {
+    fn from(error: TrainError) -> CliError {
+        CliError::Forecast(forecast::Error::Train(error))
+    }
+}

@@ -1,0 +1,49 @@
+//! Fitting a model while it is watched and can be interrupted.
+
+use std::ops::{ControlFlow, Range};
+
+use bessemer::forecast::{Error, FitOptions, Forecaster, Frame, Model};
+use bessemer::plan::Pool;
+use bessemer::train::TrainError;
+
+use crate::error::{CliError, Result};
+use crate::interrupt;
+use crate::progress::Progress;
+
+/// The rows that models learn from and are chosen by.
+pub struct Rows {
+    /// One range for each series.
+    pub training: Vec<Range<usize>>,
+    /// Likewise, if any.
+    pub validation: Option<Vec<Range<usize>>>,
+}
+
+/// Fits a model. Ctrl-C ends it with an error.
+pub fn fit(
+    frame: &Frame,
+    rows: &Rows,
+    model: &Model,
+    options: &FitOptions,
+    pool: &Pool,
+    progress: &Progress,
+) -> Result<Forecaster> {
+    let mut shown = progress.model(model.name(), options.train.steps);
+    let _hold = interrupt::hold();
+    let validation = rows.validation.as_deref();
+    let mut watch = |event| {
+        shown.watch(event);
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let fitted =
+        Forecaster::fit_within(frame, &rows.training, validation, model, options, pool, &mut watch);
+    match fitted {
+        Ok(forecaster) => {
+            shown.finish(forecaster.history.losses.len(), forecaster.history.elapsed);
+            Ok(forecaster)
+        }
+        Err(Error::Train(TrainError::Stopped { step })) => Err(CliError::Interrupted {
+            doing: format!("{} was at training step {step} of {}", model.name(), options.train.steps),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,184 @@
+//! `bessemer forecast backtest`.
+
+use std::path::PathBuf;
+
+use bessemer::forecast::{Baseline, Error, FitOptions, Frame, Model, ScalerKind, Series, Split, backtest};
+
+use super::defaults;
+use super::protocol::Protocol;
+use super::reading::ReadArgs;
+use super::settings::{self, Setting};
+use super::training::TrainArgs;
+use crate::error::{CliError, Result};
+use crate::fitting::{self, Rows};
+use crate::output;
+use crate::progress::Progress;
+use crate::report;
+use crate::results::Results;
+use crate::run::RunArgs;
+use crate::table;
+
+/// Fit models on the earlier rows of a file and score them on the last, beside simple baselines
+#[derive(clap::Args, Debug)]
+#[command(
+    name = "backtest",
+    after_help = "\
+Examples:
+  bessemer forecast backtest sales.csv --models nhits,nlinear --horizon 12 --test-rows 36
+  bessemer forecast backtest ETTh1.csv --models dlinear --horizon 96 --protocol ltsf
+
+With --json:
+  {\"data\", \"protocol\", \"horizon\", \"lookback\", \"windows\", \"threads\", \"seed\",
+   \"models\": [{\"name\", \"baseline\", \"mse\", \"mae\", \"smape\", \"mase\", \"seconds_fit\",
+               \"seconds_predict\", \"parameters\"}]}
+Models are sorted, best first. Errors that are not defined are null."
+)]
+pub struct BacktestCommand {
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Models to fit, separated by commas: mlp, nlinear, dlinear, nhits, patchtst
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    models: Vec<String>,
+    /// Steps to forecast
+    #[arg(long, value_name = "STEPS")]
+    horizon: usize,
+    /// Steps to look back on [default: two horizons or two seasons, whichever is longer; ltsf: 336]
+    #[arg(long, value_name = "STEPS")]
+    lookback: Option<usize>,
+    /// How the data is divided and errors are measured
+    #[arg(long, value_enum, default_value_t)]
+    protocol: Protocol,
+    /// Rows of each series to test on, in every window that fits [default: the horizon]
+    #[arg(long, value_name = "ROWS")]
+    test_rows: Option<usize>,
+    /// Leave out the last test windows that fill no batch of N, as published figures once did
+    #[arg(long, value_name = "N")]
+    drop_last: Option<usize>,
+    /// A setting of the models that have it, or of one: hidden=256, patchtst.width=128; may be repeated
+    #[arg(long = "set", value_name = "[MODEL.]NAME=VALUE", value_parser = Setting::parse)]
+    settings: Vec<Setting>,
+    /// Write a report with charts, as a single HTML page
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    train: TrainArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl BacktestCommand {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let pool = self.run.pool()?;
+        self.check()?;
+        let models = settings::models(&self.models, &self.settings)?;
+        self.report.iter().try_for_each(|path| output::check_file(path))?;
+        let frame = self.read.read(&self.run)?;
+
+        let season = frame.frequency.seasonality();
+        let (horizon, protocol) = (self.horizon, self.protocol);
+        let lookback = self.lookback.unwrap_or_else(|| defaults::lookback(protocol, horizon, season));
+        let splits = self.splits(&frame)?;
+        let standardised = protocol == Protocol::Ltsf;
+        let test = backtest(&frame, &splits, lookback, horizon, standardised, self.drop_last)?;
+        if test.windows == 0 {
+            return Err(CliError::argument(
+                format!("--horizon {horizon}"),
+                "no window of that length fits into the test rows",
+                "test on more rows, shorten the horizon or drop --drop-last",
+            ));
+        }
+        let has_validation = splits.iter().any(|split| !split.validation.is_empty());
+        let rows = Rows {
+            training: splits.iter().map(|split| split.train.clone()).collect(),
+            validation: has_validation
+                .then(|| splits.iter().map(|split| split.validation.clone()).collect()),
+        };
+        // All options first, so that nothing wrong with the last model costs the training of the others.
+        let options = models.iter().map(|model| self.options(model, lookback, &frame, &rows));
+        let options = options.collect::<Result<Vec<FitOptions>>>()?;
+
+        let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
+        let progress = Progress::new(self.run.quiet);
+        let mut fitted = Vec::with_capacity(models.len());
+        for (model, options) in models.iter().zip(&options) {
+            let forecaster = fitting::fit(&frame, &rows, model, options, &pool, &progress)?;
+            scores.push(test.score(&forecaster, &pool)?);
+            fitted.push(forecaster);
+        }
+        let mut results = Results {
+            data: self.read.name(),
+            protocol: protocol.name(),
+            horizon,
+            lookback,
+            windows: test.windows,
+            threads: pool.threads(),
+            seed: options[0].train.seed,
+            models: scores,
+        };
+        results.rank(protocol.rank_by());
+
+        if let Some(json) = &self.run.json {
+            json.write(&results)?;
+        }
+        self.run.print(&table::render(&results, protocol.rank_by()))?;
+        if let Some(path) = &self.report {
+            report::backtest(&results, protocol.rank_by(), &frame, &splits, &mut fitted, &pool, path)?;
+            self.run.print(&format!("Report: {}\n", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        self.train.check()?;
+        let ltsf = self.protocol == Protocol::Ltsf;
+        if self.horizon == 0 {
+            return Err(Error::TooSmall { what: "horizon", value: 0, minimum: 1 }.into());
+        }
+        if self.drop_last == Some(0) {
+            return Err(Error::TooSmall { what: "drop-last", value: 0, minimum: 1 }.into());
+        }
+        if ltsf && self.train.scaler()? != ScalerKind::Standard {
+            return Err(CliError::argument(
+                format!("--scaler {}", self.train.scaler),
+                "with --protocol ltsf every series is standardised",
+                "leave it out, or use --protocol holdout",
+            ));
+        }
+        if ltsf && (self.test_rows.is_some() || self.train.validation.is_some()) {
+            return Err(CliError::argument(
+                "--test-rows and --validation",
+                "--protocol ltsf has its own division of the rows",
+                "leave them out, or use --protocol holdout",
+            ));
+        }
+        Ok(())
+    }
+
+    fn splits(&self, frame: &Frame) -> Result<Vec<Split>> {
+        if self.protocol == Protocol::Ltsf {
+            return Ok(Split::ltsf(frame));
+        }
+        let test = self.test_rows.unwrap_or(self.horizon);
+        let split = |series: &Series| {
+            let rows = series.len();
+            let validation = self.train.validation.map_or(0, |v| v.rows(rows.saturating_sub(test)));
+            Split::holdout(rows, validation, test).map_err(|_| Error::SeriesTooShort {
+                series: series.id.clone(),
+                rows,
+                needs: format!("holding out {validation} rows for validation and {test} for test"),
+                minimum: validation.saturating_add(test).saturating_add(1),
+            })
+        };
+        Ok(frame.series.iter().map(split).collect::<std::result::Result<_, Error>>()?)
+    }
+
+    fn options(&self, model: &Model, lookback: usize, frame: &Frame, rows: &Rows) -> Result<FitOptions> {
+        if let Some(problem) = model.network().check(lookback, self.horizon) {
+            return Err(Error::ModelSettings { model: model.name(), problem }.into());
+        }
+        let defaults = defaults::of(self.protocol, model.name());
+        let shape = (self.horizon, lookback);
+        self.train.options(&defaults, shape, frame, &rows.training, rows.validation.is_some())
+    }
+}

@@ -1,0 +1,157 @@
+//! `bessemer forecast fit`.
+
+use std::path::PathBuf;
+
+use bessemer::forecast::{Error, Frame};
+use serde::Serialize;
+
+use super::defaults;
+use super::protocol::Protocol;
+use super::reading::ReadArgs;
+use super::settings::{self, Setting};
+use super::training::TrainArgs;
+use crate::error::Result;
+use crate::fitting::{self, Rows};
+use crate::interrupt;
+use crate::number;
+use crate::output;
+use crate::progress::Progress;
+use crate::run::RunArgs;
+
+/// Fit a model to all series of a file and save it in a folder
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Example:
+  bessemer forecast fit sales.csv --model nhits --horizon 12 --lookback 36 --out sales-model
+
+The folder holds model.toml and weights.safetensors. With --json:
+  {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"best_step\", \"loss\",
+   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}")]
+pub struct Fit {
+    #[command(flatten)]
+    read: ReadArgs,
+    /// mlp, nlinear, dlinear, nhits or patchtst
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// Steps to forecast
+    #[arg(long, value_name = "STEPS")]
+    horizon: usize,
+    /// Steps to look back on [default: two horizons or two seasons, whichever is longer]
+    #[arg(long, value_name = "STEPS")]
+    lookback: Option<usize>,
+    /// Folder to write the model to
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// A setting of the model, such as hidden=256; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = Setting::parse)]
+    settings: Vec<Setting>,
+    #[command(flatten)]
+    train: TrainArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Fitted {
+    data: String,
+    model: &'static str,
+    out: String,
+    horizon: usize,
+    lookback: usize,
+    series: usize,
+    steps: usize,
+    best_step: Option<u64>,
+    loss: Option<f64>,
+    validation_loss: Option<f64>,
+    seconds_fit: f64,
+    parameters: usize,
+    threads: usize,
+    seed: u64,
+}
+
+impl Fit {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let pool = self.run.pool()?;
+        self.train.check()?;
+        let models = settings::models(std::slice::from_ref(&self.model), &self.settings)?;
+        let model = &models[0];
+        output::check_folder(&self.out)?;
+        let frame = self.read.read(&self.run)?;
+
+        let season = frame.frequency.seasonality();
+        let lookback =
+            self.lookback.unwrap_or_else(|| defaults::lookback(Protocol::Holdout, self.horizon, season));
+        let rows = self.rows(&frame)?;
+        let defaults = defaults::of(Protocol::Holdout, model.name());
+        let shape = (self.horizon, lookback);
+        let validates = rows.validation.is_some();
+        let options = self.train.options(&defaults, shape, &frame, &rows.training, validates)?;
+        let progress = Progress::new(self.run.quiet);
+        let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
+        {
+            let _hold = interrupt::hold();
+            forecaster.save(&self.out)?;
+        }
+
+        let history = &forecaster.history;
+        let validation_loss = history.validations.iter().map(|(_, loss)| *loss).reduce(f64::min);
+        let fitted = Fitted {
+            data: self.read.name(),
+            model: model.name(),
+            out: self.out.display().to_string(),
+            horizon: self.horizon,
+            lookback,
+            series: frame.series.len(),
+            steps: history.losses.len(),
+            best_step: history.best_step,
+            loss: history.losses.last().copied(),
+            validation_loss,
+            seconds_fit: history.elapsed.as_secs_f64(),
+            parameters: forecaster.parameter_count(),
+            threads: pool.threads(),
+            seed: options.train.seed,
+        };
+        if let Some(json) = &self.run.json {
+            json.write(&fitted)?;
+        }
+        if self.run.quiet {
+            return Ok(());
+        }
+        self.run.print(&format!(
+            "{} with {} fitted to {} in {}, saved in {}\n",
+            fitted.model,
+            number::counted(fitted.parameters, "parameter"),
+            number::counted_as(fitted.series, "series", "series"),
+            number::seconds(fitted.seconds_fit),
+            fitted.out,
+        ))
+    }
+
+    /// All rows train, less the last ones if they validate.
+    fn rows(&self, frame: &Frame) -> Result<Rows> {
+        let Some(validation) = self.train.validation else {
+            return Ok(Rows { training: frame.series.iter().map(|s| 0..s.len()).collect(), validation: None });
+        };
+        let mut rows = Rows { training: Vec::new(), validation: None };
+        let mut held_back = Vec::new();
+        for series in &frame.series {
+            let (len, held) = (series.len(), validation.rows(series.len()));
+            let Some(end) = len.checked_sub(held).filter(|end| *end > 0) else {
+                return Err(Error::SeriesTooShort {
+                    series: series.id.clone(),
+                    rows: len,
+                    needs: format!("holding out {held} rows for validation"),
+                    minimum: held.saturating_add(1),
+                }
+                .into());
+            };
+            rows.training.push(0..end);
+            held_back.push(end..len);
+        }
+        let any = held_back.iter().any(|range| !range.is_empty());
+        rows.validation = any.then_some(held_back);
+        Ok(rows)
+    }
+}

@@ -1,0 +1,35 @@
+//! `bessemer forecast`.
+
+mod backtest;
+mod defaults;
+mod fit;
+mod predict;
+mod protocol;
+mod reading;
+mod settings;
+mod training;
+
+use crate::error::Result;
+
+/// Fit forecasting models, forecast with them, and score them
+#[derive(clap::Subcommand)]
+#[command(after_help = "\
+Example:
+  bessemer forecast fit sales.csv --model nhits --horizon 12 --out sales-model
+  bessemer forecast predict sales-model sales.csv --out forecast.csv")]
+pub enum Forecast {
+    Fit(fit::Fit),
+    Predict(predict::Predict),
+    Backtest(backtest::BacktestCommand),
+}
+
+impl Forecast {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        match self {
+            Forecast::Fit(fit) => fit.run(),
+            Forecast::Predict(predict) => predict.run(),
+            Forecast::Backtest(backtest) => backtest.run(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `bessemer forecast predict`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bessemer::forecast::{Error, Forecaster, Predictions, write_predictions};
+use serde::Serialize;
+
+use super::reading::ReadArgs;
+use crate::error::Result;
+use crate::interrupt;
+use crate::number;
+use crate::output;
+use crate::run::RunArgs;
+
+/// Forecast the steps after the end of every series with a saved model
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Example:
+  bessemer forecast predict sales-model sales.csv --out forecast.csv
+
+The file holds unique_id, ds and a column named after the model. With --json:
+  {\"data\", \"model\", \"out\", \"horizon\", \"series\", \"seconds_predict\", \"threads\"}")]
+pub struct Predict {
+    /// Folder that `fit` wrote
+    #[arg(value_name = "FOLDER")]
+    model: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// File to write, ending in .csv or .parquet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Predicted {
+    data: String,
+    model: &'static str,
+    out: String,
+    horizon: usize,
+    series: usize,
+    seconds_predict: f64,
+    threads: usize,
+}
+
+impl Predict {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let pool = self.run.pool()?;
+        let extension = self.out.extension().unwrap_or_default().to_ascii_lowercase();
+        if extension != "csv" && extension != "parquet" {
+            return Err(Error::UnknownFormat { file: self.out.display().to_string() }.into());
+        }
+        output::check_file(&self.out)?;
+        let mut forecaster = Forecaster::load(&self.model)?;
+        let frame = self.read.read(&self.run)?;
+
+        let begun = Instant::now();
+        let series = forecaster.predict(&frame, &pool)?;
+        let seconds_predict = begun.elapsed().as_secs_f64();
+        let model = forecaster.model().name();
+        let predictions = Predictions {
+            columns: vec![model.to_string()],
+            series,
+            frequency: frame.frequency,
+            time: frame.time,
+        };
+        {
+            let _hold = interrupt::hold();
+            write_predictions(&self.out, &predictions)?;
+        }
+
+        let predicted = Predicted {
+            data: self.read.name(),
+            model,
+            out: self.out.display().to_string(),
+            horizon: forecaster.options().horizon,
+            series: frame.series.len(),
+            seconds_predict,
+            threads: pool.threads(),
+        };
+        if let Some(json) = &self.run.json {
+            json.write(&predicted)?;
+        }
+        if self.run.quiet {
+            return Ok(());
+        }
+        self.run.print(&format!(
+            "{} of {} forecast in {}, written to {}\n",
+            number::counted(predicted.horizon, "step"),
+            number::counted_as(predicted.series, "series", "series"),
+            number::seconds(seconds_predict),
+            predicted.out,
+        ))
+    }
+}

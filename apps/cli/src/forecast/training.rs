@@ -1,0 +1,252 @@
+//! Options for training, shared by `fit` and `backtest`.
+
+use std::ops::Range;
+
+use bessemer::forecast::{FitOptions, Forecaster, Frame, Sampling, ScalerKind};
+use bessemer::train::{Optimizer, Schedule};
+use clap::ValueEnum;
+
+use super::defaults::Defaults;
+use crate::error::{CliError, Result};
+
+/// How to train; what is left out has a default for each model.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Training")]
+pub struct TrainArgs {
+    /// Optimiser steps [default: 1000; with `--protocol ltsf`, epochs]
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    max_steps: Option<u64>,
+    /// Passes over all windows, instead of `--max-steps`
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Windows in a batch [default: 32; ltsf: 224, patchtst 896]
+    #[arg(long, value_name = "N")]
+    batch_windows: Option<usize>,
+    /// Learning rate [default: 0.001; ltsf: 0.001, dlinear and nlinear 0.005, patchtst 0.0001]
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Update rule
+    #[arg(long, value_enum, default_value_t)]
+    optimizer: OptimizerName,
+    /// Course of the learning rate [default: constant; ltsf: halving]
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleName>,
+    /// What is minimised
+    #[arg(long, value_enum, default_value_t)]
+    loss: LossName,
+    /// Which windows a step learns from
+    #[arg(long, value_enum, default_value_t)]
+    sampling: SamplingName,
+    /// Scaling of each series, by its training rows: none, standard, robust or minmax
+    #[arg(long, value_name = "KIND", default_value = "standard")]
+    pub scaler: String,
+    /// Scaling of each window, by its lags: likewise [default: standard; ltsf: none]
+    #[arg(long, value_name = "KIND")]
+    window_scaler: Option<String>,
+    /// Largest norm of the gradient [default: not clipped]
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f32>,
+    /// Validations without improvement before training ends [default: none; ltsf: 3, patchtst 10]
+    #[arg(long, value_name = "N")]
+    patience: Option<u32>,
+    /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer]
+    #[arg(long, value_name = "N")]
+    validate_every: Option<u64>,
+    /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1
+    #[arg(long, value_name = "ROWS", value_parser = Validation::parse)]
+    pub validation: Option<Validation>,
+    /// Seed of everything random [default: 1; ltsf: 2021]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// How long to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// Optimiser steps.
+    Steps(u64),
+    /// Passes over the windows.
+    Epochs(u64),
+}
+
+/// Update rules by name.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum OptimizerName {
+    #[default]
+    Adam,
+    Adamw,
+    Sgd,
+    Rmsprop,
+}
+
+/// Schedules by name.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ScheduleName {
+    /// The same rate throughout
+    Constant,
+    /// Half a cosine down to 0
+    Cosine,
+    /// A line down to 0
+    Linear,
+    /// Half the rate after each epoch
+    Halving,
+    /// Half the rate after 3 validations without improvement
+    Plateau,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum LossName {
+    /// Mean squared error
+    #[default]
+    Mse,
+    /// Mean absolute error
+    Mae,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum SamplingName {
+    /// All windows once per epoch, in a new order each time
+    #[default]
+    Epochs,
+    /// Windows drawn anew at every step
+    Random,
+}
+
+/// Rows held back from training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Validation {
+    /// So many of each series.
+    Rows(usize),
+    /// A share of each series.
+    Fraction(f64),
+}
+
+impl Validation {
+    fn parse(text: &str) -> std::result::Result<Validation, String> {
+        if let Ok(rows) = text.parse() {
+            return Ok(Validation::Rows(rows));
+        }
+        match text.parse() {
+            Ok(share) if (0.0..1.0).contains(&share) => Ok(Validation::Fraction(share)),
+            _ => Err("it must be a count of rows, or a fraction from 0 to 1".into()),
+        }
+    }
+
+    /// Rows of a series of that many.
+    pub fn rows(self, of: usize) -> usize {
+        match self {
+            Validation::Rows(rows) => rows,
+            Validation::Fraction(share) => (share * of as f64) as usize,
+        }
+    }
+}
+
+impl TrainArgs {
+    /// Refuses what can be told to be wrong without the data.
+    pub fn check(&self) -> Result<()> {
+        self.scaler()?;
+        if let Some(kind) = &self.window_scaler {
+            kind.parse::<ScalerKind>()?;
+        }
+        let zero = |name: &str| {
+            Err(CliError::argument(format!("--{name} 0"), "it must be at least 1", "leave it out for the default"))
+        };
+        match () {
+            () if self.max_steps == Some(0) => zero("max-steps"),
+            () if self.epochs == Some(0) => zero("epochs"),
+            () if self.batch_windows == Some(0) => zero("batch-windows"),
+            () if self.patience == Some(0) => zero("patience"),
+            () if self.learning_rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) => {
+                Err(CliError::argument(
+                    format!("--learning-rate {}", self.learning_rate.unwrap_or_default()),
+                    "it must be a positive number",
+                    "try 0.001",
+                ))
+            }
+            () => Ok(()),
+        }
+    }
+
+    /// Scaling of each series.
+    pub fn scaler(&self) -> Result<ScalerKind> {
+        Ok(self.scaler.parse()?)
+    }
+
+    /// The options for one model on these rows.
+    pub fn options(
+        &self,
+        defaults: &Defaults,
+        (horizon, lookback): (usize, usize),
+        frame: &Frame,
+        training: &[Range<usize>],
+        validates: bool,
+    ) -> Result<FitOptions> {
+        let mut options = defaults.options(horizon, lookback);
+        options.scaler = self.scaler()?;
+        if let Some(kind) = &self.window_scaler {
+            options.window_scaler = kind.parse()?;
+        }
+        options.windows = self.batch_windows.unwrap_or(options.windows);
+        options.sampling = match self.sampling {
+            SamplingName::Epochs => Sampling::Epochs,
+            SamplingName::Random => Sampling::Random,
+        };
+        // The library's own names, as in `model.toml`.
+        let loss = if matches!(self.loss, LossName::Mae) { "mae" } else { "mse" };
+        options.loss = serde_json::from_value(loss.into()).unwrap_or_default();
+        let epoch = Forecaster::steps_per_epoch(frame, training, &options)?;
+        let amount = match (self.max_steps, self.epochs) {
+            (Some(steps), _) => Amount::Steps(steps),
+            (None, Some(epochs)) => Amount::Epochs(epochs),
+            (None, None) => defaults.amount,
+        };
+        let train = &mut options.train;
+        train.steps = match amount {
+            Amount::Steps(steps) => steps,
+            Amount::Epochs(epochs) => epochs.saturating_mul(epoch),
+        };
+        train.learning_rate = self.learning_rate.unwrap_or(train.learning_rate);
+        train.optimizer = self.optimizer.get();
+        train.schedule = self.schedule.unwrap_or(defaults.schedule).get(train.steps, epoch);
+        train.clip_norm = self.clip_norm;
+        train.seed = self.seed.unwrap_or(defaults.seed);
+        if validates {
+            let every = match amount {
+                Amount::Steps(steps) => epoch.max(steps / 20),
+                Amount::Epochs(_) => epoch,
+            };
+            train.validate_every = self.validate_every.unwrap_or(every);
+            train.patience = self.patience.or(defaults.patience);
+        } else if self.patience.is_some() || self.validate_every.is_some() {
+            return Err(CliError::argument(
+                "--patience and --validate-every",
+                "there are no validation rows to choose the weights by",
+                "give some with --validation, such as --validation 0.1",
+            ));
+        }
+        Ok(options)
+    }
+}
+
+impl OptimizerName {
+    fn get(self) -> Optimizer {
+        match self {
+            OptimizerName::Adam => Optimizer::ADAM,
+            OptimizerName::Adamw => Optimizer::ADAMW,
+            OptimizerName::Sgd => Optimizer::SGD,
+            OptimizerName::Rmsprop => Optimizer::RMSPROP,
+        }
+    }
+}
+
+impl ScheduleName {
+    fn get(self, total: u64, epoch: u64) -> Schedule {
+        match self {
+            ScheduleName::Constant => Schedule::Constant,
+            ScheduleName::Cosine => Schedule::Cosine { warmup: 0, total, floor: 0.0 },
+            ScheduleName::Linear => Schedule::Linear { warmup: 0, total, floor: 0.0 },
+            ScheduleName::Halving => Schedule::Step { every: epoch, gamma: 0.5 },
+            ScheduleName::Plateau => Schedule::Plateau { factor: 0.5, patience: 3 },
+        }
+    }
+}

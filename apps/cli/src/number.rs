@@ -1,0 +1,72 @@
+//! Numbers as people read them.
+
+/// About four digits: `0.3742`, `12.34`, `1,234`.
+pub fn digits(value: f64) -> String {
+    if !value.is_finite() {
+        return "n/a".into();
+    }
+    let size = value.abs();
+    match size {
+        0.0 => "0".into(),
+        _ if !(1e-4..1e9).contains(&size) => format!("{value:.3e}"),
+        _ if size >= 1000.0 => grouped(value.round() as i64),
+        _ => {
+            let before_point = size.log10().floor() as i32 + 1;
+            format!("{value:.*}", (4 - before_point).clamp(1, 4) as usize)
+        }
+    }
+}
+
+/// A count with its thousands apart: `12,345`.
+pub fn count(value: usize) -> String {
+    grouped(value as i64)
+}
+
+/// A count with its noun: `1 step`, `2 steps`.
+pub fn counted(value: usize, noun: &str) -> String {
+    counted_as(value, noun, &format!("{noun}s"))
+}
+
+/// Likewise with a plural of its own.
+pub fn counted_as(value: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(value), if value == 1 { one } else { many })
+}
+
+/// A time in the unit that suits it: `0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`.
+pub fn seconds(value: f64) -> String {
+    match value {
+        _ if value < 0.01 => format!("{:.1} ms", value * 1e3),
+        _ if value < 0.9995 => format!("{:.0} ms", value * 1e3),
+        _ if value < 59.95 => format!("{value:.1} s"),
+        _ => format!("{} min {:02} s", value.round() as u64 / 60, value.round() as u64 % 60),
+    }
+}
+
+fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = String::from(if value < 0 { "-" } else { "" });
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let values = [0.37421, 12.345, 123.456, 1234.5, 1_234_567.0, 0.00012345, 1e-7, 0.0, f64::NAN];
+        let expected = ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001", "1.000e-7", "0", "n/a"];
+        assert_eq!(values.map(digits), expected.map(String::from));
+        assert_eq!(
+            [0.0004, 0.0123, 1.26, 125.2].map(seconds),
+            ["0.4 ms", "12 ms", "1.3 s", "2 min 05 s"].map(String::from)
+        );
+        assert_eq!((counted(1, "step"), counted(1000, "step")), ("1 step".into(), "1,000 steps".into()));
+    }
+}

@@ -1,0 +1,91 @@
+//! Where results go: checked before the work begins, written whole or not at all.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{CliError, Result};
+use crate::interrupt;
+
+/// Refuses a file that could not be written later.
+pub fn check_file(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        let source = std::io::Error::other("it is a folder");
+        return Err(CliError::output(path, "write the file")(source));
+    }
+    try_writing_in(folder_of(path)).map_err(CliError::output(path, "write the file"))
+}
+
+/// Refuses a folder that could not be created or written into later.
+pub fn check_folder(path: &Path) -> Result<()> {
+    if path.exists() && !path.is_dir() {
+        let source = std::io::Error::other("it is a file");
+        return Err(CliError::output(path, "write the folder")(source));
+    }
+    let existing = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("."));
+    try_writing_in(existing).map_err(CliError::output(path, "write the folder"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Permissions are best asked of the system, by an empty file that is gone again at once.
+fn try_writing_in(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".bessemer-{}.tmp", std::process::id()));
+    let _hold = interrupt::hold();
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    std::fs::remove_file(&probe)
+}
+
+/// Where `--json` goes.
+#[derive(Clone, Debug)]
+pub enum JsonTarget {
+    /// `-`
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+impl JsonTarget {
+    /// For clap.
+    pub fn parse(text: &str) -> std::result::Result<JsonTarget, String> {
+        Ok(match text {
+            "-" => JsonTarget::Stdout,
+            path => JsonTarget::File(path.into()),
+        })
+    }
+
+    /// Refuses a file that could not be written later.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            JsonTarget::Stdout => Ok(()),
+            JsonTarget::File(path) => check_file(path),
+        }
+    }
+
+    /// Writes a result.
+    pub fn write(&self, result: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(result).unwrap_or_default();
+        text.push('\n');
+        match self {
+            JsonTarget::Stdout => print(&text),
+            JsonTarget::File(path) => {
+                let _hold = interrupt::hold();
+                Ok(bessemer::train::weights::write_whole(path, text.as_bytes())?)
+            }
+        }
+    }
+}
+
+/// Prints to stdout; a reader that has closed its end, such as `head`, has seen enough.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::output(Path::new("stdout"), "write")(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,54 @@
+//! What a comparison of models found, as it is written to JSON.
+
+use bessemer::forecast::Score;
+use serde::Serialize;
+
+/// The result of `demo` and `forecast backtest`.
+#[derive(Serialize)]
+pub struct Results {
+    /// The file, or the name of the built-in series.
+    pub data: String,
+    /// `holdout` or `ltsf`.
+    pub protocol: &'static str,
+    /// Steps forecast.
+    pub horizon: usize,
+    /// Steps looked back on.
+    pub lookback: usize,
+    /// Windows scored.
+    pub windows: usize,
+    /// Threads worked with.
+    pub threads: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Models and baselines, best first.
+    pub models: Vec<Score>,
+}
+
+/// The error by which models are ranked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum RankBy {
+    /// Mean absolute error, in the unit of the data.
+    Mae,
+    /// Mean squared error of standardised values.
+    Mse,
+}
+
+impl Results {
+    /// Puts the best first; errors that are no numbers come last.
+    pub fn rank(&mut self, by: RankBy) {
+        self.models.sort_by(|a, b| match by {
+            RankBy::Mae => a.mae.total_cmp(&b.mae),
+            RankBy::Mse => a.mse.total_cmp(&b.mse),
+        });
+    }
+
+    /// The best that was trained.
+    pub fn best_model(&self) -> Option<&Score> {
+        self.models.iter().find(|score| !score.baseline)
+    }
+
+    /// The best that was not.
+    pub fn best_baseline(&self) -> Option<&Score> {
+        self.models.iter().find(|score| score.baseline)
+    }
+}

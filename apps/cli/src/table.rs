@@ -1,0 +1,59 @@
+//! Scores as a table in the terminal.
+
+use bessemer::forecast::Score;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::number;
+use crate::results::{RankBy, Results};
+
+/// The names of the columns, the first of which holds words.
+fn header(by: RankBy) -> Vec<&'static str> {
+    match by {
+        RankBy::Mae => vec!["model", "MAE", "sMAPE, %", "MASE", "fit", "predict", "parameters"],
+        RankBy::Mse => vec!["model", "MSE", "MAE", "MASE", "fit", "predict", "parameters"],
+    }
+}
+
+/// The cells of a row, as text.
+pub fn cells(score: &Score, by: RankBy) -> Vec<String> {
+    let mase = score.mase.map_or("n/a".into(), |mase| format!("{mase:.3}"));
+    let errors = match by {
+        RankBy::Mae => [number::digits(score.mae), format!("{:.2}", score.smape)],
+        RankBy::Mse => [format!("{:.4}", score.mse), format!("{:.4}", score.mae)],
+    };
+    let trained = |text: String| if score.baseline { "-".to_string() } else { text };
+    let mut cells = vec![score.name.clone()];
+    cells.extend(errors);
+    cells.push(mase);
+    cells.push(trained(number::seconds(score.seconds_fit)));
+    cells.push(number::seconds(score.seconds_predict));
+    cells.push(trained(number::count(score.parameters)));
+    cells
+}
+
+/// The table, best first, with a line below that says what it shows.
+pub fn render(results: &Results, by: RankBy) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header(by));
+    for score in &results.models {
+        let mut cells = cells(score, by);
+        if score.baseline {
+            cells[0].push_str(" (baseline)");
+        }
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let unit = match by {
+        RankBy::Mae => "MAE is in the unit of the data",
+        RankBy::Mse => "errors are those of standardised values",
+    };
+    format!(
+        "{table}\n{}, {} ahead from {} back; {unit}.\n",
+        number::counted(results.windows, "test window"),
+        number::counted(results.horizon, "step"),
+        results.lookback,
+    )
+}
