@@ -3,7 +3,7 @@
 //! Both are functions of the graph and the batch alone, so that results don't depend on the machine
 //! or its number of cores.
 
-use bessemer_graph::{Graph, Op, ops::source::Source};
+use bessemer_graph::{Graph, Op};
 
 use crate::options::PlanOptions;
 

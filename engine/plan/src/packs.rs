@@ -29,6 +29,12 @@ impl Pack {
     }
 }
 
+/// Rows of a step from which packing B = Wᵀ pays: it costs a sweep over the weight a step, and
+/// spares the product from gathering columns.
+const ROWS_TRANSPOSED: usize = 192;
+/// The same for B = W, whose rows can be read in place nearly as fast.
+const ROWS_PLAIN: usize = 640;
+
 /// The packed copies that some plans need.
 #[derive(Clone, Debug, Default)]
 pub struct Packs {
@@ -37,6 +43,11 @@ pub struct Packs {
 }
 
 impl Packs {
+    /// Whether to pack a B with these strides, of which `rows` rows of a step are multiplied.
+    pub fn pays(strides: (usize, usize), rows: usize) -> bool {
+        rows >= if strides.1 == 1 { ROWS_PLAIN } else { ROWS_TRANSPOSED }
+    }
+
     /// Where B[k, n] of a parameter will be found packed.
     pub fn request(
         &mut self,

@@ -50,12 +50,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays a graph out. `parameters` says where each parameter lies.
+    /// Lays a graph out, one of so many micro-batches of a step. `parameters` says where each
+    /// parameter lies.
     pub(crate) fn new(
         graph: &Graph,
         parameters: &[Range<usize>],
         packs: &mut Packs,
         options: &PlanOptions,
+        micro_batches: usize,
     ) -> Result<Plan, PlanError> {
         let order = Order::new(graph);
         let alias = aliases(graph);
@@ -201,6 +203,7 @@ impl Plan {
                 accumulate: node.outputs.iter().map(|v| how[v.index()]).collect(),
                 packs,
                 options,
+                micro_batches,
             };
             let lowered = lower(&mut site)?;
             plan.push(lowered, node, graph.cost(node));

@@ -107,11 +107,11 @@ impl Executable {
         let graph = prepare(trace(batching.micro_batch)?, options)?;
         let places = ranges(graph.parameters());
         let mut packs = Packs::default();
-        let plan = Plan::new(&graph, &places, &mut packs, options)?;
+        let plan = Plan::new(&graph, &places, &mut packs, options, batching.count())?;
         let tail = match batching.tail() {
             Some(samples) => {
                 let graph = prepare(trace(samples)?, options)?;
-                Some(Plan::new(&graph, &places, &mut packs, options)?)
+                Some(Plan::new(&graph, &places, &mut packs, options, batching.count())?)
             }
             None => None,
         };

@@ -7,6 +7,7 @@ use bessemer_kernels::gemm::{Activation, Epilogue, gemm, gemm_packed, gemm_scrat
 use super::{Lowered, Site};
 use crate::error::PlanError;
 use crate::frame::Place;
+use crate::packs::Packs;
 
 pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> {
     let (m, k, n) = (site.input(0).rows(), site.input(0).last(), site.input(1).shape[0]);
@@ -26,7 +27,8 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
     let y = site.writes[0].clone();
     let before = site.writes.get(1).cloned().unwrap_or(Place::Nowhere);
     let strides = (1, k); // B = Wᵀ
-    let packed = match (&weight, site.options.pack) {
+    let pays = site.options.pack && Packs::pays(strides, m * site.micro_batches);
+    let packed = match (&weight, pays) {
         (Place::Parameter(range), true) => {
             Some(Place::Packed(site.packs.request(range.clone(), k, n, strides)))
         }

@@ -6,6 +6,7 @@ use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm, gemm_packed, gemm_scr
 use super::{Lowered, Site};
 use crate::error::PlanError;
 use crate::frame::Place;
+use crate::packs::Packs;
 
 pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> {
     let s =
@@ -16,7 +17,8 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
     let accumulate = site.accumulate[0];
     let [a, mut b] = site.reads();
     let [c] = site.writes();
-    if let (Place::Parameter(range), true, true) = (&b, s.shared, site.options.pack) {
+    let pays = site.options.pack && s.shared && Packs::pays(b_strides, m * site.micro_batches);
+    if let (Place::Parameter(range), true) = (&b, pays) {
         b = Place::Packed(site.packs.request(range.clone(), k, n, b_strides));
         return Ok(Lowered::new("gemm_packed", move |f| {
             let epilogue = Epilogue { accumulate: f.accumulates(accumulate), ..Default::default() };

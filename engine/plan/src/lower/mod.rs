@@ -30,6 +30,8 @@ pub(crate) struct Site<'a> {
     pub accumulate: Vec<Accumulate>,
     pub packs: &'a mut Packs,
     pub options: &'a PlanOptions,
+    /// Micro-batches in a step.
+    pub micro_batches: usize,
 }
 
 /// A call, the scratch it needs, and the name of the kernel that runs.
