@@ -143,18 +143,19 @@ impl OptimizerState {
     ) -> f64 {
         self.steps += 1;
         let weights = parameters.as_mut_slice();
+        let spans = &self.spans;
         run.with_gradients(|lanes| {
             // Without clipping each chunk is updated while its gradient is in the cache.
             let fused = clip_norm.is_none();
             let mut first_chunk = 0;
-            for span in self.spans.clone() {
+            for span in spans {
                 let squares = &self.squares[first_chunk..];
                 first_chunk += span.len().div_ceil(CHUNK);
                 let update =
                     Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale: 1.0 };
                 let [m, v, w] = &mut self.memory;
                 let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
-                let [m, v, w] = [part(m, &span), part(v, &span), part(w, &span)];
+                let [m, v, w] = [part(m, span), part(v, span), part(w, span)];
                 let sum = |start: usize, gradient: &mut [f32]| {
                     let mut views = [&[] as &[f32]; bessemer_plan::MAX_LANES];
                     for (view, lane) in views.iter_mut().zip(lanes) {
@@ -174,11 +175,11 @@ impl OptimizerState {
             if let Some(limit) = clip_norm {
                 let scale = if norm > limit as f64 { (limit as f64 / (norm + 1e-6)) as f32 } else { 1.0 };
                 let update = Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale };
-                for span in self.spans.clone() {
+                for span in spans {
                     let [m, v, w] = &mut self.memory;
                     let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
-                    let memory = [part(m, &span), part(v, &span), part(w, &span)];
-                    update.sweep(pool, &mut weights[span], gradient, memory, &|_, _| {});
+                    let memory = [part(m, span), part(v, span), part(w, span)];
+                    update.sweep(pool, &mut weights[span.clone()], gradient, memory, &|_, _| {});
                 }
             }
             norm

@@ -114,7 +114,8 @@ pub fn train(
 ) -> Result<History, TrainError> {
     check(options)?;
     let start = Instant::now();
-    let mut history = History::default();
+    let mut history =
+        History { losses: Vec::with_capacity(options.steps.min(1 << 20) as usize), ..Default::default() };
     let mut state = OptimizerState::new(options.optimizer, parameters, buffers);
     let mut plateau = Plateau::new();
     let mut best: Option<(f64, u64, Parameters)> = None;
