@@ -96,10 +96,8 @@ impl Demo {
     }
 
     fn score(&self, test: &Backtest, fitted: &[Forecaster], pool: &Pool) -> Result<Results> {
-        let mut scores = vec![
-            test.score_baseline(Baseline::Naive),
-            test.score_baseline(Baseline::SeasonalNaive),
-        ];
+        let mut scores =
+            vec![test.score_baseline(Baseline::Naive), test.score_baseline(Baseline::SeasonalNaive)];
         for forecaster in fitted {
             scores.push(test.score(forecaster, pool)?);
         }

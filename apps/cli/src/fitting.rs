@@ -34,8 +34,7 @@ pub fn fit(
         shown.watch(event);
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let fitted =
-        Forecaster::fit_within(frame, &rows.training, validation, model, options, pool, &mut watch);
+    let fitted = Forecaster::fit_within(frame, &rows.training, validation, model, options, pool, &mut watch);
     match fitted {
         Ok(forecaster) => {
             shown.finish(forecaster.history.losses.len(), forecaster.history.elapsed);

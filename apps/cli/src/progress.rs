@@ -40,9 +40,9 @@ impl Progress {
             _ => ProgressBar::hidden(),
         };
         // The template is constant and valid.
-        if let Ok(style) = ProgressStyle::with_template(
-            "{prefix:>14} {bar:28.cyan/dim} {pos:>6}/{len} steps  {wide_msg}",
-        ) {
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix:>14} {bar:28.cyan/dim} {pos:>6}/{len} steps  {wide_msg}")
+        {
             bar.set_style(style.progress_chars("━━╌"));
         }
         bar.set_prefix(name.to_string());

@@ -91,8 +91,7 @@ impl BacktestCommand {
         let has_validation = splits.iter().any(|split| !split.validation.is_empty());
         let rows = Rows {
             training: splits.iter().map(|split| split.train.clone()).collect(),
-            validation: has_validation
-                .then(|| splits.iter().map(|split| split.validation.clone()).collect()),
+            validation: has_validation.then(|| splits.iter().map(|split| split.validation.clone()).collect()),
         };
         // All options first, so that nothing wrong with the last model costs the training of the others.
         let options = models.iter().map(|model| self.options(model, lookback, &frame, &rows));

@@ -132,7 +132,10 @@ impl Fit {
     /// All rows train, less the last ones if they validate.
     fn rows(&self, frame: &Frame) -> Result<Rows> {
         let Some(validation) = self.train.validation else {
-            return Ok(Rows { training: frame.series.iter().map(|s| 0..s.len()).collect(), validation: None });
+            return Ok(Rows {
+                training: frame.series.iter().map(|s| 0..s.len()).collect(),
+                validation: None,
+            });
         };
         let mut rows = Rows { training: Vec::new(), validation: None };
         let mut held_back = Vec::new();

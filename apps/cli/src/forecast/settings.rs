@@ -18,8 +18,7 @@ pub struct Setting {
 impl Setting {
     /// For clap.
     pub fn parse(text: &str) -> std::result::Result<Setting, String> {
-        let (name, value) =
-            text.split_once('=').ok_or("it must be setting=value, such as hidden=256")?;
+        let (name, value) = text.split_once('=').ok_or("it must be setting=value, such as hidden=256")?;
         let (model, key) = match name.split_once('.') {
             Some((model, key)) => (Some(model.trim().to_string()), key),
             None => (None, name),
@@ -79,9 +78,8 @@ fn apply(setting: &Setting, models: &mut [Model]) -> Result<()> {
     }
     match (applied, &setting.model) {
         (true, _) => Ok(()),
-        (false, Some(name)) if addressed.is_empty() => {
-            Err(setting.refuse(format!("{name} is not among the models of this run"), "add it or drop the setting"))
-        }
+        (false, Some(name)) if addressed.is_empty() => Err(setting
+            .refuse(format!("{name} is not among the models of this run"), "add it or drop the setting")),
         _ => Err(unknown(setting, &addressed, known)),
     }
 }

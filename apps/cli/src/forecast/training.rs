@@ -149,7 +149,11 @@ impl TrainArgs {
             kind.parse::<ScalerKind>()?;
         }
         let zero = |name: &str| {
-            Err(CliError::argument(format!("--{name} 0"), "it must be at least 1", "leave it out for the default"))
+            Err(CliError::argument(
+                format!("--{name} 0"),
+                "it must be at least 1",
+                "leave it out for the default",
+            ))
         };
         match () {
             () if self.max_steps == Some(0) => zero("max-steps"),
