@@ -44,33 +44,25 @@ pub fn for_chunks<const N: usize>(
     });
 }
 
-/// Calls `f(task, part)` for `tasks` parts of a buffer, given in order and not overlapping.
+/// Calls `f(task, part)` for the parts of a buffer at `parts`, given in order and not overlapping.
 ///
 /// # Panics
 /// If a part is out of bounds or overlaps the one before it.
 pub fn for_parts(
     pool: &Pool,
     data: &mut [f32],
-    tasks: usize,
-    part: &(dyn Fn(usize) -> Range<usize> + Sync),
+    parts: &[Range<usize>],
     f: &(dyn Fn(usize, &mut [f32]) + Sync),
 ) {
     let mut end = 0;
-    for task in 0..tasks {
-        let range = part(task);
-        assert!(end <= range.start && range.start <= range.end, "part {task} overlaps the one before it");
-        end = range.end;
+    for (task, part) in parts.iter().enumerate() {
+        assert!(end <= part.start && part.start <= part.end, "part {task} overlaps the one before it");
+        end = part.end;
     }
     assert!(end <= data.len(), "the last part ends at {end}, past {}", data.len());
     let shared = Shared(data.as_mut_ptr());
-    pool.run(tasks, &|task| {
-        // SAFETY: checked above to be in bounds and disjoint, if `part` answers as it did; it is
-        // asked again, so check again that it did.
-        let range = part(task);
-        let bounds = (if task == 0 { 0 } else { part(task - 1).end }, end);
-        assert!(bounds.0 <= range.start && range.end <= bounds.1);
-        f(task, unsafe { shared.part(&range) });
-    });
+    // SAFETY: checked above to be in bounds and disjoint; `data` is borrowed until all have ended.
+    pool.run(parts.len(), &|task| f(task, unsafe { shared.part(&parts[task]) }));
 }
 
 #[cfg(test)]
@@ -90,7 +82,8 @@ mod tests {
             });
             assert!(a.iter().enumerate().all(|(i, &x)| x == i as f32));
             assert!(b.iter().all(|&x| x == 1.0));
-            for_parts(&pool, &mut a, 10, &|t| t * 100..t * 100 + 50, &|task, part| part.fill(task as f32));
+            let parts: Vec<Range<usize>> = (0..10).map(|t| t * 100..t * 100 + 50).collect();
+            for_parts(&pool, &mut a, &parts, &|task, part| part.fill(task as f32));
             assert_eq!((a[149], a[150], a[949]), (1.0, 150.0, 9.0));
         }
     }
@@ -98,6 +91,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "overlaps")]
     fn parts_may_not_overlap() {
-        for_parts(&Pool::new(1), &mut [0.0; 10], 2, &|t| t..t + 2, &|_, _| {});
+        for_parts(&Pool::new(1), &mut [0.0; 10], &[0..2, 1..3], &|_, _| {});
     }
 }

@@ -6,10 +6,11 @@
 use bessemer_graph::{Graph, Op};
 
 use crate::options::PlanOptions;
+use crate::step::MAX_LANES;
 
 /// Nominal second-level cache of one core, in bytes.
 const CACHE_BYTES: f64 = 1048576.0;
-/// Micro-batches beyond this many rows of the widest operation gain nothing.
+/// Micro-batches beyond this many samples gain nothing.
 const MAX_MICRO_BATCH: usize = 256;
 
 /// A division of a batch.
@@ -46,12 +47,20 @@ impl Batching {
 /// nominal cache (weights and their gradients are there whatever its size); lanes are few where
 /// gradients are large beside the work, since every lane's are to be summed.
 pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> Batching {
-    let bytes = |graph: &Graph| -> Vec<f64> {
+    let widest_of = |graph: &Graph| {
         let work = graph.nodes().iter().filter(|n| !matches!(n.op, Op::Source(_)));
-        work.map(|node| graph.cost(node).bytes).collect()
+        // Weights and what has their size don't grow with the samples; leave out what is as large as one.
+        let fixed: Vec<&[usize]> = graph.parameters().iter().map(|p| p.shape.as_slice()).collect();
+        let bytes = |node: &bessemer_graph::Node| -> f64 {
+            let operands = node.inputs.iter().chain(&node.outputs);
+            operands
+                .filter(|v| !fixed.contains(&graph.shape(**v)))
+                .map(|v| 4.0 * graph.ty(*v).len() as f64)
+                .sum()
+        };
+        work.map(bytes).fold(1.0, f64::max)
     };
-    let per_sample = bytes(one).into_iter().zip(bytes(two)).map(|(one, two)| two - one);
-    let widest = per_sample.fold(1.0, f64::max);
+    let widest = (widest_of(two) - widest_of(one)).max(1.0);
     let flops: f64 = one.nodes().iter().map(|node| one.cost(node).flops).sum();
     let parameters: usize = one.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
     // The work of a step per parameter, forward and backward.
@@ -62,7 +71,7 @@ pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> 
         w if w < 100_000.0 => 4,
         _ => 8,
     });
-    let lanes = lanes.clamp(1, batch);
+    let lanes = lanes.clamp(1, batch.min(MAX_LANES));
     let cached = ((CACHE_BYTES / widest) as usize).clamp(1, MAX_MICRO_BATCH);
     let largest = options.micro_batch.unwrap_or(cached.min(batch.div_ceil(lanes))).clamp(1, batch);
     // The same number of micro-batches in every lane, as equal as can be.

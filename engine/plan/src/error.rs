@@ -30,6 +30,14 @@ pub enum PlanError {
         /// Their names.
         names: String,
     },
+    /// More inputs than a plan can hold.
+    #[error("the model has {got} inputs, but at most {limit} are supported; join some of them")]
+    TooManyInputs {
+        /// How many the model has.
+        got: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// An index outside its table.
     #[error("`{scope}`: {problem}")]
     Index {

@@ -18,8 +18,6 @@ pub struct Pack {
     pub n: usize,
     /// Row and column stride of B in the parameter.
     pub strides: (usize, usize),
-    /// Where the packed copy lies.
-    pub range: Range<usize>,
 }
 
 impl Pack {
@@ -40,6 +38,8 @@ const ROWS_PLAIN: usize = 640;
 pub struct Packs {
     /// One per parameter and orientation.
     pub list: Vec<Pack>,
+    /// Where each packed copy lies.
+    pub ranges: Vec<Range<usize>>,
 }
 
 impl Packs {
@@ -57,17 +57,18 @@ impl Packs {
         strides: (usize, usize),
     ) -> Range<usize> {
         let same = |p: &&Pack| (p.parameter == parameter) && (p.k, p.n, p.strides) == (k, n, strides);
-        if let Some(found) = self.list.iter().find(same) {
-            return found.range.clone();
+        if let Some(found) = self.list.iter().position(|p| same(&p)) {
+            return self.ranges[found].clone();
         }
         let start = self.len();
         let range = start..start + packed_len(k, n);
-        self.list.push(Pack { parameter, k, n, strides, range: range.clone() });
+        self.list.push(Pack { parameter, k, n, strides });
+        self.ranges.push(range.clone());
         range
     }
 
     /// Floats of all packed copies.
     pub fn len(&self) -> usize {
-        self.list.last().map_or(0, |p| p.range.end.next_multiple_of(ALIGN))
+        self.ranges.last().map_or(0, |r| r.end.next_multiple_of(ALIGN))
     }
 }

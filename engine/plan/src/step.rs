@@ -105,6 +105,9 @@ impl Executable {
         options: &PlanOptions,
     ) -> Result<Executable, PlanError> {
         let graph = prepare(trace(batching.micro_batch)?, options)?;
+        if graph.inputs().len() > MAX_INPUTS {
+            return Err(PlanError::TooManyInputs { got: graph.inputs().len(), limit: MAX_INPUTS });
+        }
         let places = ranges(graph.parameters());
         let mut packs = Packs::default();
         let plan = Plan::new(&graph, &places, &mut packs, options, batching.count())?;
@@ -115,6 +118,9 @@ impl Executable {
             }
             None => None,
         };
+        if let Some(tail) = &tail {
+            assert_eq!(plan.exchanges.len(), tail.exchanges.len(), "a model is traced alike for every size");
+        }
         let longest = |f: fn(&Plan) -> usize| f(&plan).max(tail.as_ref().map_or(0, f));
         let arena_len = longest(|p| p.arena_len);
         let scratch_len = longest(|p| p.scratch_len);
@@ -249,7 +255,7 @@ impl Executable {
         }
         let list = &self.packs.list;
         let packed = self.packed.as_mut_slice();
-        for_parts(pool, packed, list.len(), &|i| list[i].range.clone(), &|i, out| {
+        for_parts(pool, packed, &self.packs.ranges, &|i, out| {
             list[i].refresh(parameters.as_slice(), out);
         });
         self.packed_version = parameters.version();

@@ -150,6 +150,26 @@ fn linear_layers_with_activations_and_residuals() {
 }
 
 #[test]
+fn packed_weights() {
+    // 7 samples of 6 rows of 100: enough rows for both orientations to be packed.
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let wide = g.parameter("wide", &[800, 8])?;
+        let narrow = g.parameter("narrow", &[5, 8])?;
+        let back = g.parameter("back", &[8, 5])?;
+        let rows = g.linear(x, wide, None)?;
+        let rows = g.reshape(rows, &[g.shape(x)[0], 600, 8])?;
+        let h = g.linear(rows, narrow, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let y = g.linear(h, back, None)?;
+        g.reduce(y, Reduction::Mean, 1)
+    }
+    let step = Executable::compile(&|n| trace(model, n), SAMPLES, &PlanOptions::TRAIN).unwrap();
+    let packed: Vec<_> = step.plan().steps.iter().filter(|s| s.kernel == "gemm_packed").collect();
+    assert!(packed.iter().any(|s| s.operation == "linear") && packed.iter().any(|s| s.operation == "matmul"));
+    check("packed", model);
+}
+
+#[test]
 fn elementwise_with_broadcasts() {
     check("elementwise", |g, x, _| {
         let row = g.parameter("row", &[8])?;

@@ -24,6 +24,9 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// Held-out data could not be scored.
+    #[error("validation failed: {0}")]
+    Validation(String),
     /// A setting that makes no sense.
     #[error("{name} is {value}: {remedy}")]
     Setting {

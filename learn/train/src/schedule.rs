@@ -69,7 +69,7 @@ impl Plateau {
             (self.best, self.waited) = (loss, 0);
         } else {
             self.waited += 1;
-            if self.waited > patience {
+            if self.waited >= patience {
                 self.factor *= factor;
                 self.waited = 0;
             }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_plateau_lowers_the_rate_after_its_patience() {
-        let schedule = Schedule::Plateau { factor: 0.1, patience: 1 };
+        let schedule = Schedule::Plateau { factor: 0.1, patience: 2 };
         let mut plateau = Plateau::new();
         let mut seen = Vec::new();
         for loss in [1.0, 0.9, 0.95, 0.92, 0.91, 0.8] {

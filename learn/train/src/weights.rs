@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bessemer_plan::Parameters;
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -101,13 +102,16 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> 
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or_else(|| problem(path, "names no file"))?.to_string_lossy();
-    let draft = folder.join(format!(".{name}.{}.partial", std::process::id()));
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = folder.join(format!(".{name}.{}.{number}.partial", std::process::id()));
     let result = (|| {
         let mut file = std::fs::File::create(&draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&draft, path)?;
-        std::fs::File::open(folder)?.sync_all()
+        // Only Unix can flush a folder.
+        if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
     })();
     result.map_err(|e| {
         _ = std::fs::remove_file(&draft);

@@ -130,8 +130,7 @@ pub enum Error {
     SeriesTooShort { series: String, rows: usize, needs: String, minimum: usize },
 
     #[error(
-        "series `{series}`: no value is observed in rows {start} to {end} of the training range; \
-         widen the range or drop the series"
+        "series `{series}`: no value is observed in rows {start} to {end}; widen the range or drop the series"
     )]
     NothingObserved { series: String, start: usize, end: usize },
 

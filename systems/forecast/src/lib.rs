@@ -36,7 +36,7 @@ mod write;
 
 pub use backtest::{Backtest, Baseline, Score, backtest};
 pub use error::{Error, Result};
-pub use forecaster::{FitOptions, Forecaster, Sampling};
+pub use forecaster::{FitOptions, Forecaster, Loss, Sampling};
 pub use frame::{Frame, History, Note, Series};
 pub use frequency::Frequency;
 pub use models::Model;

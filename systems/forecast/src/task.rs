@@ -102,7 +102,7 @@ impl Task for WindowTask<'_> {
         match result {
             Ok(()) => Ok(self.options.loss.score(&errors)),
             Err(Error::Train(error)) => Err(error),
-            Err(_) => Ok(None),
+            Err(other) => Err(TrainError::Validation(other.to_string())),
         }
     }
 }
