@@ -9,7 +9,7 @@ fn every_command_has_help_with_an_example() {
     for command in commands {
         let text = place.succeed(&format!("{command} --help"));
         assert!(text.contains("Example"), "{command} --help has no example");
-        assert!(text.lines().all(|line| line.chars().count() <= 130), "{command} --help has a long line");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{command} --help has a long line");
         let name = if command.is_empty() { "bessemer".to_string() } else { command.replace(' ', "_") };
         insta::assert_snapshot!(name, text);
     }
