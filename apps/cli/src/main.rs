@@ -35,7 +35,7 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     #[command(subcommand)]
-    Forecast(forecast::Forecast),
+    Forecast(Box<forecast::Forecast>),
     /// Measure this machine and this build
     #[command(subcommand)]
     Bench(bench::Bench),

@@ -9,7 +9,8 @@ use crate::table;
 fn kind(results: &Results, score: &Score) -> RowKind {
     match score.baseline {
         true => RowKind::Baseline,
-        false if results.best_model().is_some_and(|best| best.name == score.name) => RowKind::Best,
+        // Where a baseline comes first, no model is marked.
+        false if results.models.first().is_some_and(|best| best.name == score.name) => RowKind::Best,
         false => RowKind::Plain,
     }
 }

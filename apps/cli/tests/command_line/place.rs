@@ -18,7 +18,7 @@ impl Place {
         let rows = |id: &str| -> String {
             (0..60).map(|day| format!("{id},{},{}\n", date(day), 10 + day % 7 * 3 + day / 10)).collect()
         };
-        place.write("series.csv", &format!("unique_id,ds,y\n{}{}", rows("a"), rows("b")));
+        place.write("series.csv", format!("unique_id,ds,y\n{}{}", rows("a"), rows("b")));
         place
     }
 
