@@ -13,7 +13,7 @@ pub type Result<T> = std::result::Result<T, CliError>;
 pub enum CliError {
     /// The data, the model or the training.
     #[error(transparent)]
-    Forecast(#[from] forecast::Error),
+    Forecast(forecast::Error),
     /// An argument that cannot be used.
     #[error("{place}: {problem}; {remedy}")]
     Argument {
@@ -59,6 +59,21 @@ impl CliError {
     pub fn output(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> CliError {
         let path = path.to_path_buf();
         move |source| CliError::Output { path, action, source }
+    }
+}
+
+impl From<forecast::Error> for CliError {
+    fn from(error: forecast::Error) -> CliError {
+        match error {
+            // The library names its options; the command line has its own names for them.
+            forecast::Error::MissingColumn { file, role, wanted, columns, remedy } => {
+                let remedy = ["id", "time", "target"].iter().fold(remedy, |remedy, name| {
+                    remedy.replace(&format!("the option `{name}`"), &format!("--{name}-column"))
+                });
+                CliError::Forecast(forecast::Error::MissingColumn { file, role, wanted, columns, remedy })
+            }
+            error => CliError::Forecast(error),
+        }
     }
 }
 

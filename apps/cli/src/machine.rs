@@ -14,6 +14,14 @@ pub fn processor() -> String {
     name.map_or_else(|| std::env::consts::ARCH.to_string(), |(_, name)| name.trim().to_string())
 }
 
+/// Bytes of memory that are free, as far as the system tells.
+pub fn memory_free() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let free = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = free.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
 /// Names with values, for a report.
 pub fn facts(threads: usize) -> Vec<(String, String)> {
     let bits = match isa::isa() {

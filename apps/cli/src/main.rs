@@ -9,6 +9,7 @@ mod interrupt;
 mod machine;
 mod number;
 mod output;
+mod preflight;
 mod progress;
 mod report;
 mod results;
@@ -35,6 +36,7 @@ enum Command {
     Demo(demo::Demo),
     #[command(subcommand)]
     Forecast(forecast::Forecast),
+    /// Measure this machine and this build
     #[command(subcommand)]
     Bench(bench::Bench),
 }

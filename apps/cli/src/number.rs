@@ -32,14 +32,38 @@ pub fn counted_as(value: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
 }
 
-/// A time in the unit that suits it: `0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`.
+/// A time in the unit that suits it: `35 µs`, `1.2 ms`, `12 ms`, `1.3 s`, `2 min 5 s`.
 pub fn seconds(value: f64) -> String {
     match value {
-        _ if value < 0.01 => format!("{:.1} ms", value * 1e3),
+        _ if value < 0.0995e-3 => format!("{:.0} µs", value * 1e6),
+        _ if value < 0.00995 => format!("{:.1} ms", value * 1e3),
         _ if value < 0.9995 => format!("{:.0} ms", value * 1e3),
         _ if value < 59.95 => format!("{value:.1} s"),
         _ => format!("{} min {:02} s", value.round() as u64 / 60, value.round() as u64 % 60),
     }
+}
+
+/// An amount of memory: `12 MB`, `1.5 GB`, `27 TB`.
+pub fn bytes(value: u128) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut size = value as f64;
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let places = usize::from(unit > 0 && size < 9.95);
+    format!("{size:.places$} {}", units[unit])
+}
+
+/// For clap: a whole number of any kind.
+pub fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "it must be a whole number, without a sign".into())
+}
+
+/// For clap: a number with or without a decimal point.
+pub fn decimal<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "it must be a number, such as 0.001".into())
 }
 
 fn grouped(value: i64) -> String {
@@ -64,8 +88,12 @@ mod tests {
         let expected = ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001", "1.000e-7", "0", "n/a"];
         assert_eq!(values.map(digits), expected.map(String::from));
         assert_eq!(
-            [0.0004, 0.0123, 1.26, 125.2].map(seconds),
-            ["0.4 ms", "12 ms", "1.3 s", "2 min 05 s"].map(String::from)
+            [35e-6, 0.0004, 0.0123, 1.26, 125.2].map(seconds),
+            ["35 µs", "0.4 ms", "12 ms", "1.3 s", "2 min 05 s"].map(String::from)
+        );
+        assert_eq!(
+            [999, 1_500_000, 27_000_000_000_000].map(bytes),
+            ["999 B", "1.5 MB", "27 TB"].map(String::from)
         );
         assert_eq!((counted(1, "step"), counted(1000, "step")), ("1 step".into(), "1,000 steps".into()));
     }

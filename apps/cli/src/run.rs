@@ -5,6 +5,7 @@ use bessemer::plan::Pool;
 
 use crate::error::{CliError, Result};
 use crate::machine;
+use crate::number;
 use crate::output::JsonTarget;
 
 /// More threads than this are a slip of the keyboard.
@@ -14,7 +15,7 @@ const THREADS_MAX: usize = 1024;
 #[derive(clap::Args, Debug)]
 pub struct RunArgs {
     /// Threads to use; results do not depend on them [default: one for each core]
-    #[arg(long, value_name = "N", help_heading = "Running")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", help_heading = "Running")]
     pub threads: Option<usize>,
     /// Show no progress and no notes
     #[arg(long, short, help_heading = "Running")]

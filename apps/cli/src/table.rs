@@ -1,10 +1,13 @@
 //! Scores as a table in the terminal.
 
 use bessemer::forecast::Score;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::number;
 use crate::results::{RankBy, Results};
+
+/// A rule below the header and none elsewhere.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
 /// The names of the columns, the first of which holds words.
 fn header(by: RankBy) -> Vec<&'static str> {
@@ -34,7 +37,7 @@ pub fn cells(score: &Score, by: RankBy) -> Vec<String> {
 /// The table, best first, with a line below that says what it shows.
 pub fn render(results: &Results, by: RankBy) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header(by));
     for score in &results.models {
         let mut cells = cells(score, by);

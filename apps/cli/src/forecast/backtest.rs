@@ -11,9 +11,11 @@ use super::settings::{self, Setting};
 use super::training::TrainArgs;
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
+use crate::number;
 use crate::output;
+use crate::preflight;
 use crate::progress::Progress;
-use crate::report;
+use crate::report::{self, Material};
 use crate::results::Results;
 use crate::run::RunArgs;
 use crate::table;
@@ -22,6 +24,7 @@ use crate::table;
 #[derive(clap::Args, Debug)]
 #[command(
     name = "backtest",
+    allow_negative_numbers = true,
     after_help = "\
 Examples:
   bessemer forecast backtest sales.csv --models nhits,nlinear --horizon 12 --test-rows 36
@@ -40,19 +43,19 @@ pub struct BacktestCommand {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     models: Vec<String>,
     /// Steps to forecast
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
     horizon: usize,
     /// Steps to look back on [default: two horizons or two seasons, whichever is longer; ltsf: 336]
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
     lookback: Option<usize>,
     /// How the data is divided and errors are measured
     #[arg(long, value_enum, default_value_t)]
     protocol: Protocol,
     /// Rows of each series to test on, in every window that fits [default: the horizon]
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "ROWS")]
     test_rows: Option<usize>,
     /// Leave out the last test windows that fill no batch of N, as published figures once did
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     drop_last: Option<usize>,
     /// A setting of the models that have it, or of one: hidden=256, patchtst.width=128; may be repeated
     #[arg(long = "set", value_name = "[MODEL.]NAME=VALUE", value_parser = Setting::parse)]
@@ -122,7 +125,10 @@ impl BacktestCommand {
         }
         self.run.print(&table::render(&results, protocol.rank_by()))?;
         if let Some(path) = &self.report {
-            report::backtest(&results, protocol.rank_by(), &frame, &splits, &mut fitted, &pool, path)?;
+            let fitted = &mut fitted;
+            let material =
+                Material { results: &results, frame: &frame, splits: &splits, fitted, pool: &pool };
+            report::backtest(material, protocol.rank_by(), path)?;
             self.run.print(&format!("Report: {}\n", path.display()))?;
         }
         Ok(())
@@ -173,11 +179,11 @@ impl BacktestCommand {
     }
 
     fn options(&self, model: &Model, lookback: usize, frame: &Frame, rows: &Rows) -> Result<FitOptions> {
-        if let Some(problem) = model.network().check(lookback, self.horizon) {
-            return Err(Error::ModelSettings { model: model.name(), problem }.into());
-        }
         let defaults = defaults::of(self.protocol, model.name());
         let shape = (self.horizon, lookback);
-        self.train.options(&defaults, shape, frame, &rows.training, rows.validation.is_some())
+        let validates = rows.validation.is_some();
+        let options = self.train.options(&defaults, shape, frame, &rows.training, validates)?;
+        preflight::check(model, &options)?;
+        Ok(options)
     }
 }

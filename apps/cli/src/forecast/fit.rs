@@ -15,18 +15,22 @@ use crate::fitting::{self, Rows};
 use crate::interrupt;
 use crate::number;
 use crate::output;
+use crate::preflight;
 use crate::progress::Progress;
 use crate::run::RunArgs;
 
 /// Fit a model to all series of a file and save it in a folder
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Example:
   bessemer forecast fit sales.csv --model nhits --horizon 12 --lookback 36 --out sales-model
 
 The folder holds model.toml and weights.safetensors. With --json:
   {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"best_step\", \"loss\",
-   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}")]
+   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}"
+)]
 pub struct Fit {
     #[command(flatten)]
     read: ReadArgs,
@@ -34,10 +38,10 @@ pub struct Fit {
     #[arg(long, value_name = "NAME")]
     model: String,
     /// Steps to forecast
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
     horizon: usize,
     /// Steps to look back on [default: two horizons or two seasons, whichever is longer]
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
     lookback: Option<usize>,
     /// Folder to write the model to
     #[arg(long, value_name = "FOLDER")]
@@ -88,6 +92,7 @@ impl Fit {
         let shape = (self.horizon, lookback);
         let validates = rows.validation.is_some();
         let options = self.train.options(&defaults, shape, &frame, &rows.training, validates)?;
+        preflight::check(model, &options)?;
         let progress = Progress::new(self.run.quiet);
         let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
         {

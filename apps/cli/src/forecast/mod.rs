@@ -6,7 +6,7 @@ mod fit;
 mod predict;
 mod protocol;
 mod reading;
-mod settings;
+pub mod settings;
 mod training;
 
 use crate::error::Result;

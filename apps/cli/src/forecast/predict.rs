@@ -15,12 +15,15 @@ use crate::run::RunArgs;
 
 /// Forecast the steps after the end of every series with a saved model
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Example:
   bessemer forecast predict sales-model sales.csv --out forecast.csv
 
 The file holds unique_id, ds and a column named after the model. With --json:
-  {\"data\", \"model\", \"out\", \"horizon\", \"series\", \"seconds_predict\", \"threads\"}")]
+  {\"data\", \"model\", \"out\", \"horizon\", \"series\", \"seconds_predict\", \"threads\"}"
+)]
 pub struct Predict {
     /// Folder that `fit` wrote
     #[arg(value_name = "FOLDER")]

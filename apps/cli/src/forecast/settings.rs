@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::error::{CliError, Result};
 
+/// The largest number that is asked of a model; products of a few such still fit into a machine word.
+const MAX: u64 = 1 << 20;
+
 /// `[model.]setting=value`.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -25,6 +28,11 @@ impl Setting {
         };
         let key = key.trim().replace('-', "_");
         Ok(Setting { text: text.to_string(), model, key, value: value.trim().to_string() })
+    }
+
+    /// A setting for any model that has it.
+    pub fn of(key: &str, value: &str) -> Setting {
+        Setting { text: format!("{key}={value}"), model: None, key: key.into(), value: value.into() }
     }
 
     fn refuse(&self, problem: impl Into<String>, remedy: impl Into<String>) -> CliError {
@@ -70,7 +78,14 @@ fn apply(setting: &Setting, models: &mut [Model]) -> Result<()> {
             continue;
         };
         let default = default.clone();
-        form.insert(setting.key.clone(), value_like(&default, &setting.value));
+        let value = value_like(&default, &setting.value);
+        if is_too_large(&value) {
+            return Err(setting.refuse(
+                format!("more than {MAX}"),
+                format!("the default of {} is {default}", model.name()),
+            ));
+        }
+        form.insert(setting.key.clone(), value);
         *model = serde_json::from_value(Value::Object(form)).map_err(|error| {
             setting.refuse(error.to_string(), format!("the default of {} is {default}", model.name()))
         })?;
@@ -115,6 +130,13 @@ fn value_like(default: &Value, text: &str) -> Value {
     }
 }
 
+fn is_too_large(value: &Value) -> bool {
+    match value {
+        Value::Array(parts) => parts.iter().any(is_too_large),
+        value => value.as_f64().is_some_and(|number| number > MAX as f64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,11 +163,12 @@ mod tests {
 
     #[test]
     fn what_no_model_has_is_refused() {
-        let cases: [(&[&str], &str, &str); 6] = [
+        let cases: [(&[&str], &str, &str); 7] = [
             (&["mlp"], "hiden=8", "did you mean `hidden`?"),
             (&["mlp"], "kind=nhits", "its settings are hidden, layers"),
             (&["nlinear"], "hidden=8", "it has none at all"),
             (&["mlp"], "hidden=wide", "the default of mlp is 512"),
+            (&["mlp"], "hidden=1048577", "more than 1048576"),
             (&["mlp"], "nhits.hidden=8", "nhits is not among the models"),
             (&["mlp"], "nhit.hidden=8", "did you mean `nhits`?"),
         ];

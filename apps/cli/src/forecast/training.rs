@@ -8,22 +8,23 @@ use clap::ValueEnum;
 
 use super::defaults::Defaults;
 use crate::error::{CliError, Result};
+use crate::number;
 
 /// How to train; what is left out has a default for each model.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Training")]
 pub struct TrainArgs {
     /// Optimiser steps [default: 1000; with `--protocol ltsf`, epochs]
-    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", conflicts_with = "epochs")]
     max_steps: Option<u64>,
     /// Passes over all windows, instead of `--max-steps`
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     epochs: Option<u64>,
     /// Windows in a batch [default: 32; ltsf: 224, patchtst 896]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     batch_windows: Option<usize>,
     /// Learning rate [default: 0.001; ltsf: 0.001, dlinear and nlinear 0.005, patchtst 0.0001]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Update rule
     #[arg(long, value_enum, default_value_t)]
@@ -44,19 +45,19 @@ pub struct TrainArgs {
     #[arg(long, value_name = "KIND")]
     window_scaler: Option<String>,
     /// Largest norm of the gradient [default: not clipped]
-    #[arg(long, value_name = "NORM")]
+    #[arg(long, value_parser = number::decimal::<f32>, value_name = "NORM")]
     clip_norm: Option<f32>,
     /// Validations without improvement before training ends [default: none; ltsf: 3, patchtst 10]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = number::whole::<u32>, value_name = "N")]
     patience: Option<u32>,
     /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     validate_every: Option<u64>,
     /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1
     #[arg(long, value_name = "ROWS", value_parser = Validation::parse)]
     pub validation: Option<Validation>,
     /// Seed of everything random [default: 1; ltsf: 2021]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     pub seed: Option<u64>,
 }
 

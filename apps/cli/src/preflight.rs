@@ -1,0 +1,43 @@
+//! What can be told to fail before any training begins.
+
+use bessemer::forecast::{Error, FitOptions, Model};
+use bessemer::nn::Trace;
+
+use crate::error::{CliError, Result};
+use crate::machine;
+use crate::number;
+
+/// Copies of the parameters that training holds at least: themselves, their gradient, two memories of
+/// the optimiser and the best so far.
+const COPIES: u128 = 5;
+
+/// Refuses a model whose settings make no sense for these lengths, or that the memory could not hold.
+pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
+    let (lookback, horizon) = (options.lookback, options.horizon);
+    for (what, value) in [("lookback", lookback), ("horizon", horizon)] {
+        if value == 0 {
+            return Err(Error::TooSmall { what, value, minimum: 1 }.into());
+        }
+    }
+    if let Some(problem) = model.network().check(lookback, horizon) {
+        return Err(Error::ModelSettings { model: model.name(), problem }.into());
+    }
+    let mut t = Trace::new(1, 1, false);
+    let lags = t.input("lags", &[lookback]);
+    model.network().forward(&mut t, lags, horizon).map_err(bessemer::train::TrainError::from)?;
+    let shapes = t.graph.parameters().iter().map(|parameter| &parameter.shape);
+    let parameters: u128 = shapes.map(|shape| shape.iter().map(|n| *n as u128).product::<u128>()).sum();
+    let bytes = parameters * COPIES * size_of::<f32>() as u128;
+    match machine::memory_free() {
+        Some(free) if bytes > u128::from(free) => Err(CliError::argument(
+            format!("model {}", model.name()),
+            format!(
+                "its {parameters} parameters take at least {} to train, but {} are free",
+                number::bytes(bytes),
+                number::bytes(free.into())
+            ),
+            "make it smaller with --set, or shorten the lookback or the horizon",
+        )),
+        _ => Ok(()),
+    }
+}

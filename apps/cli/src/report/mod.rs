@@ -1,0 +1,57 @@
+//! The HTML reports of `demo` and `forecast backtest`.
+
+mod backtest;
+mod demo;
+mod forecasts;
+mod losses;
+mod scores;
+mod settings;
+
+use std::path::Path;
+
+use bessemer::forecast::{Forecaster, Frame, Split};
+use bessemer::plan::Pool;
+use bessemer::train::report::Report;
+
+pub use backtest::backtest;
+pub use demo::demo;
+
+use crate::error::{CliError, Result};
+use crate::interrupt;
+use crate::results::Results;
+
+/// What a report is made from.
+pub struct Material<'a> {
+    /// The scores, best first.
+    pub results: &'a Results,
+    /// The data.
+    pub frame: &'a Frame,
+    /// Its division, one for each series.
+    pub splits: &'a [Split],
+    /// The models, in the order in which they were asked for, which is that of their colours.
+    pub fitted: &'a mut [Forecaster],
+    /// The threads to forecast with.
+    pub pool: &'a Pool,
+}
+
+/// Writes the page, whole or not at all.
+fn write(report: Report, path: &Path) -> Result<()> {
+    let _hold = interrupt::hold();
+    report
+        .footer(format!("Made by bessemer {}.", env!("CARGO_PKG_VERSION")))
+        .write(path)
+        .map_err(CliError::output(path, "write the report"))
+}
+
+/// The command line that was given, to be run again.
+fn command_line() -> String {
+    let plain = |argument: &str| {
+        !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || "-_./=,:%".contains(c))
+    };
+    let quote = |argument: String| match plain(&argument) {
+        true => argument,
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    };
+    let arguments = std::env::args_os().skip(1).map(|argument| quote(argument.to_string_lossy().into()));
+    std::iter::once("bessemer".to_string()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
