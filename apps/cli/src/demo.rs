@@ -68,7 +68,7 @@ impl Demo {
         if let Some(json) = &self.run.json {
             json.write(&results)?;
         }
-        self.run.print(&table::render(&results, RankBy::Mae))?;
+        self.run.print(&table::render(&results, RankBy::Mae, "thousand passengers"))?;
         let fitted = &mut fitted;
         let material = Material { results: &results, frame: &frame, splits: &splits, fitted, pool: &pool };
         report::demo(material, &self.report)?;

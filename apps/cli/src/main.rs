@@ -25,7 +25,7 @@ use crate::error::CliError;
 
 /// Train and serve small and mid-size neural networks, fast, on a CPU.
 #[derive(Parser)]
-#[command(name = "bessemer", version, after_help = "Example:\n  bessemer demo")]
+#[command(name = "bessemer", version, max_term_width = 100, after_help = "Example:\n  bessemer demo")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

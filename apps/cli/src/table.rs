@@ -34,8 +34,8 @@ pub fn cells(score: &Score, by: RankBy) -> Vec<String> {
     cells
 }
 
-/// The table, best first, with a line below that says what it shows.
-pub fn render(results: &Results, by: RankBy) -> String {
+/// The table, best first, with a line below that says what it shows. `unit` is that of the data.
+pub fn render(results: &Results, by: RankBy, unit: &str) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header(by));
@@ -49,12 +49,12 @@ pub fn render(results: &Results, by: RankBy) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let unit = match by {
-        RankBy::Mae => "MAE is in the unit of the data",
-        RankBy::Mse => "errors are those of standardised values",
+    let errors = match by {
+        RankBy::Mae => format!("MAE is in {unit}"),
+        RankBy::Mse => "errors are those of standardised values".into(),
     };
     format!(
-        "{table}\n{}, {} ahead from {} back; {unit}.\n",
+        "{table}\n{}, {} ahead from {} back; {errors}.\n",
         number::counted(results.windows, "test window"),
         number::counted(results.horizon, "step"),
         results.lookback,

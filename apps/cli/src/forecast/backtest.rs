@@ -123,7 +123,7 @@ impl BacktestCommand {
         if let Some(json) = &self.run.json {
             json.write(&results)?;
         }
-        self.run.print(&table::render(&results, protocol.rank_by()))?;
+        self.run.print(&table::render(&results, protocol.rank_by(), "the unit of the data"))?;
         if let Some(path) = &self.report {
             let fitted = &mut fitted;
             let material =

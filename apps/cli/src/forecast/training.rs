@@ -156,18 +156,21 @@ impl TrainArgs {
                 "leave it out for the default",
             ))
         };
+        let positive = |name: &str, value: Option<f64>| match value {
+            Some(value) if !(value > 0.0 && value.is_finite()) => Err(CliError::argument(
+                format!("--{name} {value}"),
+                "it must be a positive number",
+                "leave it out for the default",
+            )),
+            _ => Ok(()),
+        };
+        positive("learning-rate", self.learning_rate)?;
+        positive("clip-norm", self.clip_norm.map(f64::from))?;
         match () {
             () if self.max_steps == Some(0) => zero("max-steps"),
             () if self.epochs == Some(0) => zero("epochs"),
             () if self.batch_windows == Some(0) => zero("batch-windows"),
             () if self.patience == Some(0) => zero("patience"),
-            () if self.learning_rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) => {
-                Err(CliError::argument(
-                    format!("--learning-rate {}", self.learning_rate.unwrap_or_default()),
-                    "it must be a positive number",
-                    "try 0.001",
-                ))
-            }
             () => Ok(()),
         }
     }

@@ -1,0 +1,8 @@
+//! The command line, run as people run it.
+
+mod bad_inputs;
+mod demo;
+mod help;
+mod interrupt;
+mod models;
+mod place;

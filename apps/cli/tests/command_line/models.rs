@@ -1,0 +1,90 @@
+//! Models on disk: fitted, used, and damaged.
+
+use crate::place::Place;
+
+const FIT: &str = "forecast fit series.csv --horizon 7 --lookback 14 --model nhits --set hidden=16 \
+                   --max-steps 30 --out model --quiet";
+const PREDICT: &str = "forecast predict model series.csv --out forecast.csv --quiet";
+
+#[test]
+fn a_fitted_model_forecasts_every_series() {
+    let place = Place::new();
+    assert_eq!(place.succeed(FIT), "");
+    assert_eq!(place.succeed(PREDICT), "");
+    let text = place.read("forecast.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (15, "unique_id,ds,nhits"));
+    assert!(lines[1].starts_with("a,2024-03-01,") && lines[14].starts_with("b,2024-03-07,"), "{text}");
+
+    // The number of threads changes nothing, not even the last digit.
+    place.succeed(&FIT.replace("--out model", "--out again --threads 1"));
+    place.succeed(&PREDICT.replace("model", "again").replace("forecast.csv", "again.csv"));
+    assert_eq!(place.read("again.csv"), text);
+
+    place.succeed(&PREDICT.replace("forecast.csv", "forecast.parquet"));
+    place.succeed("forecast predict model series.csv --out x.csv --json x.json");
+    let json: serde_json::Value = serde_json::from_str(&place.read("x.json")).unwrap();
+    assert_eq!((&json["model"], &json["series"]), (&"nhits".into(), &2.into()));
+}
+
+#[test]
+fn settings_and_training_are_saved() {
+    let place = Place::new();
+    let json = place.succeed(&format!("{FIT} --validation 0.2 --patience 2 --loss mae --json -"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["model"], &json["lookback"]), (&"nhits".into(), &14.into()));
+    assert!(json["validation_loss"].is_number(), "{json}");
+    let text = place.read("model/model.toml");
+    for line in ["hidden = 16", "loss = \"mae\"", "patience = 2"] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn a_damaged_model_is_refused() {
+    let place = Place::new();
+    place.succeed(FIT);
+    let description = place.read("model/model.toml");
+    let weights = std::fs::read(place.path("model/weights.safetensors")).unwrap();
+    let infinite = {
+        let mut bytes = weights.clone();
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+        bytes
+    };
+    let damages: [(&str, Vec<u8>, &str); 8] = [
+        ("weights.safetensors", weights[..weights.len() / 2].into(), "weights.safetensors"),
+        ("weights.safetensors", vec![], "weights.safetensors"),
+        ("weights.safetensors", vec![0xff; 4096], "weights.safetensors"),
+        ("weights.safetensors", infinite, "weights.safetensors"),
+        ("model.toml", description.replace("hidden = 16", "hidden = 32").into(), "weights.safetensors"),
+        ("model.toml", description.replace("format = 1", "format = 7").into(), "format 7, but this version"),
+        ("model.toml", description.replace("horizon = 7", "horizon = 0").into(), "horizon is 0"),
+        ("model.toml", b"[[[".into(), "no valid TOML"),
+    ];
+    for (file, content, message) in damages {
+        place.write("model/model.toml", &description);
+        place.write("model/weights.safetensors", &weights);
+        place.write(&format!("model/{file}"), content);
+        place.refuse(PREDICT, message);
+    }
+}
+
+#[test]
+fn predictions_that_cannot_be_made_are_refused() {
+    let place = Place::new();
+    place.succeed(FIT);
+    place.write("other.csv", place.read("series.csv").replace("\nb,", "\nc,"));
+    place.write("short.csv", "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\n");
+    let cases = [
+        ("forecast predict none series.csv --out x.csv", "is this a folder that `fit` wrote?"),
+        ("forecast predict model none.csv --out x.csv", "`none.csv`: cannot open the file"),
+        ("forecast predict model other.csv --out x.csv", "series `c` was not in the data"),
+        ("forecast predict model short.csv --out x.csv", "2 rows, but lookback 14 needs at least 14"),
+        ("forecast predict model series.csv --out x.txt", "`x.txt`: unknown extension"),
+        ("forecast predict model series.csv --out no/x.csv", "`no/x.csv`: cannot write the file"),
+    ];
+    for (arguments, message) in cases {
+        place.refuse(arguments, message);
+    }
+}
