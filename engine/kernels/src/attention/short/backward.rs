@@ -1,10 +1,10 @@
 //! The backward pass of short heads.
 
 use super::tiles::{KeyTile, RowProduct, key_tiles};
-use super::{BEYOND, LINE, chunk_len, cut, padded_len, start_scores, turn, whole_rows};
+use super::turn::{less_dots, turn};
+use super::{BEYOND, LINE, chunk_len, cut, padded_len, start_scores, whole_rows};
 use crate::attention::lanes::{Part, exp2, store_turned};
 use crate::attention::{Attention, Rows};
-use crate::gemm::kernels::{SIDE, transpose};
 use crate::simd::{Kernel, Simd};
 
 /// All samples and heads; slices and scratch have been checked.
@@ -261,49 +261,5 @@ unsafe fn chunk_backward<S: Simd>(
             add: false,
         }
         .run::<S, 1, LINE>(s);
-    }
-}
-
-/// Less the products out · d_out of `count` queries, which go to lanes.
-///
-/// # Safety
-/// Both hold `count` rows, and `to` whole vectors of lanes.
-#[inline(always)]
-unsafe fn less_dots<S: Simd>(
-    s: S,
-    out: (*const f32, usize),
-    d_out: (*const f32, usize),
-    count: usize,
-    dim: usize,
-    to: *mut f32,
-) {
-    let mut lane = 0;
-    while lane < count {
-        let mut square = [s.splat(0.0); SIDE];
-        // SAFETY: the caller's promise.
-        unsafe {
-            for (r, v) in square.iter_mut().enumerate().take(S::LANES) {
-                let query = (lane + r).min(count - 1);
-                let (x, y) = (out.0.add(query * out.1), d_out.0.add(query * d_out.1));
-                let mut c = 0;
-                while c + S::LANES <= dim {
-                    *v = s.neg_mul_add(s.load(x.add(c)), s.load(y.add(c)), *v);
-                    c += S::LANES;
-                }
-                if c < dim {
-                    *v = s.neg_mul_add(s.load_first(x.add(c), dim - c), s.load_first(y.add(c), dim - c), *v);
-                }
-            }
-            transpose(s, &mut square);
-            let mut step = S::LANES / 2;
-            while step > 0 {
-                for r in 0..step {
-                    square[r] = s.add(square[r], square[r + step]);
-                }
-                step /= 2;
-            }
-            s.store(to.add(lane), square[0]);
-        }
-        lane += S::LANES;
     }
 }

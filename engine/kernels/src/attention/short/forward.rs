@@ -1,7 +1,8 @@
 //! The forward pass of short heads.
 
 use super::tiles::{KeyTile, RowProduct, key_tiles};
-use super::{BEYOND, LINE, chunk_len, cut, padded_len, start_scores, turn, whole_rows};
+use super::turn::turn;
+use super::{BEYOND, LINE, chunk_len, cut, padded_len, start_scores, whole_rows};
 use crate::attention::lanes::{Part, exp2};
 use crate::attention::{Attention, Rows};
 use crate::math::log;

@@ -8,13 +8,14 @@
 mod backward;
 mod forward;
 mod tiles;
+mod turn;
 
 pub(super) use backward::ShortBackward;
 pub(super) use forward::ShortForward;
 
 use super::Attention;
 use super::lanes::{Part, mask_scores};
-use crate::gemm::kernels::{SIDE, transpose};
+use crate::gemm::kernels::SIDE;
 use crate::simd::Simd;
 
 /// The most queries at a time, and the length of a row of scores: whole vectors of every width.
@@ -83,46 +84,6 @@ unsafe fn whole_rows<S: Simd>(
         }
     }
     (scratch, width)
-}
-
-/// Turns `count` rows so that they lie in lanes, `[head_dim, LINE]`, times `factor`. Lanes up to the
-/// next whole vector repeat the last row.
-///
-/// # Safety
-/// The rows must be there, and room in `to`.
-#[inline(always)]
-unsafe fn turn<S: Simd>(
-    s: S,
-    (from, row): (*const f32, usize),
-    count: usize,
-    head_dim: usize,
-    factor: f32,
-    to: *mut f32,
-) {
-    let factor = s.splat(factor);
-    let mut lane = 0;
-    while lane < count {
-        let mut c = 0;
-        while c < head_dim {
-            let columns = head_dim - c;
-            let mut square = [s.splat(0.0); SIDE];
-            // SAFETY: the caller's promise.
-            unsafe {
-                for (r, v) in square.iter_mut().enumerate().take(S::LANES) {
-                    let from = from.add((lane + r).min(count - 1) * row + c);
-                    *v = if columns >= S::LANES { s.load(from) } else { s.load_first(from, columns) };
-                }
-                transpose(s, &mut square);
-                for (r, v) in square.into_iter().enumerate().take(S::LANES) {
-                    if r < columns {
-                        s.store(to.add((c + r) * LINE + lane), s.mul(v, factor));
-                    }
-                }
-            }
-            c += S::LANES;
-        }
-        lane += S::LANES;
-    }
 }
 
 /// What the scores of a chunk start from when there is a mask or a bias, `[keys, LINE]`: the bias,
