@@ -49,9 +49,10 @@ pub(super) fn product(
     });
 }
 
-/// 2^x to about 1 ulp for x up to 127, 0 below -150; NaN stays NaN.
+/// 2^x to about 2 ulp for x up to 127, 0 below -150, exact for whole x; NaN stays NaN.
 ///
-/// The polynomial is that of Cephes `exp2f`.
+/// The polynomial is the one of its degree and with 2^0 = 1 whose largest relative error on
+/// -1/2 ..= 1/2 is least: 9.1e-8.
 #[inline(always)]
 pub(super) fn exp2<S: Simd>(s: S, x: S::V) -> S::V {
     // In this order NaN stays NaN.
@@ -60,7 +61,7 @@ pub(super) fn exp2<S: Simd>(s: S, x: S::V) -> S::V {
     let p = polynomial(
         s,
         s.sub(x, n),
-        [1.535_336_2e-4, 1.339_887_5e-3, 9.618_437e-3, 5.550_332_5e-2, 2.402_264_8e-1, 6.931_472e-1, 1.0],
+        [1.326_472_1e-3, 9.671_513e-3, 5.550_733_6e-2, 2.402_224_2e-1, 6.931_47e-1, 1.0],
     );
     s.scale(p, n)
 }

@@ -21,10 +21,10 @@ pub(in crate::attention) struct ShortForward<'a> {
 }
 
 /// Lengths of the pieces of [`Work`].
-fn lens(a: &Attention) -> [usize; 6] {
+fn lens(a: &Attention) -> [usize; 7] {
     let bias = if a.bias.is_some() { a.k_len * LINE } else { 0 };
     let scores = (a.k_len + BEYOND) * LINE;
-    [a.head_dim * LINE, scores, LINE, LINE + BEYOND, bias, padded_len(a.k_len, a.head_dim)]
+    [a.head_dim * LINE, scores, LINE, LINE, LINE + BEYOND, bias, padded_len(a.k_len, a.head_dim)]
 }
 
 /// Scratch, cut up.
@@ -35,6 +35,8 @@ struct Work {
     scores: *mut f32,
     /// `[LINE]` zeros
     zeros: *mut f32,
+    /// `[LINE]`: the largest score of each query.
+    largest: *mut f32,
     /// `[LINE]`: what to multiply a query's result by.
     share: *mut f32,
     /// `[keys, LINE]`
@@ -57,8 +59,8 @@ impl Kernel for ShortForward<'_> {
     fn run<S: Simd>(self, s: S) {
         let a = self.attention;
         let dim = a.head_dim;
-        let [query, scores, zeros, share, bias, values] = cut(self.scratch, lens(a));
-        let work = Work { query, scores, zeros, share, bias, values };
+        let [query, scores, zeros, largest, share, bias, values] = cut(self.scratch, lens(a));
+        let work = Work { query, scores, zeros, largest, share, bias, values };
         let chunk = chunk_len(s, a.q_len);
         // SAFETY: `attention_forward` has checked that every token of every sample is inside its
         // slice; scratch is cut for the largest chunk.
@@ -89,12 +91,13 @@ impl Kernel for ShortForward<'_> {
 }
 
 /// Stores scores and keeps the largest of each query.
-struct Scores<S: Simd> {
+struct Scores {
     to: *mut f32,
-    largest: [S::V; LINE / 4],
+    /// `[LINE]`
+    largest: *mut f32,
 }
 
-impl<S: Simd> KeyTile<S> for Scores<S> {
+impl<S: Simd> KeyTile<S> for Scores {
     #[inline(always)]
     unsafe fn take<const R: usize, const C: usize>(
         &mut self,
@@ -103,12 +106,18 @@ impl<S: Simd> KeyTile<S> for Scores<S> {
         lane: usize,
         products: [[S::V; C]; R],
     ) {
-        for (i, row) in products.into_iter().enumerate() {
-            for (j, x) in row.into_iter().enumerate() {
-                let largest = &mut self.largest[lane / S::LANES + j];
-                *largest = s.max(*largest, x);
-                // SAFETY: the caller's promise.
-                unsafe { s.store(self.to.add((key + i) * LINE + lane + j * S::LANES), x) };
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut largest = products[0];
+            for (i, row) in products.into_iter().enumerate() {
+                for (j, x) in row.into_iter().enumerate() {
+                    largest[j] = s.max(largest[j], x);
+                    s.store(self.to.add((key + i) * LINE + lane + j * S::LANES), x);
+                }
+            }
+            for (j, x) in largest.into_iter().enumerate() {
+                let at = self.largest.add(lane + j * S::LANES);
+                s.store(at, if key == 0 { x } else { s.max(s.load(at), x) });
             }
         }
     }
@@ -141,12 +150,11 @@ unsafe fn chunk_forward<S: Simd>(
             start_scores(s, a, part, work.zeros, work.scores, work.bias);
             (work.scores.cast_const(), LINE)
         };
-        let mut scores =
-            Scores { to: work.scores, largest: [s.splat(f32::NEG_INFINITY); LINE / 4] };
+        let mut scores = Scores { to: work.scores, largest: work.largest };
         key_tiles(s, &mut scores, k, (keys, queries, dim), work.query, start);
         let mut lane = 0;
         while lane < queries {
-            let largest = scores.largest[lane / S::LANES];
+            let largest = s.load(work.largest.add(lane));
             let sum = exponentials(s, keys, largest, work.scores.add(lane));
             let nothing = s.le(sum, s.splat(0.0));
             s.store(work.share.add(lane), s.select(nothing, s.splat(0.0), s.div(s.splat(1.0), sum)));

@@ -201,14 +201,58 @@ impl RowProduct {
                 a = a.wrapping_add(COLUMN);
                 b = b.wrapping_add(self.b.1);
             }
-            for (i, sum) in sum.into_iter().enumerate() {
-                let i = first + i;
-                if i >= self.rows {
-                    break;
-                }
-                let factor = s.splat(*self.factor.0.add(i * self.factor.1));
+            let whole = first + R <= self.rows && c + C * S::LANES <= self.columns;
+            match (whole, self.add) {
+                (true, false) => self.store_whole::<S, R, C, false>(s, sum, first, c),
+                (true, true) => self.store_whole::<S, R, C, true>(s, sum, first, c),
+                (false, _) => self.store_part(s, sum, first, c),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`RowProduct::run`]; the tile is inside the result.
+    #[inline(always)]
+    unsafe fn store_whole<S: Simd, const R: usize, const C: usize, const ADD: bool>(
+        &self,
+        s: S,
+        sum: [[S::V; C]; R],
+        first: usize,
+        c: usize,
+    ) {
+        for (i, sum) in sum.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let factor = s.splat(*self.factor.0.add((first + i) * self.factor.1));
+                let to = self.to.0.add((first + i) * self.to.1 + c);
                 for (j, sum) in sum.into_iter().enumerate() {
-                    let c = c + j * S::LANES;
+                    let to = to.add(j * S::LANES);
+                    let x = if ADD { s.mul_add(sum, factor, s.load(to)) } else { s.mul(sum, factor) };
+                    s.store(to, x);
+                }
+            }
+        }
+    }
+
+    /// Stores what of a tile is inside the result.
+    ///
+    /// # Safety
+    /// As [`RowProduct::run`].
+    #[inline(always)]
+    unsafe fn store_part<S: Simd, const R: usize, const C: usize>(
+        &self,
+        s: S,
+        sum: [[S::V; C]; R],
+        first: usize,
+        c: usize,
+    ) {
+        for (i, sum) in sum.into_iter().enumerate().take(self.rows - first) {
+            let i = first + i;
+            for (j, sum) in sum.into_iter().enumerate() {
+                let c = c + j * S::LANES;
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let factor = s.splat(*self.factor.0.add(i * self.factor.1));
                     let to = self.to.0.wrapping_add(i * self.to.1 + c);
                     if c + S::LANES <= self.columns {
                         let before = if self.add { s.load(to) } else { s.splat(0.0) };
