@@ -2,8 +2,8 @@
 
 use super::tiles::{KeyTile, RowProduct, key_tiles};
 use super::turn::{less_dots, turn};
-use super::{BEYOND, LINE, chunk_len, cut, padded_len, start_scores, whole_rows};
-use crate::attention::lanes::{Part, exp2, store_turned};
+use super::{BEYOND, LINE, chunk_len, cut, cut_len, padded_len, start_scores, whole_rows};
+use crate::attention::lanes::{Part, exp2_each, store_turned};
 use crate::attention::{Attention, Rows};
 use crate::simd::{Kernel, Simd};
 
@@ -71,7 +71,7 @@ struct Head {
 impl ShortBackward<'_> {
     /// Floats of scratch.
     pub fn scratch_len(a: &Attention) -> usize {
-        lens(a).iter().sum()
+        cut_len(&lens(a))
     }
 
     #[inline(always)]
@@ -106,8 +106,7 @@ impl Kernel for ShortBackward<'_> {
         let mut rest = self;
         let pieces = cut(std::mem::take(&mut rest.scratch), lens(a));
         let [query, d_out, scores, d_scores, lse, dot, bias, key_rows, query_rows, d_out_rows] = pieces;
-        let work =
-            Work { query, d_out, scores, d_scores, lse, dot, bias, key_rows, query_rows, d_out_rows };
+        let work = Work { query, d_out, scores, d_scores, lse, dot, bias, key_rows, query_rows, d_out_rows };
         let chunk = chunk_len(s, a.q_len);
         for sample in 0..a.batch {
             for head in 0..a.heads {
@@ -154,9 +153,9 @@ impl<S: Simd> KeyTile<S> for Probabilities {
         products: [[S::V; C]; R],
     ) {
         for (i, row) in products.into_iter().enumerate() {
-            for (j, x) in row.into_iter().enumerate() {
+            for (j, p) in exp2_each(s, row).into_iter().enumerate() {
                 // SAFETY: the caller's promise.
-                unsafe { s.store(self.to.add((key + i) * LINE + lane + j * S::LANES), exp2(s, x)) };
+                unsafe { s.store(self.to.add((key + i) * LINE + lane + j * S::LANES), p) };
             }
         }
     }
@@ -234,21 +233,11 @@ unsafe fn chunk_backward<S: Simd>(
             store_turned(s, (work.d_scores, LINE), keys, queries, (to, a.k_len), true);
         }
         let add = a.causal || first > 0;
-        for (scores, b, to, factor) in [
-            (work.scores, d_out_rows, head.dv, &1.0),
-            (work.d_scores, q_rows, head.dk, &a.scale),
-        ] {
-            RowProduct {
-                rows: keys,
-                depth: queries,
-                scores,
-                b,
-                columns: dim,
-                to,
-                factor: (factor, 0),
-                add,
-            }
-            .run::<S, LINE, 1>(s);
+        for (scores, b, to, factor) in
+            [(work.scores, d_out_rows, head.dv, &1.0), (work.d_scores, q_rows, head.dk, &a.scale)]
+        {
+            RowProduct { rows: keys, depth: queries, scores, b, columns: dim, to, factor: (factor, 0), add }
+                .run::<S, LINE, 1>(s);
         }
         RowProduct {
             rows: queries,

@@ -2,8 +2,8 @@
 
 use super::tiles::{KeyTile, RowProduct, key_tiles};
 use super::turn::turn;
-use super::{BEYOND, LINE, chunk_len, cut, padded_len, start_scores, whole_rows};
-use crate::attention::lanes::{Part, exp2};
+use super::{BEYOND, LINE, chunk_len, cut, cut_len, padded_len, start_scores, whole_rows};
+use crate::attention::lanes::{Part, exp2_each};
 use crate::attention::{Attention, Rows};
 use crate::math::log;
 use crate::simd::{Kernel, Simd};
@@ -24,7 +24,7 @@ pub(in crate::attention) struct ShortForward<'a> {
 fn lens(a: &Attention) -> [usize; 7] {
     let bias = if a.bias.is_some() { a.k_len * LINE } else { 0 };
     let scores = (a.k_len + BEYOND) * LINE;
-    [a.head_dim * LINE, scores, LINE, LINE, LINE + BEYOND, bias, padded_len(a.k_len, a.head_dim)]
+    [a.head_dim * LINE, scores, LINE, LINE, 2 * LINE, bias, padded_len(a.k_len, a.head_dim)]
 }
 
 /// Scratch, cut up.
@@ -48,7 +48,7 @@ struct Work {
 impl ShortForward<'_> {
     /// Floats of scratch.
     pub fn scratch_len(a: &Attention) -> usize {
-        lens(a).iter().sum()
+        cut_len(&lens(a))
     }
 }
 
@@ -188,25 +188,44 @@ unsafe fn chunk_forward<S: Simd>(
 unsafe fn exponentials<S: Simd>(s: S, keys: usize, largest: S::V, scores: *mut f32) -> S::V {
     // Where nothing is seen, -infinity less -infinity must not become NaN.
     let base = s.max(s.splat(-1e30), largest);
-    let mut sums = [s.splat(0.0); 2];
+    let mut sum = s.splat(0.0);
     let mut key = 0;
     // SAFETY: the caller's promise.
     unsafe {
-        while key + 2 <= keys {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let at = scores.add((key + i) * LINE);
-                let p = exp2(s, s.sub(s.load(at), base));
-                s.store(at, p);
-                *sum = s.add(*sum, p);
+        while key < keys {
+            let scores = scores.add(key * LINE);
+            if key + 6 <= keys {
+                sum = s.add(sum, exponentials_of::<S, 6>(s, base, scores));
+                key += 6;
+            } else {
+                sum = s.add(sum, exponentials_of::<S, 1>(s, base, scores));
+                key += 1;
             }
-            key += 2;
-        }
-        if key < keys {
-            let at = scores.add(key * LINE);
-            let p = exp2(s, s.sub(s.load(at), base));
-            s.store(at, p);
-            sums[0] = s.add(sums[0], p);
         }
     }
-    s.add(sums[0], sums[1])
+    sum
+}
+
+/// The same for `N` keys.
+///
+/// # Safety
+/// `scores` holds `N` rows.
+#[inline(always)]
+unsafe fn exponentials_of<S: Simd, const N: usize>(s: S, base: S::V, scores: *mut f32) -> S::V {
+    let mut x = [base; N];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = s.sub(s.load(scores.add(i * LINE)), base);
+        }
+        let p = exp2_each(s, x);
+        for (i, &p) in p.iter().enumerate() {
+            s.store(scores.add(i * LINE), p);
+        }
+        let mut sum = p[0];
+        for &p in &p[1..] {
+            sum = s.add(sum, p);
+        }
+        sum
+    }
 }

@@ -99,21 +99,27 @@ mod fours {
 
     use super::{LINE, Matrix};
 
-    /// Four values of rows `4 q + k` from `lane` on in quarter q of vector k.
+    /// Sixteen rows from `lane` on; the last one stands in for those beyond.
     #[inline(always)]
-    unsafe fn load((from, row): Matrix, count: usize, lane: usize) -> [__m512; 4] {
+    fn places((from, row): Matrix, count: usize, lane: usize) -> [*const f32; 16] {
+        let mut places = [from; 16];
+        for (i, place) in places.iter_mut().enumerate() {
+            *place = from.wrapping_add((lane + i).min(count - 1) * row);
+        }
+        places
+    }
+
+    /// Four values from column c on of rows `4 q + k` in quarter q of vector k.
+    #[inline(always)]
+    unsafe fn load(places: &[*const f32; 16], c: usize) -> [__m512; 4] {
         // SAFETY: the callers' promise: the rows must be there, and the processor have AVX-512.
         unsafe {
             let mut fours = [_mm512_setzero_ps(); 4];
             for (k, v) in fours.iter_mut().enumerate() {
-                let first = from.add((lane + k).min(count - 1) * row);
-                let second = from.add((lane + 4 + k).min(count - 1) * row);
-                let third = from.add((lane + 8 + k).min(count - 1) * row);
-                let fourth = from.add((lane + 12 + k).min(count - 1) * row);
-                let quarter = _mm512_castps128_ps512(_mm_loadu_ps(first));
-                let quarter = _mm512_insertf32x4::<1>(quarter, _mm_loadu_ps(second));
-                let quarter = _mm512_insertf32x4::<2>(quarter, _mm_loadu_ps(third));
-                *v = _mm512_insertf32x4::<3>(quarter, _mm_loadu_ps(fourth));
+                let quarter = _mm512_castps128_ps512(_mm_loadu_ps(places[k].add(c)));
+                let quarter = _mm512_insertf32x4::<1>(quarter, _mm_loadu_ps(places[4 + k].add(c)));
+                let quarter = _mm512_insertf32x4::<2>(quarter, _mm_loadu_ps(places[8 + k].add(c)));
+                *v = _mm512_insertf32x4::<3>(quarter, _mm_loadu_ps(places[12 + k].add(c)));
             }
             fours
         }
@@ -124,7 +130,8 @@ mod fours {
     unsafe fn columns([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
         // SAFETY: the callers' promise: the processor has AVX-512.
         unsafe {
-            let (ab, cd) = (_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpacklo_ps(c, d)));
+            let (ab, cd) =
+                (_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpacklo_ps(c, d)));
             let (ab_high, cd_high) =
                 (_mm512_castps_pd(_mm512_unpackhi_ps(a, b)), _mm512_castps_pd(_mm512_unpackhi_ps(c, d)));
             [
@@ -142,8 +149,9 @@ mod fours {
         unsafe {
             let factor = _mm512_set1_ps(factor);
             for lane in (0..count).step_by(16) {
+                let places = places(rows, count, lane);
                 for c in (0..head_dim).step_by(4) {
-                    let columns = columns(load((rows.0.add(c), rows.1), count, lane));
+                    let columns = columns(load(&places, c));
                     for (i, v) in columns.into_iter().enumerate() {
                         _mm512_storeu_ps(to.add((c + i) * LINE + lane), _mm512_mul_ps(v, factor));
                     }
@@ -158,9 +166,9 @@ mod fours {
         unsafe {
             for lane in (0..count).step_by(16) {
                 let mut sum = [_mm512_setzero_ps(); 4];
+                let (x, y) = (places(x, count, lane), places(y, count, lane));
                 for c in (0..head_dim).step_by(4) {
-                    let x = load((x.0.add(c), x.1), count, lane);
-                    let y = load((y.0.add(c), y.1), count, lane);
+                    let (x, y) = (load(&x, c), load(&y, c));
                     for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
                         *sum = _mm512_fnmadd_ps(x, y, *sum);
                     }
