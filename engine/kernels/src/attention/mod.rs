@@ -24,6 +24,7 @@
 mod backward;
 mod forward;
 mod lanes;
+mod short;
 
 pub use backward::{Gradients, attention_backward, attention_backward_scratch};
 pub use forward::{attention_forward, attention_forward_scratch};
@@ -108,6 +109,14 @@ impl Attention<'_> {
         self.bias.map(|bias| {
             let sample = if bias.len() == self.heads * head { 0 } else { b * self.heads * head };
             bias.as_ptr().wrapping_add(sample + h * head)
+        })
+    }
+
+    /// Where the gradient of that goes: it lies as the bias does.
+    fn d_bias_at(&self, b: usize, h: usize, d_bias: Option<*mut f32>) -> Option<*mut f32> {
+        let start = self.bias_at(b, h).zip(self.bias);
+        start.zip(d_bias).map(|((at, bias), d_bias)| {
+            d_bias.wrapping_add((at as usize - bias.as_ptr() as usize) / size_of::<f32>())
         })
     }
 }
