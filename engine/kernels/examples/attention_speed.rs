@@ -12,6 +12,7 @@ fn main() {
     println!("{:>28} {:>10} {:>10}", "samples x heads x T x d", "forward", "backward");
     for (batch, heads, len, head_dim, causal) in [
         (8, 8, 42, 16, false),
+        (8, 16, 42, 8, false),
         (8, 8, 64, 16, false),
         (8, 4, 96, 32, false),
         (1, 8, 1024, 64, false),

@@ -23,13 +23,13 @@ pub struct TrainArgs {
     /// Windows in a batch [default: 32; ltsf: 224, patchtst 896]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     batch_windows: Option<usize>,
-    /// Learning rate [default: 0.001; ltsf: 0.001, dlinear and nlinear 0.005, patchtst 0.0001]
+    /// Learning rate [default: 0.001; ltsf: 0.001, nlinear 0.01, dlinear 0.03, patchtst 0.0001]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Update rule
     #[arg(long, value_enum, default_value_t)]
     optimizer: OptimizerName,
-    /// Course of the learning rate [default: constant; ltsf: halving]
+    /// Course of the learning rate [default: constant; ltsf: halving, nlinear and dlinear cosine]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
     /// What is minimised
@@ -47,10 +47,10 @@ pub struct TrainArgs {
     /// Largest norm of the gradient [default: not clipped]
     #[arg(long, value_parser = number::decimal::<f32>, value_name = "NORM")]
     clip_norm: Option<f32>,
-    /// Validations without improvement before training ends [default: none; ltsf: 3, patchtst 10]
+    /// Validations without improvement before training ends [default: none; ltsf: 3, patchtst 10, dlinear and nlinear none]
     #[arg(long, value_parser = number::whole::<u32>, value_name = "N")]
     patience: Option<u32>,
-    /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer]
+    /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer; ltsf nlinear: only at the end]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     validate_every: Option<u64>,
     /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1
@@ -223,7 +223,8 @@ impl TrainArgs {
                 Amount::Steps(steps) => epoch.max(steps / 20),
                 Amount::Epochs(_) => epoch,
             };
-            train.validate_every = self.validate_every.unwrap_or(every);
+            // 0: only at the end, so that the last weights are kept.
+            train.validate_every = self.validate_every.unwrap_or(if defaults.keep_best { every } else { 0 });
             train.patience = self.patience.or(defaults.patience);
         } else if self.patience.is_some() || self.validate_every.is_some() {
             return Err(CliError::argument(

@@ -1,6 +1,7 @@
 //! The backward pass: probabilities are recomputed from the scores and the saved log-sum-exp.
 
 use super::lanes::{Part, exp2, mask_scores, product, query_chunk, store_turned, turn_rows};
+use super::short::{ShortBackward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows};
 use crate::gemm::gemm_scratch;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -30,6 +31,9 @@ pub enum Gradients<'a> {
 
 /// Floats of scratch for [`attention_backward`].
 pub fn attention_backward_scratch(attention: &Attention) -> usize {
+    if is_short(attention) {
+        return ShortBackward::scratch_len(attention);
+    }
     let bias = if attention.bias.is_some() { KEYS * QUERIES } else { 0 };
     (3 * attention.head_dim + 2 * KEYS + 2) * QUERIES
         + bias
@@ -84,6 +88,10 @@ pub fn attention_backward(
         assert_eq!(Some(d_bias.len()), a.bias.map(<[f32]>::len), "d_bias: the shape of the bias");
         d_bias.as_mut_ptr()
     });
+    if is_short(a) {
+        dispatch(ShortBackward { attention, q, k, v, out, d_out, lse, dq, dk, dv, d_bias, scratch });
+        return;
+    }
     dispatch(Backward { attention, q, k, v, out, d_out, lse, dq, dk, dv, d_bias, scratch });
 }
 
@@ -177,12 +185,7 @@ impl Kernel for Backward<'_> {
                     d_out: start(self.d_out, a.q_len),
                     dk: start_mut(self.dk, a.k_len),
                     dv: start_mut(self.dv, a.k_len),
-                    // The gradient lies as the bias does.
-                    d_bias: a.bias_at(sample, head).zip(a.bias).zip(self.d_bias).map(
-                        |((at, bias), d_bias)| {
-                            d_bias.wrapping_add((at as usize - bias.as_ptr() as usize) / size_of::<f32>())
-                        },
-                    ),
+                    d_bias: a.d_bias_at(sample, head, self.d_bias),
                 };
                 let out = start(self.out, a.q_len);
                 let dq = start_mut(self.dq, a.q_len);

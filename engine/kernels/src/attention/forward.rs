@@ -1,6 +1,7 @@
 //! The forward pass: blocks of keys against a chunk of queries, with a running softmax.
 
 use super::lanes::{Part, exp2, mask_scores, product, query_chunk, store_turned, turn_rows};
+use super::short::{ShortForward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows};
 use crate::gemm::gemm_scratch;
 use crate::math::log;
@@ -8,6 +9,9 @@ use crate::simd::{Kernel, Simd, dispatch};
 
 /// Floats of scratch for [`attention_forward`].
 pub fn attention_forward_scratch(attention: &Attention) -> usize {
+    if is_short(attention) {
+        return ShortForward::scratch_len(attention);
+    }
     let bias = if attention.bias.is_some() { KEYS * QUERIES } else { 0 };
     (2 * attention.head_dim + KEYS + 2) * QUERIES + bias + gemm_scratch(attention.head_dim.max(KEYS))
 }
@@ -36,7 +40,12 @@ pub fn attention_forward(
     assert_eq!(lse.len(), attention.lse_len(), "log-sum-exp: [batch, heads, q_len]");
     let needed = attention_forward_scratch(attention);
     assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
-    dispatch(Forward { attention, q, k, v, out: out.as_mut_ptr(), out_row, lse: lse.as_mut_ptr(), scratch });
+    let (out, lse) = (out.as_mut_ptr(), lse.as_mut_ptr());
+    if is_short(attention) {
+        dispatch(ShortForward { attention, q, k, v, out, out_row, lse, scratch });
+        return;
+    }
+    dispatch(Forward { attention, q, k, v, out, out_row, lse, scratch });
 }
 
 struct Forward<'a> {

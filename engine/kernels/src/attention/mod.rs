@@ -4,26 +4,31 @@
 //! Everything works on scores with the queries in the lanes of vectors: then the softmax is plain
 //! arithmetic over vectors, and keys and values are read in place, wherever their rows lie.
 //!
-//! GFLOP/s of one Zen 5 core (4 T² d a head forward, 10 T² d backward), the best of five runs of
-//! `examples/attention_speed.rs` on a busy machine on which multiply-adds alone reach 245:
+//! Heads of few keys have a path of their own (`short`), with all keys at once.
+//!
+//! GFLOP/s of one Zen 5 core (4 T² d a head forward, 10 T² d backward), the best of several runs of
+//! `examples/attention_speed.rs` on a busy machine on which multiply-adds alone reach 235:
 //!
 //! | samples x heads x T x d | forward | backward |
 //! |---|---|---|
-//! | 8 x 8 x 42 x 16 | 97 | 116 |
-//! | 8 x 8 x 64 x 16 | 125 | 137 |
-//! | 8 x 4 x 96 x 32 | 153 | 171 |
-//! | 1 x 8 x 1024 x 64 | 169 | 169 |
-//! | 1 x 1 x 4096 x 64 | 183 | 189 |
+//! | 8 x 16 x 42 x 8 | 76 | 85 |
+//! | 8 x 8 x 42 x 16 | 133 | 153 |
+//! | 8 x 8 x 64 x 16 | 161 | 161 |
+//! | 8 x 4 x 96 x 32 | 193 | 201 |
+//! | 1 x 8 x 1024 x 64 | 173 | 168 |
+//! | 1 x 1 x 4096 x 64 | 185 | 188 |
 //!
 //! Short heads pay for lanes that 42 queries do not fill, for exponentials (one for every 4 d
-//! operations) and for turning queries and results.
+//! operations) and for turning queries; those of 8 values fill half a vector of 16.
 //!
-//! Dropout of probabilities belongs where they are made: after `softmax_block` has summed them in
-//! the forward pass, and in `score_gradients` in the backward pass.
+//! Dropout of probabilities belongs where they are made: after `softmax_block` (`exponentials` if
+//! short) has summed them in the forward pass, and in `score_gradients` (`ScoreGradients`) in the
+//! backward pass.
 
 mod backward;
 mod forward;
 mod lanes;
+mod short;
 
 pub use backward::{Gradients, attention_backward, attention_backward_scratch};
 pub use forward::{attention_forward, attention_forward_scratch};
@@ -108,6 +113,14 @@ impl Attention<'_> {
         self.bias.map(|bias| {
             let sample = if bias.len() == self.heads * head { 0 } else { b * self.heads * head };
             bias.as_ptr().wrapping_add(sample + h * head)
+        })
+    }
+
+    /// Where the gradient of that goes: it lies as the bias does.
+    fn d_bias_at(&self, b: usize, h: usize, d_bias: Option<*mut f32>) -> Option<*mut f32> {
+        let start = self.bias_at(b, h).zip(self.bias);
+        start.zip(d_bias).map(|((at, bias), d_bias)| {
+            d_bias.wrapping_add((at as usize - bias.as_ptr() as usize) / size_of::<f32>())
         })
     }
 }

@@ -189,6 +189,26 @@ fn encoder_shapes() {
 }
 
 #[test]
+fn heads_of_few_keys_take_the_short_path() {
+    let attention = |q_len, k_len| Attention {
+        batch: 8,
+        heads: 8,
+        q_len,
+        k_len,
+        head_dim: 16,
+        scale: 0.25,
+        causal: false,
+        key_mask: None,
+        bias: None,
+    };
+    for (q_len, k_len, expected) in
+        [(42, 42, true), (64, 64, true), (96, 96, true), (500, 42, true), (97, 97, false), (1, 0, false)]
+    {
+        assert_eq!(short::is_short(&attention(q_len, k_len)), expected, "{q_len} queries, {k_len} keys");
+    }
+}
+
+#[test]
 fn a_query_that_sees_nothing_gives_zero_and_no_gradient() {
     let attention = Attention {
         batch: 1,

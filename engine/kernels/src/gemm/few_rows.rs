@@ -47,6 +47,16 @@ impl Kernel for FewRows {
     }
 }
 
+/// Loads `count <= LANES` floats, zeros after them.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe { if count == S::LANES { s.load(p) } else { s.load_first(p, count) } }
+}
+
 impl FewRows {
     /// Every element a dot product.
     #[inline(always)]
@@ -61,13 +71,14 @@ impl FewRows {
             let mut p = 0;
             while p < self.k {
                 let count = (self.k - p).min(S::LANES);
-                // SAFETY: `count` floats from p on are inside every row of A and column of B.
-                let load = |x: *const f32| unsafe {
-                    if count == S::LANES { s.load(x.add(p)) } else { s.load_first(x.add(p), count) }
-                };
-                let column = b.map(load);
+                let mut column = [s.splat(0.0); DOT_COLUMNS];
+                for c in 0..DOT_COLUMNS {
+                    // SAFETY: `count` floats from p on are inside every column of B.
+                    column[c] = unsafe { load(s, b[c].add(p), count) };
+                }
                 for (i, sum) in sum.iter_mut().enumerate() {
-                    let x = load(self.a.ptr.wrapping_add(i * self.a.row));
+                    // SAFETY: and inside every row of A.
+                    let x = unsafe { load(s, self.a.ptr.add(i * self.a.row + p), count) };
                     for c in 0..DOT_COLUMNS {
                         sum[c] = s.mul_add(x, column[c], sum[c]);
                     }
@@ -117,10 +128,14 @@ impl FewRows {
         unsafe {
             if S::LANES == 16 {
                 let sum = accumulate::<S, 16, 1>(s, self.k, b, (self.b.col, 1), self.scratch, S::LANES);
-                square = sum.map(|[v]| v);
+                for (to, [v]) in square.iter_mut().zip(sum) {
+                    *to = v;
+                }
             } else {
                 let sum = accumulate::<S, 8, 1>(s, self.k, b, (self.b.col, 1), self.scratch, S::LANES);
-                square[..8].copy_from_slice(&sum.map(|[v]| v));
+                for (to, [v]) in square.iter_mut().zip(sum) {
+                    *to = v;
+                }
             }
         }
         self.store(s, (i, j), rows, columns, square);

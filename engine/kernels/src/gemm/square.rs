@@ -49,17 +49,24 @@ unsafe fn avx512(r: &mut [std::arch::x86_64::__m512; SIDE]) {
     use std::arch::x86_64::*;
     // SAFETY: the caller's promise.
     unsafe {
-        let pairs: [__m512; SIDE] = std::array::from_fn(|i| {
+        // Plain loops: a closure may not be inlined, and would then run without the instructions.
+        let mut pairs = [_mm512_setzero_ps(); SIDE];
+        for i in 0..SIDE {
             let (a, b) = (r[i & !1], r[i | 1]);
-            if i & 1 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
-        });
+            pairs[i] = if i & 1 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) };
+        }
         // fours[4 q + c]: column c of rows 4 q .. 4 q + 4, in each quarter
-        let fours: [__m512; SIDE] = std::array::from_fn(|i| {
+        let mut fours = [_mm512_setzero_ps(); SIDE];
+        for i in 0..SIDE {
             let (q, c) = (i & !3, i & 3);
             let a = _mm512_castps_pd(pairs[q + (c >> 1)]);
             let b = _mm512_castps_pd(pairs[q + 2 + (c >> 1)]);
-            _mm512_castpd_ps(if c & 1 == 0 { _mm512_unpacklo_pd(a, b) } else { _mm512_unpackhi_pd(a, b) })
-        });
+            fours[i] = _mm512_castpd_ps(if c & 1 == 0 {
+                _mm512_unpacklo_pd(a, b)
+            } else {
+                _mm512_unpackhi_pd(a, b)
+            });
+        }
         for c in 0..4 {
             let (f0, f1, f2, f3) = (fours[c], fours[4 + c], fours[8 + c], fours[12 + c]);
             let low = _mm512_shuffle_f32x4::<0x88>(f0, f1);
@@ -84,16 +91,23 @@ unsafe fn avx2(r: &mut [std::arch::x86_64::__m256; SIDE]) {
     use std::arch::x86_64::*;
     // SAFETY: the caller's promise.
     unsafe {
-        let pairs: [__m256; 8] = std::array::from_fn(|i| {
+        // Plain loops: a closure may not be inlined, and would then run without the instructions.
+        let mut pairs = [_mm256_setzero_ps(); 8];
+        for i in 0..8 {
             let (a, b) = (r[i & !1], r[i | 1]);
-            if i & 1 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
-        });
-        let fours: [__m256; 8] = std::array::from_fn(|i| {
+            pairs[i] = if i & 1 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) };
+        }
+        let mut fours = [_mm256_setzero_ps(); 8];
+        for i in 0..8 {
             let (q, c) = (i & !3, i & 3);
             let a = _mm256_castps_pd(pairs[q + (c >> 1)]);
             let b = _mm256_castps_pd(pairs[q + 2 + (c >> 1)]);
-            _mm256_castpd_ps(if c & 1 == 0 { _mm256_unpacklo_pd(a, b) } else { _mm256_unpackhi_pd(a, b) })
-        });
+            fours[i] = _mm256_castpd_ps(if c & 1 == 0 {
+                _mm256_unpacklo_pd(a, b)
+            } else {
+                _mm256_unpackhi_pd(a, b)
+            });
+        }
         for c in 0..4 {
             r[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[4 + c]);
             r[4 + c] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[4 + c]);
