@@ -1,6 +1,6 @@
 //! Compiled work: plans for the micro-batches of a batch, run in lanes.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use bessemer_graph::{Graph, GraphError, differentiate, passes};
 use bessemer_kernels::arena::Arena;
@@ -78,8 +78,10 @@ pub struct Executable {
     packed: Arena,
     packed_version: u64,
     lanes: Vec<Mutex<Lane>>,
-    /// One per lane; with several segments, one per micro-batch.
+    /// One per thread, whichever lane it runs, so that it stays in the thread's cache; with several
+    /// segments, one per micro-batch, as its values live on.
     arenas: Vec<Mutex<Arena>>,
+    arena_len: usize,
     outputs: Vec<(String, Vec<f32>)>,
     input_names: Vec<String>,
     integer_inputs: Vec<bool>,
@@ -146,7 +148,7 @@ impl Executable {
             })
             .collect();
         let segmented = plan.segments.len() > 1;
-        let arenas = if segmented { batching.count() } else { batching.lanes };
+        let arenas = if segmented { batching.count() } else { 1 };
         let outputs = graph
             .outputs()
             .iter()
@@ -160,6 +162,7 @@ impl Executable {
             packed_version: 0,
             lanes,
             arenas: (0..arenas).map(|_| Mutex::new(Arena::new(arena_len))).collect(),
+            arena_len,
             outputs,
             input_names: graph.inputs().iter().map(|i| i.name.clone()).collect(),
             integer_inputs: (0..graph.inputs().len()).map(|i| is_integer(&graph, i)).collect(),
@@ -197,13 +200,6 @@ impl Executable {
         full as f64 * self.plan.flops() + self.tail.as_ref().map_or(0.0, Plan::flops)
     }
 
-    /// Bytes that the executable holds: arenas, gradients, packed weights.
-    pub fn bytes(&self) -> usize {
-        let arena = self.plan.arena_len.max(self.tail.as_ref().map_or(0, |t| t.arena_len));
-        let gradients: usize = ranges(&self.parameters).last().map_or(0, |r| r.end);
-        4 * (self.arenas.len() * arena + self.lanes.len() * gradients + self.packs.len())
-    }
-
     /// Starts (or stops) measuring the time of every call.
     pub fn set_timed(&mut self, timed: bool) {
         self.timed = timed;
@@ -216,6 +212,9 @@ impl Executable {
     pub fn run(&mut self, pool: &Pool, parameters: &Parameters, batch: &Batch) -> Result<f64, PlanError> {
         self.check(batch)?;
         self.refresh(pool, parameters);
+        while self.arenas.len() < pool.threads().min(self.lanes.len()) {
+            self.arenas.push(Mutex::new(Arena::new(self.arena_len)));
+        }
         let segments = self.plan.segments.len();
         for segment in 0..segments {
             if segment > 0 {
@@ -266,6 +265,7 @@ impl Executable {
         let memory = &mut *memory;
         let range = self.batching.lane(lane);
         let segmented = self.plan.segments.len() > 1;
+        let mut own = if segmented { None } else { Some(self.free_arena()) };
         let mut input_ranges = [const { 0..0 }; MAX_INPUTS];
         for (position, micro) in range.clone().enumerate() {
             let samples = micro * self.batching.micro_batch;
@@ -277,10 +277,11 @@ impl Executable {
                 let end = (samples + self.batching.micro_batch).min(self.batching.batch);
                 *to = samples * each..end * each;
             }
-            let arena = &self.arenas[if segmented { micro } else { lane }];
-            let mut arena = arena.lock().expect("no run panicked");
+            let mut kept =
+                if segmented { Some(self.arenas[micro].lock().expect("no run panicked")) } else { None };
+            let arena = kept.as_mut().or(own.as_mut()).expect("one of the two");
             let mut frame = Frame {
-                arena: &mut arena,
+                arena,
                 gradients: &mut memory.gradients,
                 scratch: &mut memory.scratch,
                 parameters: parameters.as_slice(),
@@ -310,6 +311,16 @@ impl Executable {
                     out[position * stride..][..value.len()].copy_from_slice(value);
                 }
             }
+        }
+    }
+
+    /// An arena that no other lane is using. There is one for every thread.
+    fn free_arena(&self) -> MutexGuard<'_, Arena> {
+        loop {
+            if let Some(free) = self.arenas.iter().find_map(|arena| arena.try_lock().ok()) {
+                return free;
+            }
+            std::hint::spin_loop();
         }
     }
 
