@@ -4,14 +4,16 @@
 //! and some to write at once, which the borrow checker cannot see to be disjoint. Here it is checked
 //! at run time, so the interface is safe.
 
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::Range;
+use std::ptr::NonNull;
 
-/// Floats in a cache line.
-const LINE: usize = 16;
+/// Bytes in a cache line.
+const LINE: usize = 64;
 
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; LINE]);
+/// Bytes in a large page. Products stride through megabytes; with small pages they wait for page
+/// tables (twice as deep in a virtual machine).
+const LARGE_PAGE: usize = 2 << 20;
 
 /// A zeroed buffer of floats, aligned to the cache line.
 ///
@@ -25,14 +27,37 @@ struct Line([f32; LINE]);
 /// assert_eq!(arena.as_slice()[4..], [1.0, 2.0, 3.0, 4.0]);
 /// ```
 pub struct Arena {
-    lines: Vec<Line>,
+    floats: NonNull<f32>,
     len: usize,
 }
 
+// SAFETY: an arena owns its memory and hands it out by the usual rules of borrowing.
+unsafe impl Send for Arena {}
+// SAFETY: as above.
+unsafe impl Sync for Arena {}
+
 impl Arena {
-    /// A buffer of `len` zeros. Every page is touched, so that first use costs no page fault.
+    /// A buffer of `len` zeros, in large pages where the system gives them. Every page is touched,
+    /// so that first use costs no page fault.
+    ///
+    /// # Panics
+    /// If there is no such memory.
     pub fn new(len: usize) -> Self {
-        Arena { lines: vec![Line([0.0; LINE]); len.div_ceil(LINE)], len }
+        if len == 0 {
+            return Arena { floats: NonNull::dangling(), len };
+        }
+        let layout = layout(len);
+        // SAFETY: the layout is not empty.
+        let bytes = unsafe { alloc(layout) };
+        let Some(floats) = NonNull::new(bytes.cast::<f32>()) else { handle_alloc_error(layout) };
+        #[cfg(target_os = "linux")]
+        if layout.align() == LARGE_PAGE {
+            // SAFETY: advice on memory just allocated, whole pages of it. Refusal costs speed only.
+            unsafe { libc::madvise(bytes.cast(), layout.size(), libc::MADV_HUGEPAGE) };
+        }
+        // SAFETY: `layout.size()` bytes were allocated.
+        unsafe { bytes.write_bytes(0, layout.size()) };
+        Arena { floats, len }
     }
 
     /// Floats held.
@@ -47,14 +72,14 @@ impl Arena {
 
     /// The whole buffer.
     pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `lines` is at least `len` contiguous floats, borrowed as `self` is.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        // SAFETY: `len` floats were allocated and zeroed, borrowed as `self` is.
+        unsafe { std::slice::from_raw_parts(self.floats.as_ptr(), self.len) }
     }
 
     /// The whole buffer.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         // SAFETY: as for `as_slice`, and borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.floats.as_ptr(), self.len) }
     }
 
     /// Parts to read and parts to write at the same time.
@@ -99,7 +124,7 @@ impl Arena {
                 assert!(!overlap(write, other), "the part to write {write:?} overlaps {other:?}");
             }
         }
-        let base: *mut f32 = self.lines.as_mut_ptr().cast();
+        let base = self.floats.as_ptr();
         for (place, part) in shared.iter_mut().zip(reads) {
             // SAFETY: in bounds, and no part to write overlaps it; the borrow lasts as `self`'s.
             *place = unsafe { std::slice::from_raw_parts(base.add(part.start), part.len()) };
@@ -109,6 +134,22 @@ impl Arena {
             *place = unsafe { std::slice::from_raw_parts_mut(base.add(part.start), part.len()) };
         }
     }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: allocated by `new` with this layout.
+            unsafe { dealloc(self.floats.as_ptr().cast(), layout(self.len)) };
+        }
+    }
+}
+
+/// Whole lines, or whole large pages if it is at least one.
+fn layout(len: usize) -> Layout {
+    let bytes = len.checked_mul(4).expect("an arena fits the address space");
+    let align = if bytes >= LARGE_PAGE { LARGE_PAGE } else { LINE };
+    Layout::from_size_align(bytes.next_multiple_of(align), align).expect("an arena fits the address space")
 }
 
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {

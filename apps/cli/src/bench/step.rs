@@ -7,7 +7,7 @@ use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
 use bessemer::kernels::random::{Stream, fill_normal};
 use bessemer::nn::{Trace, initialize};
-use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Profile, Roofline};
+use bessemer::plan::{Batch, Entry, Executable, Parameters, PlanOptions, Pool, Profile, Roofline};
 use bessemer::train::{Optimizer, OptimizerState};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -223,20 +223,28 @@ fn print_result(r: &StepResult) {
 fn print_profile(profile: &Profile, peak: f64) {
     // A nominal bandwidth within the caches; products and attention are bound by arithmetic.
     let roofline = Roofline { flops: peak, bytes: 100e9 };
-    let total = profile.seconds();
+    print_entries("by operation", &profile.by_operation(), profile.seconds(), roofline);
+    let mut places = profile.entries.clone();
+    places.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    places.truncate(16);
+    print_entries("slowest calls", &places, profile.seconds(), roofline);
+}
+
+fn print_entries(title: &str, entries: &[Entry], total: f64, roofline: Roofline) {
     println!(
-        "\n  {:<28} {:<22} {:>9} {:>7} {:>9} {:>9}",
-        "operation", "kernel", "core ms", "share", "GFLOP/s", "x floor"
+        "\n  {:<28} {:<22} {:>9} {:>7} {:>9} {:>9}  layer",
+        title, "kernel", "core ms", "share", "GFLOP/s", "x floor"
     );
-    for e in profile.by_operation() {
+    for e in entries {
         println!(
-            "  {:<28} {:<22} {:>9.3} {:>6.1}% {:>9.1} {:>9.1}",
+            "  {:<28} {:<22} {:>9.3} {:>6.1}% {:>9.1} {:>9.1}  {}",
             e.operation,
             e.kernel,
             e.seconds * 1e3,
             100.0 * e.seconds / total,
             e.flops / e.seconds * 1e-9,
-            e.seconds / e.floor(roofline, 1)
+            e.seconds / e.floor(roofline, 1),
+            e.scope
         );
     }
 }

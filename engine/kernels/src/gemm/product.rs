@@ -69,18 +69,12 @@ impl Kernel for Product {
     }
 }
 
-/// Length of the sums up to which the time goes into C rather than into products.
-const SHALLOW: usize = 32;
-
 /// Rows of A from which a panel of B is copied even though its rows could be read in place.
 const ROWS_WORTH_PACKING: usize = 48;
 
 impl Product {
     #[inline(always)]
     fn panels<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
-        if self.k <= SHALLOW && matches!(self.layout, Layout::Rows) {
-            return self.streamed(s, a, b, finish);
-        }
         let mut spill = MaybeUninit::<[f32; TILE]>::uninit();
         let depth_most = self.k.div_ceil(self.k.div_ceil(K_BLOCK).max(1)).max(1);
         for (start, vectors) in Panels::new(s, self.n) {
@@ -110,42 +104,6 @@ impl Product {
                 block.rows(s, vectors);
                 p += depth_most;
             }
-        }
-    }
-
-    /// With few products per element, C is what is waited for: its rows are gone through once, in
-    /// order, and B is read again for every tile of them.
-    #[inline(always)]
-    fn streamed<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
-        let mut spill = MaybeUninit::<[f32; TILE]>::uninit();
-        let mut tall = tallest::<S>(1);
-        for (_, vectors) in Panels::new(s, self.n) {
-            tall = tall.min(tallest::<S>(vectors));
-        }
-        let count = self.m.div_ceil(tall);
-        let (low, high) = (self.m / count.max(1), self.m % count.max(1));
-        let mut i = 0;
-        for tile in 0..count {
-            let rows = low + usize::from(tile < high);
-            for (start, vectors) in Panels::new(s, self.n) {
-                let column = start * S::LANES;
-                let width = vectors * S::LANES;
-                let columns = width.min(self.n - column);
-                let (b, b_row) = self.block(s, b, (0, self.k), column, width, columns);
-                let mut block = Block {
-                    m: self.m,
-                    depth: self.k,
-                    a,
-                    a_strides: (self.a.row, self.a.col),
-                    b,
-                    b_row,
-                    columns,
-                    finish: finish.at(0, column),
-                    spill: &mut spill,
-                };
-                block.tile(s, i, rows, vectors);
-            }
-            i += rows;
         }
     }
 

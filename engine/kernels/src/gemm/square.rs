@@ -51,17 +51,17 @@ unsafe fn avx512(r: &mut [std::arch::x86_64::__m512; SIDE]) {
     unsafe {
         // Plain loops: a closure may not be inlined, and would then run without the instructions.
         let mut pairs = [_mm512_setzero_ps(); SIDE];
-        for i in 0..SIDE {
+        for (i, pair) in pairs.iter_mut().enumerate() {
             let (a, b) = (r[i & !1], r[i | 1]);
-            pairs[i] = if i & 1 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) };
+            *pair = if i & 1 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) };
         }
         // fours[4 q + c]: column c of rows 4 q .. 4 q + 4, in each quarter
         let mut fours = [_mm512_setzero_ps(); SIDE];
-        for i in 0..SIDE {
+        for (i, four) in fours.iter_mut().enumerate() {
             let (q, c) = (i & !3, i & 3);
             let a = _mm512_castps_pd(pairs[q + (c >> 1)]);
             let b = _mm512_castps_pd(pairs[q + 2 + (c >> 1)]);
-            fours[i] = _mm512_castpd_ps(if c & 1 == 0 {
+            *four = _mm512_castpd_ps(if c & 1 == 0 {
                 _mm512_unpacklo_pd(a, b)
             } else {
                 _mm512_unpackhi_pd(a, b)
@@ -93,16 +93,16 @@ unsafe fn avx2(r: &mut [std::arch::x86_64::__m256; SIDE]) {
     unsafe {
         // Plain loops: a closure may not be inlined, and would then run without the instructions.
         let mut pairs = [_mm256_setzero_ps(); 8];
-        for i in 0..8 {
+        for (i, pair) in pairs.iter_mut().enumerate() {
             let (a, b) = (r[i & !1], r[i | 1]);
-            pairs[i] = if i & 1 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) };
+            *pair = if i & 1 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) };
         }
         let mut fours = [_mm256_setzero_ps(); 8];
-        for i in 0..8 {
+        for (i, four) in fours.iter_mut().enumerate() {
             let (q, c) = (i & !3, i & 3);
             let a = _mm256_castps_pd(pairs[q + (c >> 1)]);
             let b = _mm256_castps_pd(pairs[q + 2 + (c >> 1)]);
-            fours[i] = _mm256_castpd_ps(if c & 1 == 0 {
+            *four = _mm256_castpd_ps(if c & 1 == 0 {
                 _mm256_unpacklo_pd(a, b)
             } else {
                 _mm256_unpackhi_pd(a, b)
