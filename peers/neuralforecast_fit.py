@@ -39,8 +39,10 @@ the report lists all of them as the model holds them. Worth knowing, in 3.3.0:
   16 heads, feed-forward 256, three layers, GELU, dropout 0.2 on the embedded
   tokens, twice after attention, and in and after the feed-forward part, learned
   positions, *batch* normalisation after each half (`batch_normalization`
-  switches pre-norm, not the kind of norm), scores of one layer added to those
-  of the next (`res_attention`), and a linear head 42 * 128 -> 96.
+  switches pre-norm, not the kind of norm), and a linear head 42 * 128 -> 96.
+  By default the scores of one layer are added to those of the next
+  (`res_attention`); that is switched off here, as the other side has no such
+  thing.
 """
 
 import argparse
@@ -94,6 +96,7 @@ def main():
             batch_size=32,
             windows_batch_size=args.batch_windows,
             scaler_type="identity",
+            **({"res_attention": False} if args.model == "PatchTST" else {}),
             random_seed=args.seed,
             accelerator="cpu",
             logger=False,

@@ -17,8 +17,16 @@ BESSEMER_STEP = "bench step --model {model} --threads {threads} --json -"
 BESSEMER_FORECAST = (
     "forecast backtest {data}/ett/ETTh1.csv --models {model} --protocol ltsf"
     " --horizon 96 --lookback 336 --max-steps 100 --batch-windows 1024"
+    " --sampling random --learning-rate 0.001 --schedule constant --validate-every 100"
     " --threads {threads} --json -"
 )
+# NeuralForecast's defaults, where ours differ.
+BESSEMER_SETTINGS = {
+    "DLinear": "",
+    "NHITS": "",
+    "PatchTST": " --set width=128 --set heads=16 --set feedforward=256 --set dropout=0.2"
+    " --set subtract_last=true",
+}
 
 OURS = "Bessemer"
 
@@ -60,7 +68,8 @@ def step_sides(model, threads):
 
 def forecast_sides(model, threads, data):
     """A fit and a rolling forecast of `model` (`DLinear`, `NHITS` or `PatchTST`)."""
-    ours = BESSEMER_FORECAST.format(model=model.lower(), threads=threads, data="{data}").split()
+    command = BESSEMER_FORECAST + BESSEMER_SETTINGS[model]
+    ours = command.format(model=model.lower(), threads=threads, data="{data}").split()
     ours = [word.replace("{data}", str(data)) for word in ours]
     theirs = [
         PYTHON, str(PEERS / "neuralforecast_fit.py"),

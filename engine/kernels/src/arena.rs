@@ -11,6 +11,9 @@ use std::ptr::NonNull;
 /// Bytes in a cache line.
 const LINE: usize = 64;
 
+#[repr(align(64))]
+struct Line;
+
 /// Bytes in a large page. Products stride through megabytes; with small pages they wait for page
 /// tables (twice as deep in a virtual machine).
 const LARGE_PAGE: usize = 2 << 20;
@@ -44,7 +47,8 @@ impl Arena {
     /// If there is no such memory.
     pub fn new(len: usize) -> Self {
         if len == 0 {
-            return Arena { floats: NonNull::dangling(), len };
+            // Nothing is ever read there, but it is aligned as every arena is.
+            return Arena { floats: NonNull::<Line>::dangling().cast(), len };
         }
         let layout = layout(len);
         // SAFETY: the layout is not empty.

@@ -23,13 +23,13 @@ pub struct TrainArgs {
     /// Windows in a batch [default: 32; ltsf: 224, patchtst 896]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     batch_windows: Option<usize>,
-    /// Learning rate [default: 0.001; ltsf: 0.001, nlinear 0.01, dlinear 0.03, patchtst 0.0001]
+    /// Learning rate [default: 0.001; ltsf: 0.001, nlinear 0.01, dlinear 0.03, patchtst 0.0005]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Update rule
     #[arg(long, value_enum, default_value_t)]
     optimizer: OptimizerName,
-    /// Course of the learning rate [default: constant; ltsf: halving, nlinear and dlinear cosine]
+    /// Course of the learning rate [default: constant; ltsf: cosine, mlp and nhits halving]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
     /// What is minimised
@@ -47,7 +47,7 @@ pub struct TrainArgs {
     /// Largest norm of the gradient [default: not clipped]
     #[arg(long, value_parser = number::decimal::<f32>, value_name = "NORM")]
     clip_norm: Option<f32>,
-    /// Validations without improvement before training ends [default: none; ltsf: 3, patchtst 10, dlinear and nlinear none]
+    /// Validations without improvement before training ends [default: none; ltsf: mlp and nhits 3]
     #[arg(long, value_parser = number::whole::<u32>, value_name = "N")]
     patience: Option<u32>,
     /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer; ltsf nlinear: only at the end]
