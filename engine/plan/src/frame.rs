@@ -21,6 +21,8 @@ pub enum Place {
     LossScale,
     /// In the lane's gradient accumulator.
     Gradient(Range<usize>),
+    /// Among the operands that the lane keeps for its end.
+    Stash(Range<usize>),
     /// Nowhere: nobody reads it.
     Nowhere,
 }
@@ -59,6 +61,12 @@ pub struct Frame<'a> {
     pub(crate) input_ranges: &'a [Range<usize>],
     pub(crate) loss_scale: &'a [f32; 1],
     pub(crate) first: bool,
+    /// This is the lane's last micro-batch.
+    pub(crate) last: bool,
+    /// Operands of products that are put off to the lane's end.
+    pub(crate) stash: &'a mut Arena,
+    /// Rows that each stash holds.
+    pub(crate) stashed: &'a mut [usize],
     pub(crate) randomness: Randomness,
     /// Set by a call that met an index outside its table.
     pub(crate) fault: Option<String>,
@@ -93,6 +101,9 @@ impl Frame<'_> {
         let in_arena = |p: &Place| if let Place::Arena(r) = p { r.clone() } else { 0..0 };
         let in_gradients = |p: &Place| if let Place::Gradient(r) = p { r.clone() } else { 0..0 };
         let (arena_reads, arena_writes) = self.arena.parts(reads.map(in_arena), writes.map(in_arena));
+        let in_stash = |p: &Place| if let Place::Stash(r) = p { r.clone() } else { 0..0 };
+        let (stash_reads, mut stash_writes) =
+            self.stash.parts(reads.map(in_stash), writes.map(in_stash));
         let (_, mut gradient_writes) = self.gradients.parts([], writes.map(in_gradients));
         let shared = Shared {
             parameters: self.parameters,
@@ -103,15 +114,20 @@ impl Frame<'_> {
             loss_scale: self.loss_scale,
         };
         let mut resolved = arena_reads;
-        for (slot, place) in resolved.iter_mut().zip(reads) {
-            if !matches!(place, Place::Arena(_)) {
-                *slot = shared.get(place);
+        for ((slot, stashed), place) in resolved.iter_mut().zip(stash_reads).zip(reads) {
+            match place {
+                Place::Arena(_) => {}
+                Place::Stash(_) => *slot = stashed,
+                _ => *slot = shared.get(place),
             }
         }
         let mut written = arena_writes;
-        for ((slot, gradient), place) in written.iter_mut().zip(&mut gradient_writes).zip(writes) {
-            if matches!(place, Place::Gradient(_)) {
-                *slot = std::mem::take(gradient);
+        let others = gradient_writes.iter_mut().zip(&mut stash_writes);
+        for ((slot, (gradient, stash)), place) in written.iter_mut().zip(others).zip(writes) {
+            match place {
+                Place::Gradient(_) => *slot = std::mem::take(gradient),
+                Place::Stash(_) => *slot = std::mem::take(stash),
+                _ => {}
             }
         }
         Operands { reads: resolved, writes: written, scratch: self.scratch }
@@ -121,6 +137,7 @@ impl Frame<'_> {
     pub fn read(&self, place: &Place) -> &[f32] {
         match place {
             Place::Arena(r) => &self.arena.as_slice()[r.clone()],
+            Place::Stash(r) => &self.stash.as_slice()[r.clone()],
             _ => Shared {
                 parameters: self.parameters,
                 packed: self.packed,
@@ -152,7 +169,7 @@ impl<'a> Shared<'a> {
             Place::Constant(r) => &self.constants[r.clone()],
             Place::Input(i) => &self.inputs[*i][self.input_ranges[*i].clone()],
             Place::LossScale => self.loss_scale,
-            Place::Arena(_) | Place::Gradient(_) | Place::Nowhere => &[],
+            Place::Arena(_) | Place::Gradient(_) | Place::Stash(_) | Place::Nowhere => &[],
         }
     }
 }

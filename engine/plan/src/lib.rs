@@ -10,6 +10,7 @@ mod packs;
 mod parameters;
 mod plan;
 mod profile;
+mod stashes;
 mod step;
 
 pub use batching::Batching;

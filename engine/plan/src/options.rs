@@ -13,6 +13,8 @@ pub struct PlanOptions {
     pub attention: bool,
     /// Keep weights packed for the product kernel, once a step.
     pub pack: bool,
+    /// Multiply weight gradients of few rows once, at the end of a lane.
+    pub defer: bool,
     /// Samples in a micro-batch; chosen by the cost model if `None`.
     pub micro_batch: Option<usize>,
     /// Lanes; chosen by the cost model if `None`.
@@ -27,6 +29,7 @@ impl PlanOptions {
         fuse: true,
         attention: true,
         pack: true,
+        defer: true,
         micro_batch: None,
         lanes: None,
     };

@@ -11,6 +11,7 @@ use crate::layout::{Buffer, lay_out};
 use crate::lower::{Lowered, Site, accumulates, lower};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
+use crate::stashes::Stashes;
 
 /// One kernel call of a plan.
 pub struct Step {
@@ -56,6 +57,7 @@ impl Plan {
         graph: &Graph,
         parameters: &[Range<usize>],
         packs: &mut Packs,
+        stashes: &mut Stashes,
         options: &PlanOptions,
         micro_batches: usize,
     ) -> Result<Plan, PlanError> {
@@ -93,6 +95,7 @@ impl Plan {
         // Gradients that their operation can write straight into the lane's accumulator.
         let mut how = vec![Accumulate::Never; graph.types().len()];
         let mut contributed = vec![false; parameters.len()];
+        let mut whole_gradient = vec![false; graph.types().len()];
         let mut copies: Vec<(usize, usize, Accumulate)> = Vec::new();
         let position_of = |v: usize| order.position.get(&v).copied().unwrap_or(usize::MAX);
         let mut gradients: Vec<(usize, usize)> =
@@ -115,6 +118,7 @@ impl Plan {
                 if pass {
                     place[*v] = Some(Place::Gradient(parameters[*p].clone()));
                     how[*v] = mode;
+                    whole_gradient[*v] = gradients.iter().filter(|(other, _)| other == p).count() == 1;
                 } else {
                     copies.push((*p, *v, mode));
                 }
@@ -201,7 +205,9 @@ impl Plan {
                 reads: node.inputs.iter().map(at).collect(),
                 writes: node.outputs.iter().map(at).collect(),
                 accumulate: node.outputs.iter().map(|v| how[v.index()]).collect(),
+                whole_gradient: node.outputs.iter().map(|v| whole_gradient[v.index()]).collect(),
                 packs,
+                stashes,
                 options,
                 micro_batches,
             };

@@ -15,6 +15,7 @@ use crate::packs::Packs;
 use crate::parameters::{Parameters, ranges};
 use crate::plan::{Plan, is_integer};
 use crate::profile::Profile;
+use crate::stashes::Stashes;
 
 /// What a run needs besides the parameters.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub fn as_words(integers: &[i32]) -> &[f32] {
 /// One lane's memory.
 struct Lane {
     gradients: Arena,
+    stash: Arena,
+    stashed: Vec<usize>,
     scratch: Vec<f32>,
     losses: Vec<f32>,
     outputs: Vec<Vec<f32>>,
@@ -112,11 +115,13 @@ impl Executable {
         }
         let places = ranges(graph.parameters());
         let mut packs = Packs::default();
-        let plan = Plan::new(&graph, &places, &mut packs, options, batching.count())?;
+        let longest_lane = (0..batching.lanes).map(|lane| batching.lane(lane).len()).max().unwrap_or(0);
+        let mut stashes = Stashes::new(longest_lane);
+        let plan = Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?;
         let tail = match batching.tail() {
             Some(samples) => {
                 let graph = prepare(trace(samples)?, options)?;
-                Some(Plan::new(&graph, &places, &mut packs, options, batching.count())?)
+                Some(Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?)
             }
             None => None,
         };
@@ -139,6 +144,8 @@ impl Executable {
                 let count = batching.lane(lane).len();
                 Mutex::new(Lane {
                     gradients: Arena::new(gradient_len),
+                    stash: Arena::new(stashes.len()),
+                    stashed: vec![0; stashes.count()],
                     scratch: vec![0.0; scratch_len],
                     losses: vec![0.0; count],
                     outputs: graph.outputs().iter().map(|(n, _)| vec![0.0; count * output_len(n)]).collect(),
@@ -291,6 +298,9 @@ impl Executable {
                 input_ranges: &input_ranges,
                 loss_scale: &[batch.loss_scale],
                 first: position == 0,
+                last: position + 1 == range.len(),
+                stash: &mut memory.stash,
+                stashed: &mut memory.stashed,
                 randomness: Randomness { seed: batch.seed, step: batch.step, first_sample: samples as u64 },
                 fault: None,
             };

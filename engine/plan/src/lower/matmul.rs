@@ -1,9 +1,12 @@
 //! Matrix products.
 
+use std::ops::Range;
+
 use bessemer_graph::ops::matmul::MatMul;
 use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm, gemm_packed, gemm_scratch};
 
 use super::{Lowered, Site};
+use crate::stashes::Stash;
 use crate::error::PlanError;
 use crate::frame::Place;
 use crate::packs::Packs;
@@ -26,6 +29,16 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
             let ([a, b], [c]) = (x.reads, x.writes);
             gemm_packed(m, n, k, a, a_strides, b, c, n, epilogue);
         }));
+    }
+    if s.batch == 1
+        && (op.transpose_a, op.transpose_b) == (true, false)
+        && site.options.defer
+        && site.whole_gradient[0]
+        && site.stashes.pays(k, m, n)
+        && let Place::Gradient(parameter) = &c
+    {
+        let stash = site.stashes.request(parameter.clone(), k, m, n);
+        return Ok(deferred(m, n, k, a, b, c, stash));
     }
     let scratch = gemm_scratch(k);
     if s.batch == 1 {
@@ -58,4 +71,35 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
         );
     })
     .with_scratch(scratch))
+}
+
+/// dYᵀ·X of all the rows of a lane, after its last micro-batch (see [`crate::stashes`]).
+fn deferred(
+    m: usize,
+    n: usize,
+    k: usize,
+    dy: Place,
+    x: Place,
+    gradient: Place,
+    stash: Stash,
+) -> Lowered {
+    let scratch = gemm_scratch(stash.rows);
+    Lowered::new("deferred_gemm", move |f| {
+        let held = if f.first { 0 } else { f.stashed[stash.index] };
+        let rows = held + k;
+        f.stashed[stash.index] = rows;
+        let rows_of = |whole: &Range<usize>, width: usize, rows: Range<usize>| {
+            Place::Stash(whole.start + rows.start * width..whole.start + rows.end * width)
+        };
+        let new = (rows_of(&stash.dy, m, held..rows), rows_of(&stash.x, n, held..rows));
+        let o = f.operands([&dy, &x], [&new.0, &new.1]);
+        o.writes.into_iter().zip(o.reads).for_each(|(to, from)| to.copy_from_slice(from));
+        if f.last {
+            let all = (rows_of(&stash.dy, m, 0..rows), rows_of(&stash.x, n, 0..rows));
+            let o = f.operands([&all.0, &all.1], [&gradient]);
+            let ([dy, x], [c]) = (o.reads, o.writes);
+            gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, Epilogue::default(), o.scratch);
+        }
+    })
+    .with_scratch(scratch)
 }

@@ -20,6 +20,7 @@ use crate::error::PlanError;
 use crate::frame::{Accumulate, Call, Frame, Place};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
+use crate::stashes::Stashes;
 
 /// A node with its operands' places, to be turned into a call.
 pub(crate) struct Site<'a> {
@@ -28,7 +29,10 @@ pub(crate) struct Site<'a> {
     pub reads: Vec<Place>,
     pub writes: Vec<Place>,
     pub accumulate: Vec<Accumulate>,
+    /// By output: it is all that its parameter's gradient is made of.
+    pub whole_gradient: Vec<bool>,
     pub packs: &'a mut Packs,
+    pub stashes: &'a mut Stashes,
     pub options: &'a PlanOptions,
     /// Micro-batches in a step.
     pub micro_batches: usize,
