@@ -121,6 +121,21 @@ impl Finish {
         self.activation == Activation::None && self.bias.is_none() && self.residual.is_none()
     }
 
+    /// Asks for what [`Finish::store`] will read, so that it is there once the tile is summed.
+    #[inline(always)]
+    pub fn prefetch<S: Simd, const R: usize, const C: usize>(&self, s: S) {
+        for i in 0..R {
+            for j in 0..C {
+                if self.accumulate {
+                    s.prefetch(self.c.wrapping_add(i * self.c_row + j * S::LANES));
+                }
+                if let Some(residual) = self.residual {
+                    s.prefetch(residual.wrapping_add(i * self.residual_row + j * S::LANES));
+                }
+            }
+        }
+    }
+
     /// Stores a tile of whole vectors from registers.
     ///
     /// # Safety

@@ -205,6 +205,7 @@ impl Block<'_> {
         // SAFETY: every caller of `Product` has checked that A, B, C and what the epilogue names
         // hold the shapes; a panel's padding is in scratch or in the packed B; a tile fits `spill`.
         unsafe {
+            self.finish.at(i, 0).prefetch::<S, R, C>(s);
             let sum = accumulate::<S, R, C>(s, self.depth, a, self.a_strides, self.b, self.b_row);
             if spilled {
                 let tile = self.spill.as_mut_ptr().cast::<f32>();

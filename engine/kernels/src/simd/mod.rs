@@ -59,6 +59,9 @@ pub trait Simd: Copy + 'static {
     /// `p` must be writable for `n` floats.
     unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::V);
 
+    /// Asks for the cache line at `p`, which need not be readable. Does nothing where unknown.
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
     /// a + b
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// a - b
