@@ -27,11 +27,9 @@ impl Pack {
     }
 }
 
-/// Rows of a step from which packing B = Wᵀ pays: it costs a sweep over the weight a step, and
-/// spares the product from gathering columns.
-const ROWS_TRANSPOSED: usize = 192;
-/// The same for B = W, whose rows can be read in place nearly as fast.
-const ROWS_PLAIN: usize = 640;
+/// Rows of a step from which packing pays: it costs a sweep over the weight a step, and spares every
+/// micro-batch from gathering columns (B = Wᵀ) or from striding over rows (B = W).
+const ROWS_WORTH_PACKING: usize = 192;
 
 /// The packed copies that some plans need.
 #[derive(Clone, Debug, Default)]
@@ -43,9 +41,9 @@ pub struct Packs {
 }
 
 impl Packs {
-    /// Whether to pack a B with these strides, of which `rows` rows of a step are multiplied.
-    pub fn pays(strides: (usize, usize), rows: usize) -> bool {
-        rows >= if strides.1 == 1 { ROWS_PLAIN } else { ROWS_TRANSPOSED }
+    /// Whether to pack a weight by which so many rows of a step are multiplied.
+    pub fn pays(rows: usize) -> bool {
+        rows >= ROWS_WORTH_PACKING
     }
 
     /// Where B[k, n] of a parameter will be found packed.

@@ -27,7 +27,7 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
     let y = site.writes[0].clone();
     let before = site.writes.get(1).cloned().unwrap_or(Place::Nowhere);
     let strides = (1, k); // B = Wᵀ
-    let pays = site.options.pack && Packs::pays(strides, m * site.micro_batches);
+    let pays = site.options.pack && Packs::pays(m * site.micro_batches);
     let packed = match (&weight, pays) {
         (Place::Parameter(range), true) => {
             Some(Place::Packed(site.packs.request(range.clone(), k, n, strides)))

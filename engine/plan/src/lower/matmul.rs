@@ -20,7 +20,7 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
     let accumulate = site.accumulate[0];
     let [a, mut b] = site.reads();
     let [c] = site.writes();
-    let pays = site.options.pack && s.shared && Packs::pays(b_strides, m * site.micro_batches);
+    let pays = site.options.pack && s.shared && Packs::pays(m * site.micro_batches);
     if let (Place::Parameter(range), true) = (&b, pays) {
         b = Place::Packed(site.packs.request(range.clone(), k, n, b_strides));
         return Ok(Lowered::new("gemm_packed", move |f| {
