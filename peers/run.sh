@@ -37,7 +37,7 @@ packages=(torch numpy)
 [ "$steps" = no ] || packages+=("jax[cpu]")
 [ "$fits" = no ] || packages+=(neuralforecast pandas)
 echo "python packages: ${packages[*]}" >&2
-"$peers/.venv/bin/pip" install --quiet --disable-pip-version-check \
+"$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint "$peers/requirements.txt" "${packages[@]}"
 
 mkdir -p "$peers/target"
