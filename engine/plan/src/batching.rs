@@ -74,17 +74,33 @@ pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> 
     let lanes = lanes.clamp(1, batch.min(MAX_LANES));
     let cached = ((CACHE_BYTES / widest) as usize).clamp(1, MAX_MICRO_BATCH);
     let largest = options.micro_batch.unwrap_or(cached.min(batch.div_ceil(lanes))).clamp(1, batch);
-    // The same number of micro-batches in every lane, as equal as can be.
-    let count = batch.div_ceil(largest);
-    let count = if options.micro_batch.is_none() { count.next_multiple_of(lanes).min(batch) } else { count };
-    let micro_batch = batch.div_ceil(count);
+    let micro_batch = match options.micro_batch {
+        Some(_) => batch.div_ceil(batch.div_ceil(largest)),
+        None => even(batch, largest, lanes),
+    };
     let lanes = lanes.min(batch.div_ceil(micro_batch));
     Batching { batch, micro_batch, lanes }
+}
+
+/// A size near `largest` at which every lane has the same number of micro-batches, as equal as can be.
+fn even(batch: usize, largest: usize, lanes: usize) -> usize {
+    // The nearest number a lane rather than the next: a cache a little overfull costs less than a
+    // lane that others wait for.
+    let a_lane = ((batch as f64 / (largest * lanes) as f64).round() as usize).max(1);
+    batch.div_ceil(lanes * a_lane)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanes_are_even() {
+        assert_eq!(even(224, 6, 4), 7, "8 micro-batches a lane");
+        assert_eq!(even(32, 16, 2), 16);
+        assert_eq!(even(1024, 256, 4), 256);
+        assert_eq!(even(3, 6, 1), 3);
+    }
 
     #[test]
     fn lanes_cover_every_micro_batch_once() {
