@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Forecast(command) => command.run(),
-        Command::Bench(bench) => bench.run().map_err(|error| CliError::Bench(error.to_string())),
+        Command::Bench(bench) => bench.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

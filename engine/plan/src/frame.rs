@@ -102,8 +102,7 @@ impl Frame<'_> {
         let in_gradients = |p: &Place| if let Place::Gradient(r) = p { r.clone() } else { 0..0 };
         let (arena_reads, arena_writes) = self.arena.parts(reads.map(in_arena), writes.map(in_arena));
         let in_stash = |p: &Place| if let Place::Stash(r) = p { r.clone() } else { 0..0 };
-        let (stash_reads, mut stash_writes) =
-            self.stash.parts(reads.map(in_stash), writes.map(in_stash));
+        let (stash_reads, mut stash_writes) = self.stash.parts(reads.map(in_stash), writes.map(in_stash));
         let (_, mut gradient_writes) = self.gradients.parts([], writes.map(in_gradients));
         let shared = Shared {
             parameters: self.parameters,

@@ -103,11 +103,14 @@ fn check(name: &str, model: Model) {
     let output = graph.outputs().first().map(|(_, v)| &values[v.index()].data);
 
     let base = PlanOptions::TRAIN;
-    let off = PlanOptions { simplify: false, fuse: false, attention: false, pack: false, ..base };
+    let off =
+        PlanOptions { simplify: false, fuse: false, attention: false, pack: false, defer: false, ..base };
     let variants = [
         base,
         PlanOptions { micro_batch: Some(1), lanes: Some(1), ..base },
         PlanOptions { micro_batch: Some(3), lanes: Some(2), ..base },
+        PlanOptions { micro_batch: Some(2), lanes: Some(2), ..base },
+        PlanOptions { micro_batch: Some(2), lanes: Some(2), defer: false, ..base },
         PlanOptions { fuse: false, ..base },
         PlanOptions { attention: false, ..base },
         PlanOptions { pack: false, ..base },
@@ -167,6 +170,44 @@ fn packed_weights() {
     let packed: Vec<_> = step.plan().steps.iter().filter(|s| s.kernel == "gemm_packed").collect();
     assert!(packed.iter().any(|s| s.operation == "linear") && packed.iter().any(|s| s.operation == "matmul"));
     check("packed", model);
+}
+
+#[test]
+fn weight_gradients_put_off_to_the_end_of_a_lane() {
+    // One row a sample, and a weight too large for a cache; the other is small.
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
+        let wide = g.parameter("wide", &[1400, 48])?;
+        let narrow = g.parameter("narrow", &[3, 1400])?;
+        let h = g.linear(flat, wide, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        g.linear(h, narrow, None)
+    }
+    // Lanes of three and of two micro-batches, the last a smaller one.
+    let options = PlanOptions { micro_batch: Some(2), lanes: Some(2), ..PlanOptions::TRAIN };
+    let kernels = |options| -> Vec<&str> {
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        step.plan().steps.iter().map(|s| s.kernel).collect()
+    };
+    assert_eq!(kernels(options).iter().filter(|k| **k == "deferred_gemm").count(), 1);
+    assert!(!kernels(PlanOptions { defer: false, ..options }).contains(&"deferred_gemm"));
+    let whole = PlanOptions { micro_batch: Some(SAMPLES), lanes: Some(1), ..options };
+    assert!(!kernels(whole).contains(&"deferred_gemm"), "nothing to put off");
+    check("deferred", model);
+}
+
+#[test]
+fn a_weight_used_twice_is_not_put_off() {
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
+        let wide = g.parameter("wide", &[48 * 30, 48])?;
+        let h = g.linear(flat, wide, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let h = g.reshape(h, &[g.shape(x)[0], 30, 48])?;
+        let h = g.reduce(h, Reduction::Mean, 1)?;
+        g.linear(h, wide, None)
+    }
+    check("shared", model);
 }
 
 #[test]

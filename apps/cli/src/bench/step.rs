@@ -1,18 +1,18 @@
 //! `bessemer bench step`: times a training step on random data.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
-use bessemer::kernels::random::{Stream, fill_normal};
-use bessemer::nn::{Trace, initialize};
-use bessemer::plan::{Batch, Entry, Executable, Parameters, PlanOptions, Pool, Profile, Roofline};
-use bessemer::train::{Optimizer, OptimizerState};
+use bessemer::plan::{Entry, PlanOptions, Pool, Profile, Roofline};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::models::BenchModel;
+use super::training::Training;
+use super::{Spread, check_seconds};
+use crate::error::{CliError, Result};
+use crate::run::RunArgs;
 
 /// Time a training step (forward, backward, AdamW) on random data.
 #[derive(Debug, Args)]
@@ -27,9 +27,6 @@ pub struct StepArgs {
     /// Arithmetic
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
-    /// Threads [default: one per core]
-    #[arg(long)]
-    threads: Option<usize>,
     /// Seconds to measure for
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -42,9 +39,8 @@ pub struct StepArgs {
     /// Show where the time goes, by operation
     #[arg(long)]
     profile: bool,
-    /// Write the result as JSON to a file, or to standard output with `-`
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 /// Arithmetic of a step.
@@ -53,13 +49,6 @@ pub struct StepArgs {
 pub enum Precision {
     /// 32-bit floats
     F32,
-}
-
-#[derive(Serialize)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
 }
 
 #[derive(Serialize)]
@@ -82,29 +71,20 @@ struct StepResult {
 
 impl StepArgs {
     /// Measures and prints.
-    pub fn run(&self) -> Result<(), Box<dyn std::error::Error>> {
-        let threads = match self.threads {
-            Some(0) => return Err("--threads is 0; give at least 1".into()),
-            Some(n) => n,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
+    pub fn run(&self) -> Result<()> {
+        let pool = self.run.pool()?;
         let batch = self.batch.unwrap_or(self.model.batch());
         if batch == 0 || batch > 1 << 20 {
-            return Err(format!("--batch is {batch}; give 1 to {}", 1 << 20).into());
+            let problem = format!("it must be from 1 to {}", 1 << 20);
+            let remedy = format!("{} is the model's own", self.model.batch());
+            return Err(CliError::argument(format!("--batch {batch}"), problem, remedy));
         }
-        if !(self.seconds > 0.0 && self.seconds <= 600.0) {
-            return Err(format!("--seconds is {}; give more than 0, at most 600", self.seconds).into());
+        check_seconds(self.seconds)?;
+        let (result, profile) = self.measure(pool, batch)?;
+        if let Some(json) = &self.run.json {
+            json.write(&result)?;
         }
-        let (result, profile) = self.measure(threads, batch)?;
-        let json = serde_json::to_string_pretty(&result)?;
-        match self.json.as_deref() {
-            Some(path) if path.as_os_str() == "-" => println!("{json}"),
-            Some(path) => {
-                std::fs::write(path, json + "\n").map_err(|e| format!("{}: {e}", path.display()))?
-            }
-            None => {}
-        }
-        if self.json.as_deref().is_none_or(|path| path.as_os_str() != "-") {
+        if !self.run.json_on_stdout() {
             print_result(&result);
             if let Some(profile) = profile {
                 print_profile(&profile, result.peak_gflops_per_core * 1e9);
@@ -113,88 +93,56 @@ impl StepArgs {
         Ok(())
     }
 
-    fn measure(
-        &self,
-        threads: usize,
-        batch: usize,
-    ) -> Result<(StepResult, Option<Profile>), Box<dyn std::error::Error>> {
-        let pool = Pool::new(threads);
-        let mut first = Trace::new(1, batch, true);
-        self.model.trace(&mut first)?;
-        let trace = |samples| {
-            let mut t = Trace::new(samples, batch, true);
-            self.model.trace(&mut t)?;
-            Ok(t.graph)
-        };
+    fn measure(&self, pool: Pool, batch: usize) -> Result<(StepResult, Option<Profile>)> {
+        let threads = pool.threads();
         let options = PlanOptions { micro_batch: self.micro_batch, lanes: self.lanes, ..PlanOptions::TRAIN };
-        let mut step = Executable::compile(&trace, batch, &options)?;
-        let mut parameters = Parameters::new(step.parameters());
-        initialize(&mut parameters, first.inits(), 1);
-        let mut optimizer = OptimizerState::new(Optimizer::ADAMW, &parameters, first.buffers());
-        let inputs: Vec<Vec<f32>> = step
-            .input_lens()
-            .enumerate()
-            .map(|(i, len)| {
-                let mut data = vec![0.0; len];
-                fill_normal(Stream { seed: 1, step: 0, site: i as u32 }, 0, &mut data);
-                data
-            })
-            .collect();
-        let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-        let loss_scale = 1.0 / self.model.targets(batch) as f32;
-        let mut count = 0;
-        let mut one = |step: &mut Executable| -> Result<Duration, Box<dyn std::error::Error>> {
+        let mut training = Training::new(self.model, batch, pool, &options)?;
+        let one = |training: &mut Training| -> Result<Duration> {
             let start = Instant::now();
-            let loss =
-                step.run(&pool, &parameters, &Batch { inputs: &views, loss_scale, seed: 1, step: count })?;
-            optimizer.step(&pool, &mut parameters, step, 1e-3, None);
-            count += 1;
-            if !loss.is_finite() {
-                return Err(format!("the loss is {loss} after {count} steps").into());
-            }
+            training.step()?;
             Ok(start.elapsed())
         };
         let warm = Instant::now();
         while warm.elapsed().as_secs_f64() < 0.2 * self.seconds {
-            one(&mut step)?;
+            one(&mut training)?;
         }
         let peak = measure_flops(20);
         let mut times = Vec::new();
         let start = Instant::now();
         while start.elapsed().as_secs_f64() < self.seconds || times.len() < 5 {
-            times.push(one(&mut step)?.as_secs_f64() * 1e3);
+            times.push(one(&mut training)?.as_secs_f64() * 1e3);
         }
         let profile = if self.profile {
-            step.set_timed(true);
-            step.take_profile();
+            training.step.set_timed(true);
+            training.step.take_profile();
             let rounds = times.len().clamp(5, 50);
             for _ in 0..rounds {
-                one(&mut step)?;
+                one(&mut training)?;
             }
-            let mut profile = step.take_profile();
+            let mut profile = training.step.take_profile();
             profile.entries.iter_mut().for_each(|e| e.seconds /= rounds as f64);
             Some(profile)
         } else {
             None
         };
-        times.sort_by(f64::total_cmp);
-        let step_ms = Spread { median: times[times.len() / 2], min: times[0], max: times[times.len() - 1] };
-        let flops_per_step = step.flops();
+        let steps = times.len();
+        let step_ms = Spread::of(times);
+        let flops_per_step = training.step.flops();
         let result = StepResult {
             model: self.model.name(),
             precision: self.precision,
             threads,
             isa: isa().name(),
             batch,
-            micro_batch: step.batching().micro_batch,
-            lanes: step.batching().lanes,
-            steps: times.len(),
+            micro_batch: training.step.batching().micro_batch,
+            lanes: training.step.batching().lanes,
+            steps,
             peak_fraction: flops_per_step / (step_ms.median * 1e-3) / (peak * threads as f64),
             step_ms,
             flops_per_step,
             peak_gflops_per_core: peak * 1e-9,
             peak_memory_mb: peak_memory_mb(),
-            parameters: parameters.count(),
+            parameters: training.parameters.count(),
         };
         Ok((result, profile))
     }

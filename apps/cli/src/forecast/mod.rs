@@ -5,7 +5,7 @@ mod defaults;
 mod fit;
 mod predict;
 mod protocol;
-mod reading;
+pub mod reading;
 pub mod settings;
 mod training;
 

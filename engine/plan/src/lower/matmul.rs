@@ -6,10 +6,10 @@ use bessemer_graph::ops::matmul::MatMul;
 use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm, gemm_packed, gemm_scratch};
 
 use super::{Lowered, Site};
-use crate::stashes::Stash;
 use crate::error::PlanError;
 use crate::frame::Place;
 use crate::packs::Packs;
+use crate::stashes::Stash;
 
 pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> {
     let s =
@@ -74,15 +74,7 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
 }
 
 /// dYᵀ·X of all the rows of a lane, after its last micro-batch (see [`crate::stashes`]).
-fn deferred(
-    m: usize,
-    n: usize,
-    k: usize,
-    dy: Place,
-    x: Place,
-    gradient: Place,
-    stash: Stash,
-) -> Lowered {
+fn deferred(m: usize, n: usize, k: usize, dy: Place, x: Place, gradient: Place, stash: Stash) -> Lowered {
     let scratch = gemm_scratch(stash.rows);
     Lowered::new("deferred_gemm", move |f| {
         let held = if f.first { 0 } else { f.stashed[stash.index] };

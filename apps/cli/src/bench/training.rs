@@ -1,0 +1,63 @@
+//! A model being trained on random data.
+
+use bessemer::kernels::random::{Stream, fill_normal};
+use bessemer::nn::{Trace, initialize};
+use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool};
+use bessemer::train::{Optimizer, OptimizerState, TrainError};
+
+use super::models::BenchModel;
+use crate::error::{CliError, Result};
+
+/// A model, its data and its optimiser, AdamW.
+pub struct Training {
+    pub step: Executable,
+    pub parameters: Parameters,
+    pool: Pool,
+    optimizer: OptimizerState,
+    inputs: Vec<Vec<f32>>,
+    loss_scale: f32,
+    count: u64,
+}
+
+impl Training {
+    /// Compiles the step and draws weights and data.
+    pub fn new(model: BenchModel, batch: usize, pool: Pool, options: &PlanOptions) -> Result<Training> {
+        let mut first = Trace::new(1, batch, true);
+        model.trace(&mut first).map_err(TrainError::from)?;
+        let trace = |samples| {
+            let mut t = Trace::new(samples, batch, true);
+            model.trace(&mut t)?;
+            Ok(t.graph)
+        };
+        let step = Executable::compile(&trace, batch, options).map_err(TrainError::from)?;
+        let mut parameters = Parameters::new(step.parameters());
+        initialize(&mut parameters, first.inits(), 1);
+        let draw = |(i, len): (usize, usize)| {
+            let mut data = vec![0.0; len];
+            fill_normal(Stream { seed: 1, step: 0, site: i as u32 }, 0, &mut data);
+            data
+        };
+        Ok(Training {
+            pool,
+            optimizer: OptimizerState::new(Optimizer::ADAMW, &parameters, first.buffers()),
+            inputs: step.input_lens().enumerate().map(draw).collect(),
+            loss_scale: 1.0 / model.targets(batch) as f32,
+            count: 0,
+            step,
+            parameters,
+        })
+    }
+
+    /// One step: forward, backward, AdamW.
+    pub fn step(&mut self) -> Result<()> {
+        let views: Vec<&[f32]> = self.inputs.iter().map(Vec::as_slice).collect();
+        let batch = Batch { inputs: &views, loss_scale: self.loss_scale, seed: 1, step: self.count };
+        let loss = self.step.run(&self.pool, &self.parameters, &batch).map_err(TrainError::from)?;
+        self.optimizer.step(&self.pool, &mut self.parameters, &mut self.step, 1e-3, None);
+        self.count += 1;
+        match loss.is_finite() {
+            true => Ok(()),
+            false => Err(CliError::Bench(format!("the loss is {loss} after {} steps", self.count))),
+        }
+    }
+}
