@@ -17,14 +17,14 @@ BESSEMER_STEP = "bench step --model {model} --threads {threads} --json -"
 BESSEMER_FORECAST = (
     "forecast backtest {data}/ett/ETTh1.csv --models {model} --protocol ltsf"
     " --horizon 96 --lookback 336 --max-steps 100 --batch-windows 1024"
-    " --sampling random --learning-rate 0.001 --schedule constant --validate-every 100"
+    " --sampling random --learning-rate 0.001 --validate-every 100"
     " --threads {threads} --json -"
 )
 # NeuralForecast's defaults, where ours differ.
 BESSEMER_SETTINGS = {
-    "DLinear": "",
-    "NHITS": "",
-    "PatchTST": " --set width=128 --set heads=16 --set feedforward=256 --set dropout=0.2"
+    "DLinear": " --schedule constant",
+    "NHITS": " --schedule thirds",
+    "PatchTST": " --schedule constant --set width=128 --set heads=16 --set feedforward=256 --set dropout=0.2"
     " --set subtract_last=true",
 }
 

@@ -35,7 +35,7 @@ pub struct Fit {
     #[command(flatten)]
     read: ReadArgs,
     /// mlp, nlinear, dlinear, nhits or patchtst
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "models", value_name = "NAME")]
     model: String,
     /// Steps to forecast
     #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]

@@ -91,6 +91,8 @@ pub enum ScheduleName {
     Linear,
     /// Half the rate after each epoch
     Halving,
+    /// Half the rate after each third of the steps
+    Thirds,
     /// Half the rate after 3 validations without improvement
     Plateau,
 }
@@ -255,6 +257,7 @@ impl ScheduleName {
             ScheduleName::Cosine => Schedule::Cosine { warmup: 0, total, floor: 0.0 },
             ScheduleName::Linear => Schedule::Linear { warmup: 0, total, floor: 0.0 },
             ScheduleName::Halving => Schedule::Step { every: epoch, gamma: 0.5 },
+            ScheduleName::Thirds => Schedule::Step { every: (total / 3).max(1), gamma: 0.5 },
             ScheduleName::Plateau => Schedule::Plateau { factor: 0.5, patience: 3 },
         }
     }
