@@ -10,7 +10,8 @@ use super::Network;
 
 /// Stacks that each pool what is left of the lags, map it to a backcast, which is subtracted, and to
 /// a few knots of the forecast, which are interpolated and added up. The forecast starts from the
-/// last value. Defaults as in NeuralForecast.
+/// last value. Defaults as in NeuralForecast, but that the last stack has no backcast, as nobody would
+/// read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NHits {
@@ -45,6 +46,8 @@ impl Network for NHits {
         let mut residual = lags;
         for (stack, (&pool, &downsample)) in self.pool.iter().zip(&self.downsample).enumerate() {
             let knots = (horizon / downsample).max(1);
+            // Nothing is left to be explained after the last stack.
+            let backcast = if stack + 1 < self.pool.len() { lookback } else { 0 };
             let theta = t.scope(&format!("stack{stack}"), |t| {
                 let pooled = MaxPool1d { kernel: pool, stride: pool, padding: 0, ceil_mode: true };
                 let mut x = if pool > 1 { t.apply(pooled, &[residual])? } else { residual };
@@ -55,11 +58,13 @@ impl Network for NHits {
                     x = t.scope(&format!("hidden{layer}"), |t| linear.forward(t, x))?;
                     x = Activation::Relu.forward(t, x)?;
                 }
-                t.scope("out", |t| Linear::new(self.hidden, lookback + knots).forward(t, x))
+                t.scope("out", |t| Linear::new(self.hidden, backcast + knots).forward(t, x))
             })?;
-            let backcast = t.graph.slice(theta, 1, 0, lookback)?;
-            residual = t.graph.sub(residual, backcast)?;
-            let values = t.graph.slice(theta, 1, lookback, knots)?;
+            if backcast > 0 {
+                let explained = t.graph.slice(theta, 1, 0, backcast)?;
+                residual = t.graph.sub(residual, explained)?;
+            }
+            let values = t.graph.slice(theta, 1, backcast, knots)?;
             let spread = Interpolate1d { size: horizon, mode: self.interpolation }.forward(t, values)?;
             forecast = t.graph.add(spread, forecast)?;
         }
