@@ -12,10 +12,12 @@ use crate::{Frequency, Series};
 /// Three stretches of rows, oldest first. Windows of the later two may look back into the rows before
 /// them, so that the first forecast begins at the border.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Split {
+    /// Rows that models and scalers are fitted to.
     pub train: Range<usize>,
+    /// Rows that choose the weights.
     pub validation: Range<usize>,
+    /// Rows that models are scored on.
     pub test: Range<usize>,
 }
 

@@ -49,7 +49,7 @@ pub struct TimeStyle {
 
 /// The finest part of a timestamp that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it all
 pub enum Precision {
     Month,
     Day,
