@@ -7,8 +7,10 @@ use bessemer_kernels::arena::Arena;
 /// Where a value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In the lane's arena.
+    /// In the arena, which holds one segment of one micro-batch at a time.
     Arena(Range<usize>),
+    /// In the arena of the micro-batch, which lasts from segment to segment.
+    Kept(Range<usize>),
     /// Among the parameters.
     Parameter(Range<usize>),
     /// Among the packed weights.
@@ -25,6 +27,22 @@ pub enum Place {
     Stash(Range<usize>),
     /// Nowhere: nobody reads it.
     Nowhere,
+}
+
+/// The memories that a call can write.
+const MEMORIES: usize = 4;
+
+impl Place {
+    /// Which memory of a [`Frame`] holds the place, if a call can write there, and where in it.
+    pub(crate) fn in_memory(&self) -> Option<(usize, &Range<usize>)> {
+        match self {
+            Place::Arena(range) => Some((0, range)),
+            Place::Kept(range) => Some((1, range)),
+            Place::Gradient(range) => Some((2, range)),
+            Place::Stash(range) => Some((3, range)),
+            _ => None,
+        }
+    }
 }
 
 /// How a call writes one of its outputs.
@@ -51,8 +69,9 @@ pub struct Randomness {
 
 /// The memory of one micro-batch being run.
 pub struct Frame<'a> {
-    pub(crate) arena: &'a mut Arena,
-    pub(crate) gradients: &'a mut Arena,
+    /// The arena, the micro-batch's own, the lane's gradient accumulator, and the operands of
+    /// products that are put off to the lane's end.
+    pub(crate) memories: [&'a mut Arena; MEMORIES],
     pub(crate) scratch: &'a mut [f32],
     pub(crate) parameters: &'a [f32],
     pub(crate) packed: &'a [f32],
@@ -63,8 +82,6 @@ pub struct Frame<'a> {
     pub(crate) first: bool,
     /// This is the lane's last micro-batch.
     pub(crate) last: bool,
-    /// Operands of products that are put off to the lane's end.
-    pub(crate) stash: &'a mut Arena,
     /// Rows that each stash holds.
     pub(crate) stashed: &'a mut [usize],
     pub(crate) randomness: Randomness,
@@ -98,12 +115,25 @@ impl Frame<'_> {
         reads: [&Place; R],
         writes: [&Place; W],
     ) -> Operands<'_, R, W> {
-        let in_arena = |p: &Place| if let Place::Arena(r) = p { r.clone() } else { 0..0 };
-        let in_gradients = |p: &Place| if let Place::Gradient(r) = p { r.clone() } else { 0..0 };
-        let (arena_reads, arena_writes) = self.arena.parts(reads.map(in_arena), writes.map(in_arena));
-        let in_stash = |p: &Place| if let Place::Stash(r) = p { r.clone() } else { 0..0 };
-        let (stash_reads, mut stash_writes) = self.stash.parts(reads.map(in_stash), writes.map(in_stash));
-        let (_, mut gradient_writes) = self.gradients.parts([], writes.map(in_gradients));
+        let mut resolved = [&[] as &[f32]; R];
+        let mut written = [(); W].map(|()| &mut [] as &mut [f32]);
+        for (memory, arena) in self.memories.iter_mut().enumerate() {
+            let here = |place: &Place| match place.in_memory() {
+                Some((m, range)) if m == memory => range.clone(),
+                _ => 0..0,
+            };
+            let (parts, mut targets) = arena.parts(reads.map(here), writes.map(here));
+            for ((slot, part), place) in resolved.iter_mut().zip(parts).zip(reads) {
+                if !here(place).is_empty() {
+                    *slot = part;
+                }
+            }
+            for ((slot, target), place) in written.iter_mut().zip(&mut targets).zip(writes) {
+                if !here(place).is_empty() {
+                    *slot = std::mem::take(target);
+                }
+            }
+        }
         let shared = Shared {
             parameters: self.parameters,
             packed: self.packed,
@@ -112,21 +142,9 @@ impl Frame<'_> {
             input_ranges: self.input_ranges,
             loss_scale: self.loss_scale,
         };
-        let mut resolved = arena_reads;
-        for ((slot, stashed), place) in resolved.iter_mut().zip(stash_reads).zip(reads) {
-            match place {
-                Place::Arena(_) => {}
-                Place::Stash(_) => *slot = stashed,
-                _ => *slot = shared.get(place),
-            }
-        }
-        let mut written = arena_writes;
-        let others = gradient_writes.iter_mut().zip(&mut stash_writes);
-        for ((slot, (gradient, stash)), place) in written.iter_mut().zip(others).zip(writes) {
-            match place {
-                Place::Gradient(_) => *slot = std::mem::take(gradient),
-                Place::Stash(_) => *slot = std::mem::take(stash),
-                _ => {}
+        for (slot, place) in resolved.iter_mut().zip(reads) {
+            if place.in_memory().is_none() {
+                *slot = shared.get(place);
             }
         }
         Operands { reads: resolved, writes: written, scratch: self.scratch }
@@ -134,10 +152,9 @@ impl Frame<'_> {
 
     /// One value, to read.
     pub fn read(&self, place: &Place) -> &[f32] {
-        match place {
-            Place::Arena(r) => &self.arena.as_slice()[r.clone()],
-            Place::Stash(r) => &self.stash.as_slice()[r.clone()],
-            _ => Shared {
+        match place.in_memory() {
+            Some((memory, range)) => &self.memories[memory].as_slice()[range.clone()],
+            None => Shared {
                 parameters: self.parameters,
                 packed: self.packed,
                 constants: self.constants,
@@ -168,7 +185,7 @@ impl<'a> Shared<'a> {
             Place::Constant(r) => &self.constants[r.clone()],
             Place::Input(i) => &self.inputs[*i][self.input_ranges[*i].clone()],
             Place::LossScale => self.loss_scale,
-            Place::Arena(_) | Place::Gradient(_) | Place::Stash(_) | Place::Nowhere => &[],
+            _ => &[],
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Step {
     pub cost: Cost,
 }
 
-/// What is summed over all micro-batches between two segments: (from, to) in the arena.
+/// What is summed over all micro-batches between two segments: (from, to) in the kept arena.
 pub(crate) type Exchange = (Range<usize>, Range<usize>);
 
 /// A straight list of kernel calls for micro-batches of one size.
@@ -39,6 +39,8 @@ pub struct Plan {
     pub(crate) exchanges: Vec<Vec<Exchange>>,
     /// Floats of the arena.
     pub arena_len: usize,
+    /// Floats that each micro-batch keeps from segment to segment.
+    pub kept_len: usize,
     /// Floats of scratch.
     pub scratch_len: usize,
     pub(crate) constants: Vec<f32>,
@@ -128,8 +130,10 @@ impl Plan {
         // Everything else gets a buffer in the arena.
         let end = order.nodes.len();
         let keep: Vec<usize> = graph.roots().iter().map(|v| alias[v.index()]).collect();
-        let mut buffers: Vec<Buffer> = Vec::new();
-        let mut owners: Vec<usize> = Vec::new();
+        let statistics: Vec<usize> = graph.buffers().iter().map(|(_, v)| alias[v.index()]).collect();
+        // Values of one segment share an arena that stays in the cache; the others are kept.
+        let mut within = Values::default();
+        let mut kept = Values::default();
         for (position, &n) in order.nodes.iter().enumerate() {
             let node = &graph.nodes()[n];
             if matches!(node.op, Op::Reshape(_)) {
@@ -147,16 +151,16 @@ impl Plan {
                 }
                 let last =
                     if keep.contains(&v) { end } else { order.last_read(graph, &alias, v).max(position) };
-                // What is exchanged between segments must not share memory with what is being
-                // computed around it.
-                owners.push(v);
-                buffers.push(Buffer { len: graph.types()[v].len(), first: position, last });
+                let lasts = order.segment_at(position) != order.segment_at(last)
+                    || matches!(node.op, Op::BatchSum(_))
+                    || statistics.contains(&v);
+                let list = if lasts { &mut kept } else { &mut within };
+                list.owners.push(v);
+                list.buffers.push(Buffer { len: graph.types()[v].len(), first: position, last });
             }
         }
-        let (ranges, arena_len) = lay_out(&buffers);
-        for (v, range) in owners.iter().zip(ranges) {
-            place[*v] = Some(Place::Arena(range));
-        }
+        let arena_len = within.lay_out(&mut place, Place::Arena);
+        let kept_len = kept.lay_out(&mut place, Place::Kept);
         let at = |v: &ValueId| place[alias[v.index()]].clone().expect("every value was placed");
 
         // Calls.
@@ -165,6 +169,7 @@ impl Plan {
             segments: Vec::new(),
             exchanges: Vec::new(),
             arena_len,
+            kept_len,
             scratch_len: 0,
             constants: constants.clone(),
             loss: graph.loss().as_ref().map(at),
@@ -180,8 +185,7 @@ impl Plan {
                 while plan.exchanges.len() < order.segment[n] {
                     plan.exchanges.push(Vec::new());
                 }
-                let (Place::Arena(from), Place::Arena(to)) = (at(&node.inputs[0]), at(&node.outputs[0]))
-                else {
+                let (Place::Kept(from), Place::Kept(to)) = (at(&node.inputs[0]), at(&node.outputs[0])) else {
                     return Err(PlanError::Unsupported {
                         operation: "batch_sum",
                         scope: node.scope.to_string(),
@@ -287,6 +291,24 @@ fn aliases(graph: &Graph) -> Vec<usize> {
     alias
 }
 
+/// Values that share a memory, with their lifetimes.
+#[derive(Default)]
+struct Values {
+    owners: Vec<usize>,
+    buffers: Vec<Buffer>,
+}
+
+impl Values {
+    /// Places all of them; how much memory they need.
+    fn lay_out(self, place: &mut [Option<Place>], of: fn(Range<usize>) -> Place) -> usize {
+        let (ranges, len) = lay_out(&self.buffers);
+        for (v, range) in self.owners.into_iter().zip(ranges) {
+            place[v] = Some(of(range));
+        }
+        len
+    }
+}
+
 /// The order in which nodes run: as in the graph, but by segment first.
 struct Order {
     nodes: Vec<usize>,
@@ -316,6 +338,12 @@ impl Order {
             graph.nodes()[n].inputs.iter().for_each(|v| reader_positions[v.index()].push(p));
         }
         Order { nodes, segment, position, reader_positions }
+    }
+
+    /// The segment of a position, with that of the last for the end.
+    fn segment_at(&self, position: usize) -> usize {
+        let last = self.nodes.len().saturating_sub(1);
+        self.nodes.get(position.min(last)).map_or(0, |&n| self.segment[n])
     }
 
     fn producer<'a>(&self, graph: &'a Graph, value: usize) -> Option<&'a Node> {

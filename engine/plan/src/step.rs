@@ -9,7 +9,7 @@ use bessemer_kernels::pool::Pool;
 
 use crate::batching::{Batching, divide};
 use crate::error::PlanError;
-use crate::frame::{Frame, Randomness};
+use crate::frame::{Frame, Place, Randomness};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
 use crate::parameters::{Parameters, ranges};
@@ -81,9 +81,10 @@ pub struct Executable {
     packed: Arena,
     packed_version: u64,
     lanes: Vec<Mutex<Lane>>,
-    /// One per thread, whichever lane it runs, so that it stays in the thread's cache; with several
-    /// segments, one per micro-batch, as its values live on.
+    /// One per thread, whichever lane it runs, so that it stays in the thread's cache.
     arenas: Vec<Mutex<Arena>>,
+    /// One per micro-batch if values live on from segment to segment, else none.
+    kept: Vec<Mutex<Arena>>,
     arena_len: usize,
     outputs: Vec<(String, Vec<f32>)>,
     input_names: Vec<String>,
@@ -130,6 +131,7 @@ impl Executable {
         }
         let longest = |f: fn(&Plan) -> usize| f(&plan).max(tail.as_ref().map_or(0, f));
         let arena_len = longest(|p| p.arena_len);
+        let kept_len = longest(|p| p.kept_len);
         let scratch_len = longest(|p| p.scratch_len);
         let gradient_len = match options.training {
             true => places.last().map_or(0, |r| r.end.next_multiple_of(16)),
@@ -154,8 +156,7 @@ impl Executable {
                 })
             })
             .collect();
-        let segmented = plan.segments.len() > 1;
-        let arenas = if segmented { batching.count() } else { 1 };
+        let kept = if kept_len > 0 { batching.count() } else { 0 };
         let outputs = graph
             .outputs()
             .iter()
@@ -168,7 +169,8 @@ impl Executable {
             packs,
             packed_version: 0,
             lanes,
-            arenas: (0..arenas).map(|_| Mutex::new(Arena::new(arena_len))).collect(),
+            arenas: vec![Mutex::new(Arena::new(arena_len))],
+            kept: (0..kept).map(|_| Mutex::new(Arena::new(kept_len))).collect(),
             arena_len,
             outputs,
             input_names: graph.inputs().iter().map(|i| i.name.clone()).collect(),
@@ -271,8 +273,8 @@ impl Executable {
         let mut memory = self.lanes[lane].lock().expect("no run panicked");
         let memory = &mut *memory;
         let range = self.batching.lane(lane);
-        let segmented = self.plan.segments.len() > 1;
-        let mut own = if segmented { None } else { Some(self.free_arena()) };
+        let mut arena = self.free_arena();
+        let mut nothing = Arena::new(0);
         let mut input_ranges = [const { 0..0 }; MAX_INPUTS];
         for (position, micro) in range.clone().enumerate() {
             let samples = micro * self.batching.micro_batch;
@@ -284,12 +286,10 @@ impl Executable {
                 let end = (samples + self.batching.micro_batch).min(self.batching.batch);
                 *to = samples * each..end * each;
             }
-            let mut kept =
-                if segmented { Some(self.arenas[micro].lock().expect("no run panicked")) } else { None };
-            let arena = kept.as_mut().or(own.as_mut()).expect("one of the two");
+            let mut kept = self.kept.get(micro).map(|kept| kept.lock().expect("no run panicked"));
+            let kept = kept.as_deref_mut().unwrap_or(&mut nothing);
             let mut frame = Frame {
-                arena,
-                gradients: &mut memory.gradients,
+                memories: [&mut arena, kept, &mut memory.gradients, &mut memory.stash],
                 scratch: &mut memory.scratch,
                 parameters: parameters.as_slice(),
                 packed: self.packed.as_slice(),
@@ -299,7 +299,6 @@ impl Executable {
                 loss_scale: &[batch.loss_scale],
                 first: position == 0,
                 last: position + 1 == range.len(),
-                stash: &mut memory.stash,
                 stashed: &mut memory.stashed,
                 randomness: Randomness { seed: batch.seed, step: batch.step, first_sample: samples as u64 },
                 fault: None,
@@ -344,14 +343,14 @@ impl Executable {
         for e in 0..self.plan.exchanges[boundary].len() {
             let total = &mut self.exchange[..self.plan.exchanges[boundary][e].0.len()];
             total.fill(0.0);
-            for (micro, arena) in self.arenas.iter_mut().enumerate() {
+            for (micro, kept) in self.kept.iter_mut().enumerate() {
                 let (from, _) = &plan_of(micro).exchanges[boundary][e];
-                let arena = arena.get_mut().expect("no run panicked").as_slice();
-                total.iter_mut().zip(&arena[from.clone()]).for_each(|(t, x)| *t += x);
+                let kept = kept.get_mut().expect("no run panicked").as_slice();
+                total.iter_mut().zip(&kept[from.clone()]).for_each(|(t, x)| *t += x);
             }
-            for (micro, arena) in self.arenas.iter_mut().enumerate() {
+            for (micro, kept) in self.kept.iter_mut().enumerate() {
                 let (_, to) = &plan_of(micro).exchanges[boundary][e];
-                arena.get_mut().expect("no run panicked").as_mut_slice()[to.clone()].copy_from_slice(total);
+                kept.get_mut().expect("no run panicked").as_mut_slice()[to.clone()].copy_from_slice(total);
             }
         }
     }
@@ -395,10 +394,11 @@ impl Executable {
     /// Statistics that the last run computed for parameters that follow no gradient: (where among
     /// the parameters, new value).
     pub fn for_each_buffer(&mut self, mut f: impl FnMut(std::ops::Range<usize>, &[f32])) {
-        let arena = self.arenas[0].get_mut().expect("no run panicked");
+        let Some(kept) = self.kept.first_mut() else { return };
+        let kept = kept.get_mut().expect("no run panicked").as_slice();
         for (range, place) in &self.plan.buffers {
-            if let crate::frame::Place::Arena(r) = place {
-                f(range.clone(), &arena.as_slice()[r.clone()]);
+            if let Place::Kept(r) = place {
+                f(range.clone(), &kept[r.clone()]);
             }
         }
     }

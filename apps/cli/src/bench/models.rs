@@ -1,6 +1,6 @@
 //! The models whose training step is timed.
 
-use bessemer::forecast::models::{DLinear, NHits, Network};
+use bessemer::forecast::models::{DLinear, NHits, Network, PatchTst};
 use bessemer::nn::layers::{Activation, EncoderLayer, Linear, Masks};
 use bessemer::nn::losses::Loss;
 use bessemer::nn::{GraphError, Init, Trace, Value};
@@ -18,6 +18,9 @@ pub enum BenchModel {
     Nhits,
     /// DLinear: 336 lags to 96 steps; batch 1024
     Dlinear,
+    /// PatchTST: 336 lags to 96 steps, width 128, 16 heads, 3 layers with batch normalisation,
+    /// feed-forward 256, dropout 0.2; batch 1024
+    Patchtst,
 }
 
 impl BenchModel {
@@ -28,6 +31,7 @@ impl BenchModel {
             BenchModel::Encoder => "encoder",
             BenchModel::Nhits => "nhits",
             BenchModel::Dlinear => "dlinear",
+            BenchModel::Patchtst => "patchtst",
         }
     }
 
@@ -36,7 +40,7 @@ impl BenchModel {
         match self {
             BenchModel::Mlp => 32,
             BenchModel::Encoder => 224,
-            BenchModel::Nhits | BenchModel::Dlinear => 1024,
+            BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => 1024,
         }
     }
 
@@ -45,7 +49,7 @@ impl BenchModel {
         match self {
             BenchModel::Mlp => (&[96], 96),
             BenchModel::Encoder => (&[42, 16], 96),
-            BenchModel::Nhits | BenchModel::Dlinear => (&[336], 96),
+            BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => (&[336], 96),
         }
     }
 
@@ -59,6 +63,7 @@ impl BenchModel {
             BenchModel::Encoder => encoder(t, x)?,
             BenchModel::Nhits => NHits::default().forward(t, x, targets)?,
             BenchModel::Dlinear => DLinear::default().forward(t, x, targets)?,
+            BenchModel::Patchtst => PATCHTST.forward(t, x, targets)?,
         };
         let loss = Loss::Mse.sum(t, forecast, y, None)?;
         t.graph.set_loss(loss);
@@ -70,6 +75,10 @@ impl BenchModel {
         self.shapes().1 * batch
     }
 }
+
+/// The widths and the dropout of NeuralForecast's defaults.
+const PATCHTST: PatchTst =
+    PatchTst { width: 128, heads: 16, feedforward: 256, dropout: 0.2, ..PatchTst::PAPER };
 
 fn mlp(t: &mut Trace, x: Value) -> Result<Value, GraphError> {
     let h = t.scope("fc1", |t| Linear::new(96, 512).forward(t, x))?;

@@ -9,14 +9,15 @@ use crate::tensor::Tensor;
 /// Zeroes elements with probability `rate` and divides the rest by `1 - rate`.
 ///
 /// Which are kept is a function of (seed, step, site, sample, position), so that the backward pass
-/// is the same operation on the gradient, and nothing depends on how a batch is divided. The first
-/// axis is the sample.
+/// is the same operation on the gradient, and nothing depends on how a batch is divided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// Probability of zeroing.
     pub rate: f32,
     /// Tells this dropout from the others of the model.
     pub site: u32,
+    /// Samples of the operand, which follow each other: its length is a multiple of it.
+    pub samples: usize,
 }
 
 impl Operation for Dropout {
@@ -26,8 +27,13 @@ impl Operation for Dropout {
 
     fn infer(&self, inputs: &[Type]) -> Result<Vec<Type>, String> {
         match inputs {
-            [x] if !x.shape.is_empty() && (0.0..1.0).contains(&self.rate) => Ok(vec![x.clone()]),
-            _ => Err(format!("rate {} of {inputs:?}; the rate must be in [0, 1)", self.rate)),
+            [x] if x.len().checked_rem(self.samples) == Some(0) && (0.0..1.0).contains(&self.rate) => {
+                Ok(vec![x.clone()])
+            }
+            _ => Err(format!(
+                "rate {} of {} samples in {inputs:?}; the rate must be in [0, 1)",
+                self.rate, self.samples
+            )),
         }
     }
 
@@ -51,6 +57,6 @@ mod tests {
 
     #[test]
     fn gradients() {
-        check(&[&[3, 4]], |g, x| g.apply1(Dropout { rate: 0.5, site: 0 }, x));
+        check(&[&[3, 4]], |g, x| g.apply1(Dropout { rate: 0.5, site: 0, samples: 3 }, x));
     }
 }

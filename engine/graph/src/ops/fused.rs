@@ -4,6 +4,7 @@ use crate::differentiate::Backward;
 use crate::error::GraphError;
 use crate::operation::Operation;
 use crate::ops::binary::Binary;
+use crate::ops::dropout::Dropout;
 use crate::ops::unary::Unary;
 use crate::shape::{Type, broadcast};
 use crate::tensor::Tensor;
@@ -22,6 +23,8 @@ pub enum Instruction {
     Binary(Binary, Register, Register),
     /// The second where the first is not zero, else the third.
     Select(Register, Register, Register),
+    /// A register with some of its elements dropped.
+    Dropout(Dropout, Register),
 }
 
 impl Instruction {
@@ -29,7 +32,7 @@ impl Instruction {
     pub fn reads(&self) -> Vec<Register> {
         match *self {
             Instruction::Literal(_) => vec![],
-            Instruction::Unary(_, a) => vec![a],
+            Instruction::Unary(_, a) | Instruction::Dropout(_, a) => vec![a],
             Instruction::Binary(_, a, b) => vec![a, b],
             Instruction::Select(a, b, c) => vec![a, b, c],
         }
@@ -42,6 +45,7 @@ impl Instruction {
             Instruction::Unary(op, a) => Instruction::Unary(op, f(a)),
             Instruction::Binary(op, a, b) => Instruction::Binary(op, f(a), f(b)),
             Instruction::Select(a, b, c) => Instruction::Select(f(a), f(b), f(c)),
+            Instruction::Dropout(op, a) => Instruction::Dropout(op, f(a)),
         }
     }
 }
@@ -99,6 +103,8 @@ impl Operation for Fused {
                     Instruction::Literal(x) => x as f64,
                     Instruction::Unary(op, a) => op.eval(registers[a]),
                     Instruction::Binary(op, a, b) => op.eval(registers[a], registers[b]),
+                    // As in the reference of `Dropout` itself.
+                    Instruction::Dropout(_, a) => registers[a],
                     Instruction::Select(c, a, b) => {
                         if registers[c] != 0.0 {
                             registers[a]

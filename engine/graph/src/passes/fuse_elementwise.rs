@@ -31,7 +31,7 @@ pub fn lower_elementwise(graph: &Graph) -> Result<Graph, GraphError> {
 }
 
 fn is_elementwise(node: &Node) -> bool {
-    matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select(_))
+    matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::Dropout(_))
 }
 
 /// For every element-wise node the last node of its group, where the group is to be run.
@@ -160,6 +160,7 @@ fn build(graph: &Graph, group_of: &[Option<usize>]) -> Result<Graph, GraphError>
                     let r: Vec<Register> = member.inputs.iter().map(|v| register[v]).collect();
                     register.insert(member.outputs[0], outside.len() + instructions.len());
                     instructions.push(match member.op {
+                        Op::Dropout(op) => Instruction::Dropout(op, r[0]),
                         Op::Unary(op) => Instruction::Unary(op, r[0]),
                         Op::Binary(op) => Instruction::Binary(op, r[0], r[1]),
                         _ => Instruction::Select(r[0], r[1], r[2]),

@@ -25,6 +25,10 @@ pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
             if let Some(same) = identity(graph, new, &made, node, &inputs) {
                 return Ok(vec![same]);
             }
+            if reduces_nothing(new, node, &inputs) {
+                let shape = graph.shape(node.outputs[0]).to_vec();
+                return Ok(vec![new.apply1(Reshape { shape }, &inputs)?]);
+            }
             let equal = seen.entry((node.op.operation().name(), inputs.clone())).or_default();
             if let Some((_, outputs)) = equal.iter().find(|(op, _)| *op == node.op) {
                 return Ok(outputs.clone());
@@ -83,12 +87,18 @@ fn identity(
     match &node.op {
         Op::Reshape(Reshape { .. }) => same_shape(inputs[0]),
         Op::BroadcastTo(_) => same_shape(inputs[0]),
+        Op::Reduce(_) if reduces_nothing(new, node, inputs) => same_shape(inputs[0]),
         Op::Binary(Binary::Mul) if is_constant(inputs[1], 1.0) => same_shape(inputs[0]),
         Op::Binary(Binary::Mul) if is_constant(inputs[0], 1.0) => same_shape(inputs[1]),
         Op::Binary(Binary::Div) if is_constant(inputs[1], 1.0) => same_shape(inputs[0]),
         Op::Dropout(d) if d.rate == 0.0 => Some(inputs[0]),
         _ => None,
     }
+}
+
+/// Whether an operation reduces axes of length 1 only, or none.
+fn reduces_nothing(new: &Graph, node: &Node, inputs: &[ValueId]) -> bool {
+    matches!(&node.op, Op::Reduce(reduce) if reduce.sizes(new.shape(inputs[0])).1 == 1)
 }
 
 fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
@@ -117,6 +127,7 @@ fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
 mod tests {
     use super::*;
     use crate::Type;
+    use crate::ops::reduce::{Reduce, Reduction};
 
     #[test]
     fn equal_work_is_done_once_and_unread_work_not_at_all() {
@@ -132,6 +143,19 @@ mod tests {
         let names: Vec<_> = simple.nodes().iter().map(|n| n.op.operation().name()).collect();
         assert_eq!(names, ["input", "constant", "mul", "add"]);
         assert_eq!(simple.nodes()[3].inputs[0], simple.nodes()[3].inputs[1]);
+    }
+
+    #[test]
+    fn axes_of_length_one_are_not_summed() {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([2, 1, 3]));
+        for (name, first, last) in [("none", 3, 3), ("one", 1, 2), ("two", 0, 2)] {
+            let y = g.apply1(Reduce { reduction: Reduction::Sum, first, last }, &[x]).unwrap();
+            g.output(name, y);
+        }
+        let simple = simplify(&g).unwrap();
+        let names: Vec<_> = simple.nodes().iter().map(|n| n.op.operation().name()).collect();
+        assert_eq!(names, ["input", "sum"]);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use super::{Access, Binary, Instruction, MAX_OPERANDS, Operand, Program, TILE, U
 pub(super) enum Op {
     Unary(Unary),
     Binary(Binary),
-    MulAdd,
     Select,
     DropoutMask { keep: f32, site: u32 },
 }
@@ -49,9 +48,6 @@ pub enum ProgramError {
         /// The operand.
         operand: String,
     },
-    /// An alias of an input that is missing, not [`Access::Full`] or aliased twice, or of an output
-    /// that is missing or aliased twice.
-    BadAlias(usize, usize),
     /// A keep probability not in (0, 1].
     BadProbability(String),
 }
@@ -64,10 +60,6 @@ impl fmt::Display for ProgramError {
             Self::NoSuchOperand { at, operand } => {
                 write!(f, "instruction {at}: {operand} is no input and no earlier result")
             }
-            Self::BadAlias(input, output) => write!(
-                f,
-                "alias of input {input} and output {output}: needs a full input and an output, each aliased once"
-            ),
             Self::BadProbability(keep) => write!(f, "dropout keeps with probability {keep}, not in (0, 1]"),
         }
     }
@@ -79,12 +71,11 @@ pub(super) fn compile(
     inputs: Vec<Access>,
     instructions: Vec<Instruction>,
     outputs: Vec<Operand>,
-    aliases: Vec<(usize, usize)>,
 ) -> Result<Program, ProgramError> {
-    check(&inputs, &instructions, &outputs, &aliases)?;
+    check(&inputs, &instructions, &outputs)?;
     let (instructions, outputs) = results_only(instructions, outputs);
     let last_use = last_uses(&instructions, &outputs);
-    let direct = direct_outputs(&instructions, &outputs, &aliases, &last_use);
+    let direct = direct_outputs(instructions.len(), &outputs);
 
     let mut constants = Vec::new();
     let mut places: Vec<Option<Place>> = vec![None; instructions.len()];
@@ -131,15 +122,10 @@ pub(super) fn compile(
         }
     }
     let tile = tile_len(&inputs, steps.len());
-    Ok(Program { inputs, outputs: outputs.len(), aliases, steps, constants, registers, tile, random })
+    Ok(Program { inputs, outputs: outputs.len(), steps, constants, registers, tile, random })
 }
 
-fn check(
-    inputs: &[Access],
-    instructions: &[Instruction],
-    outputs: &[Operand],
-    aliases: &[(usize, usize)],
-) -> Result<(), ProgramError> {
+fn check(inputs: &[Access], instructions: &[Instruction], outputs: &[Operand]) -> Result<(), ProgramError> {
     let most = inputs.len().max(outputs.len());
     if most > MAX_OPERANDS {
         return Err(ProgramError::TooMany(most));
@@ -148,7 +134,6 @@ fn check(
         let empty = match *access {
             Access::Full | Access::Scalar => false,
             Access::Row { len } | Access::Column { len } => len == 0,
-            Access::Channel { len, inner } => len == 0 || inner == 0,
         };
         if empty {
             return Err(ProgramError::EmptyAccess { input });
@@ -174,12 +159,6 @@ fn check(
     }
     for (k, &operand) in outputs.iter().enumerate() {
         known(instructions.len() + k, operand)?;
-    }
-    for (k, &(input, output)) in aliases.iter().enumerate() {
-        let twice = aliases[..k].iter().any(|&(i, o)| i == input || o == output);
-        if twice || inputs.get(input) != Some(&Access::Full) || output >= outputs.len() {
-            return Err(ProgramError::BadAlias(input, output));
-        }
     }
     Ok(())
 }
@@ -212,7 +191,6 @@ fn results_only(instructions: Vec<Instruction>, outputs: Vec<Operand>) -> (Vec<I
     copies.extend(instructions.into_iter().map(|instruction| match instruction {
         Instruction::Unary(op, a) => Instruction::Unary(op, moved(a)),
         Instruction::Binary(op, a, b) => Instruction::Binary(op, moved(a), moved(b)),
-        Instruction::MulAdd(a, b, c) => Instruction::MulAdd(moved(a), moved(b), moved(c)),
         Instruction::Select(a, b, c) => Instruction::Select(moved(a), moved(b), moved(c)),
         mask @ Instruction::DropoutMask { .. } => mask,
     }));
@@ -238,25 +216,11 @@ fn last_uses(instructions: &[Instruction], outputs: &[usize]) -> Vec<Option<usiz
     last
 }
 
-/// The output that each result is written straight to: none if a later instruction still reads an
-/// input that shares that output's memory.
-fn direct_outputs(
-    instructions: &[Instruction],
-    outputs: &[usize],
-    aliases: &[(usize, usize)],
-    last_use: &[Option<usize>],
-) -> Vec<Option<usize>> {
-    let mut direct = vec![None; instructions.len()];
+/// The output that each result is written straight to.
+fn direct_outputs(instructions: usize, outputs: &[usize]) -> Vec<Option<usize>> {
+    let mut direct = vec![None; instructions];
     for (output, &result) in outputs.iter().enumerate() {
-        let read_later = aliases.iter().any(|&(input, shared)| {
-            shared == output
-                && (result + 1..instructions.len()).any(|i| {
-                    last_use[i].is_some() && parts(instructions[i]).1.contains(&Operand::Input(input))
-                })
-        });
-        if direct[result].is_none() && !read_later {
-            direct[result] = Some(output);
-        }
+        direct[result].get_or_insert(output);
     }
     direct
 }
@@ -265,7 +229,6 @@ fn parts(instruction: Instruction) -> (Op, Vec<Operand>) {
     match instruction {
         Instruction::Unary(op, a) => (Op::Unary(op), vec![a]),
         Instruction::Binary(op, a, b) => (Op::Binary(op), vec![a, b]),
-        Instruction::MulAdd(a, b, c) => (Op::MulAdd, vec![a, b, c]),
         Instruction::Select(a, b, c) => (Op::Select, vec![a, b, c]),
         Instruction::DropoutMask { keep_probability: keep, site } => (Op::DropoutMask { keep, site }, vec![]),
     }
@@ -287,7 +250,6 @@ fn tile_len(inputs: &[Access], steps: usize) -> usize {
     }
     let period = inputs.iter().find_map(|access| match *access {
         Access::Row { len } => Some(len),
-        Access::Channel { len, inner } => Some(len.saturating_mul(inner)),
         _ => None,
     });
     match period {

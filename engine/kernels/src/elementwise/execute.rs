@@ -24,19 +24,17 @@ pub(super) struct Execution<'a> {
     pub outputs: [*mut f32; MAX_OPERANDS],
     pub scratch: *mut f32,
     pub randomness: Randomness,
-    /// Whether output 0 is summed; the outputs then hold one tile only.
-    pub sum: bool,
 }
 
 impl Execution<'_> {
     /// Runs all tiles. Each step of a tile is a dispatch of its own, and this loop is compiled for no
     /// instruction set, because the compiler keeps the constants of a vector loop in registers only
     /// where that loop is the outermost of its function.
-    pub fn run(self) -> f64 {
+    pub fn run(self) {
         let program = self.program;
         // SAFETY of every pointer below: `Program` checked the slices' lengths against `len` and the
         // scratch against its layout, and compilation checked every index.
-        let spread0 = unsafe { self.scratch.add((program.registers + program.outputs) * TILE) };
+        let spread0 = unsafe { self.scratch.add(program.registers * TILE) };
         let constants = unsafe { spread0.add(program.inputs.len() * TILE) };
         for (k, &x) in program.constants.iter().enumerate() {
             for lane in 0..SPLAT {
@@ -45,17 +43,13 @@ impl Execution<'_> {
         }
         let mut inputs = [Source { pointer: constants.cast_const(), step: 0 }; MAX_OPERANDS];
         let mut spread_at = [None; MAX_OPERANDS];
-        let mut total = 0.0;
-        // Sums keep the outputs of one tile in scratch.
-        let tile = if self.sum { program.tile.min(TILE) } else { program.tile };
         let mut start = 0;
         while start < self.len {
-            let n = tile.min(self.len - start);
+            let n = program.tile.min(self.len - start);
             for (k, &access) in program.inputs.iter().enumerate() {
                 let spread = unsafe { spread0.add(k * TILE) };
                 inputs[k] = unsafe { locate(access, self.sources[k], start, n, spread, &mut spread_at[k]) };
             }
-            let output0 = if self.sum { 0 } else { start };
             for step in &program.steps {
                 let source = |place: Place| match place {
                     Place::Input(k) => inputs[k],
@@ -66,19 +60,15 @@ impl Execution<'_> {
                         Source { pointer: self.scratch.wrapping_add(k * TILE).cast_const(), step: 1 }
                     }
                     Place::Output(k) => {
-                        Source { pointer: self.outputs[k].wrapping_add(output0).cast_const(), step: 1 }
+                        Source { pointer: self.outputs[k].wrapping_add(start).cast_const(), step: 1 }
                     }
                 };
                 let to = source(step.to).pointer.cast_mut();
                 let from = [source(step.from[0]), source(step.from[1]), source(step.from[2])];
                 dispatch(TileStep { op: step.op, to, from, n, randomness: self.randomness, start });
             }
-            if self.sum {
-                total += crate::reduce::total(unsafe { std::slice::from_raw_parts(self.outputs[0], n) });
-            }
             start += n;
         }
-        total
     }
 }
 
@@ -108,7 +98,6 @@ unsafe fn locate(
             (len, 1)
         }
         Access::Column { len } => (usize::MAX, len),
-        Access::Channel { len, inner } => (len, inner),
     };
     let period = len.saturating_mul(inner);
     let phase = start % period;
@@ -214,7 +203,6 @@ impl Kernel for TileStep {
                 Binary::Less => each!(|x = a, y = b| ops::truth(s, s.lt(x, y))),
                 Binary::GreaterEqual => each!(|x = a, y = b| ops::truth(s, s.le(y, x))),
             },
-            Op::MulAdd => each!(|x = a, y = b, z = c| s.mul_add(x, y, z)),
             Op::Select => each!(|mask = a, x = b, y = c| s.select(ops::is_zero(s, mask), y, x)),
             Op::DropoutMask { keep, site } => {
                 let stream = Stream { seed: randomness.seed, step: randomness.step, site };

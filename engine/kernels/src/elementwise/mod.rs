@@ -16,7 +16,6 @@
 //!         Instruction::Unary(Unary::Relu, Operand::Result(0)),
 //!     ],
 //!     vec![Operand::Result(1)],
-//!     vec![],
 //! )?;
 //! let mut scratch = vec![0.0; program.scratch_len()];
 //! let mut y = [0.0; 4];
@@ -58,13 +57,6 @@ pub enum Access {
         /// Elements in a row.
         len: usize,
     },
-    /// Value (i / inner) % len, such as a bias per channel of an image.
-    Channel {
-        /// Channels, all that the input has.
-        len: usize,
-        /// Neighbouring elements of one channel.
-        inner: usize,
-    },
 }
 
 /// Where an instruction finds a value.
@@ -85,11 +77,9 @@ pub enum Instruction {
     Unary(Unary, Operand),
     /// f(a, b)
     Binary(Binary, Operand, Operand),
-    /// a * b + c
-    MulAdd(Operand, Operand, Operand),
     /// b where a is not 0 (NaN counts as not 0), c where it is
     Select(Operand, Operand, Operand),
-    /// 1 / keep with probability keep, and 0 otherwise: the number of [`crate::random`] at the
+    /// 1 / keep with probability keep, and 0 otherwise: [`crate::random::dropout_factor_at`] the
     /// element's position. The same site, seed, step and position give the same mask, so that the
     /// backward pass repeats it.
     DropoutMask {
@@ -116,7 +106,6 @@ pub struct Randomness {
 pub struct Program {
     inputs: Vec<Access>,
     outputs: usize,
-    aliases: Vec<(usize, usize)>,
     steps: Vec<Step>,
     constants: Vec<f32>,
     registers: usize,
@@ -125,132 +114,64 @@ pub struct Program {
 }
 
 impl Program {
-    /// Checks a program and allots its registers. `aliases` lists pairs (input, output) that share
-    /// memory: the input, of [`Access::Full`], is read from where the output is written.
+    /// Checks a program and allots its registers.
     pub fn new(
         inputs: Vec<Access>,
         instructions: Vec<Instruction>,
         outputs: Vec<Operand>,
-        aliases: Vec<(usize, usize)>,
     ) -> Result<Program, ProgramError> {
-        compile::compile(inputs, instructions, outputs, aliases)
+        compile::compile(inputs, instructions, outputs)
     }
 
     /// Floats of scratch that a run needs.
     pub fn scratch_len(&self) -> usize {
-        // Registers, then outputs (for `run_sum`), then spread-out inputs, then constants.
-        (self.registers + self.outputs + self.inputs.len()) * TILE + self.constants.len() * execute::SPLAT
+        // Registers, then spread-out inputs, then constants.
+        (self.registers + self.inputs.len()) * TILE + self.constants.len() * execute::SPLAT
     }
 
-    /// Whether runs need [`Randomness`].
-    pub fn is_random(&self) -> bool {
-        self.random
-    }
-
-    /// Runs a program without aliases or randomness over `len` elements.
+    /// Runs a program without random numbers over `len` elements.
     ///
     /// # Panics
-    /// If a slice has not the length its [`Access`] asks for, or the program is not of that kind.
+    /// If a slice has not the length its [`Access`] asks for, or the program has random numbers.
     pub fn run(&self, len: usize, inputs: &[&[f32]], outputs: &mut [&mut [f32]], scratch: &mut [f32]) {
-        assert!(!self.random, "a program with dropout runs with `run_random`");
-        self.check_outputs(len, outputs);
-        let outputs = Some(pointers(outputs.iter_mut().map(|x| x.as_mut_ptr())));
-        self.execute(len, inputs.iter().map(|&x| Some(x)), outputs, scratch, Randomness::default());
-    }
-
-    /// Runs a program over `len` elements; an input that is `None` is read from the output it is
-    /// aliased to.
-    ///
-    /// # Panics
-    /// If a slice has not the length its [`Access`] asks for, or exactly the aliased inputs are not
-    /// `None`.
-    pub fn run_in_place(
-        &self,
-        len: usize,
-        inputs: &[Option<&[f32]>],
-        outputs: &mut [&mut [f32]],
-        scratch: &mut [f32],
-    ) {
         assert!(!self.random, "a program with dropout runs with `run_random`");
         self.run_random(Randomness::default(), len, inputs, outputs, scratch);
     }
 
-    /// [`Program::run_in_place`] with random numbers.
+    /// Runs a program over `len` elements.
+    ///
+    /// # Panics
+    /// If a slice has not the length its [`Access`] asks for.
     pub fn run_random(
         &self,
         randomness: Randomness,
         len: usize,
-        inputs: &[Option<&[f32]>],
+        inputs: &[&[f32]],
         outputs: &mut [&mut [f32]],
         scratch: &mut [f32],
     ) {
-        self.check_outputs(len, outputs);
-        let outputs = Some(pointers(outputs.iter_mut().map(|x| x.as_mut_ptr())));
-        self.execute(len, inputs.iter().copied(), outputs, scratch, randomness);
-    }
-
-    /// The sum of output 0 over all elements, without storing it: f32 within tiles, f64 across them,
-    /// in an order that depends on the length and instruction set only. Other outputs are dropped.
-    ///
-    /// # Panics
-    /// As [`Program::run`], and if the program has no output.
-    pub fn run_sum(&self, len: usize, inputs: &[&[f32]], scratch: &mut [f32]) -> f32 {
-        assert!(!self.random, "sums of random programs are not supported");
-        assert!(self.outputs > 0, "no output to sum");
-        self.execute(len, inputs.iter().map(|&x| Some(x)), None, scratch, Randomness::default()) as f32
-    }
-
-    fn check_outputs(&self, len: usize, outputs: &[&mut [f32]]) {
-        assert_eq!(outputs.len(), self.outputs, "outputs of the program");
-        for (k, output) in outputs.iter().enumerate() {
-            assert_eq!(output.len(), len, "length of output {k}");
-        }
-    }
-
-    /// Runs into the outputs, or without them sums output 0.
-    fn execute<'a>(
-        &self,
-        len: usize,
-        inputs: impl ExactSizeIterator<Item = Option<&'a [f32]>>,
-        outputs: Option<[*mut f32; MAX_OPERANDS]>,
-        scratch: &mut [f32],
-        randomness: Randomness,
-    ) -> f64 {
         assert_eq!(inputs.len(), self.inputs.len(), "inputs of the program");
+        assert_eq!(outputs.len(), self.outputs, "outputs of the program");
         assert!(scratch.len() >= self.scratch_len(), "scratch of the program");
-        let scratch = scratch.as_mut_ptr();
-        let sum = outputs.is_none();
-        let outputs = outputs.unwrap_or_else(|| {
-            pointers((0..self.outputs).map(|k| scratch.wrapping_add((self.registers + k) * TILE)))
-        });
-        let mut sources = [std::ptr::null::<f32>(); MAX_OPERANDS];
-        for (k, input) in inputs.enumerate() {
-            let alias = self.aliases.iter().find(|&&(input, _)| input == k);
-            sources[k] = match (input, alias) {
-                (Some(x), None) => {
-                    let enough = match self.inputs[k] {
-                        Access::Full => x.len() == len,
-                        Access::Scalar => x.len() == 1,
-                        Access::Row { len } | Access::Channel { len, .. } => x.len() == len,
-                        Access::Column { len: row } => x.len() == len.div_ceil(row),
-                    };
-                    assert!(enough, "input {k} has {} values for {:?} of {len}", x.len(), self.inputs[k]);
-                    x.as_ptr()
-                }
-                (None, Some(&(_, output))) if !sum => outputs[output].cast_const(),
-                _ => panic!("input {k}: `None` is for inputs aliased to an output, and only for them"),
+        let mut sources = [std::ptr::null(); MAX_OPERANDS];
+        for (k, (x, access)) in inputs.iter().zip(&self.inputs).enumerate() {
+            let enough = match *access {
+                Access::Full => x.len() == len,
+                Access::Scalar => x.len() == 1,
+                Access::Row { len } => x.len() == len,
+                Access::Column { len: row } => x.len() == len.div_ceil(row),
             };
+            assert!(enough, "input {k} has {} values for {access:?} of {len}", x.len());
+            sources[k] = x.as_ptr();
         }
-        Execution { program: self, len, sources, outputs, scratch, randomness, sum }.run()
+        let mut results = [std::ptr::null_mut(); MAX_OPERANDS];
+        for (k, output) in outputs.iter_mut().enumerate() {
+            assert_eq!(output.len(), len, "length of output {k}");
+            results[k] = output.as_mut_ptr();
+        }
+        let scratch = scratch.as_mut_ptr();
+        Execution { program: self, len, sources, outputs: results, scratch, randomness }.run();
     }
-}
-
-fn pointers(all: impl Iterator<Item = *mut f32>) -> [*mut f32; MAX_OPERANDS] {
-    let mut array = [std::ptr::null_mut(); MAX_OPERANDS];
-    for (slot, pointer) in array.iter_mut().zip(all) {
-        *slot = pointer;
-    }
-    array
 }
 
 #[cfg(test)]

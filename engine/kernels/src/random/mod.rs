@@ -8,7 +8,8 @@
 //!
 //! A block of the generator gives 4 words. Positions are dealt out in groups of 64, 16 blocks each:
 //! position p is word (p / 16) % 4 of block 16 (p / 64) + p % 16, so a vector of neighbouring
-//! positions is one word of neighbouring blocks, and needs no shuffle.
+//! positions is one word of neighbouring blocks, and needs no shuffle. Dropout takes half a word for
+//! each element: its groups are of 128 positions, the lower halves first.
 
 mod draw;
 mod philox;
@@ -16,7 +17,7 @@ mod philox;
 pub(crate) use draw::{Mask, fill};
 use draw::{Normal, Uniform};
 
-use crate::simd::{Kernel, Part, Portable, Simd, dispatch, each_vector};
+use crate::simd::{Kernel, Portable, Simd, dispatch};
 
 /// One stream of random numbers. The position within it is given at each call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,17 @@ pub struct Stream {
 /// The uniform number in 0 .. 1 (a multiple of 2^-24) at a position.
 pub fn uniform_at(stream: Stream, position: u64) -> f32 {
     (philox::word_at(stream, position) >> 8) as f32 / 16_777_216.0
+}
+
+/// The factor by which dropout multiplies the element at a position: 1 / keep with probability `keep`
+/// (rounded to a multiple of 2^-16, and at least that), and 0 otherwise. See
+/// [`DropoutMask`](crate::elementwise::Instruction::DropoutMask).
+///
+/// # Panics
+/// If `keep` is not above 0 and at most 1.
+pub fn dropout_factor_at(stream: Stream, position: u64, keep: f32) -> f32 {
+    let word = philox::word_at(stream, position / 128 * 64 + position % 64);
+    Mask::new(keep).of(if (position / 64).is_multiple_of(2) { word & 0xffff } else { word >> 16 })
 }
 
 /// The standard normal number at a position.
@@ -53,21 +65,6 @@ pub fn fill_normal(stream: Stream, position0: u64, out: &mut [f32]) {
     dispatch(Fill { stream, position0, out, draw: Normal });
 }
 
-/// The factors of [`dropout`]: 1 / keep with probability `keep`, and 0 otherwise.
-pub fn fill_dropout_mask(stream: Stream, position0: u64, keep: f32, out: &mut [f32]) {
-    dispatch(Fill { stream, position0, out, draw: Mask::new(keep) });
-}
-
-/// out\[i\] = x\[i\] / keep where the number at `position0 + i` keeps it, and 0 x\[i\] elsewhere. The
-/// backward pass is the same call on the gradient of `out`.
-///
-/// # Panics
-/// If the lengths differ, or `keep` is not in 0 .. 1 (exclusive of 0, inclusive of 1).
-pub fn dropout(x: &[f32], out: &mut [f32], keep: f32, stream: Stream, position0: u64) {
-    assert_eq!(x.len(), out.len());
-    dispatch(Dropout { x, out, mask: Mask::new(keep), stream, position0 });
-}
-
 struct Fill<'a, D> {
     stream: Stream,
     position0: u64,
@@ -82,38 +79,6 @@ impl<D: draw::Draw> Kernel for Fill<'_, D> {
         // SAFETY: the slice is writable for its length.
         unsafe {
             fill(s, self.stream, self.position0, self.out.as_mut_ptr(), self.out.len(), self.draw);
-        }
-    }
-}
-
-struct Dropout<'a> {
-    x: &'a [f32],
-    out: &'a mut [f32],
-    mask: Mask,
-    stream: Stream,
-    position0: u64,
-}
-
-impl Kernel for Dropout<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        const TILE: usize = 512;
-        let mut factors = [0.0; TILE];
-        let mut start = 0;
-        while start < self.x.len() {
-            let n = TILE.min(self.x.len() - start);
-            let position = self.position0 + start as u64;
-            // SAFETY: n is within `factors`, and start + n within `x` and `out`.
-            unsafe {
-                fill(s, self.stream, position, factors.as_mut_ptr(), n, self.mask);
-                let (x, out) = (self.x.as_ptr().add(start), self.out.as_mut_ptr().add(start));
-                each_vector!(s, n, |i, part| {
-                    let factor = part.load(s, factors.as_ptr().add(i));
-                    part.store(s, out.add(i), s.mul(part.load(s, x.add(i)), factor));
-                });
-            }
-            start += n;
         }
     }
 }

@@ -24,20 +24,6 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn dropout_scales_what_the_uniforms_keep(keep in 0.01f32..=1.0, position0 in 0..1000u64, len in 0..1500usize) {
-        let x: Vec<f32> = (0..len).map(|i| i as f32 - 7.5).collect();
-        for isa in Isa::available() {
-            let mut out = vec![f32::NAN; len];
-            isa.force(|| dropout(&x, &mut out, keep, STREAM, position0));
-            for i in 0..len {
-                let kept = uniform_at(STREAM, position0 + i as u64) < keep;
-                let expected = if kept { x[i] * (1.0 / keep) } else { 0.0 * x[i] };
-                prop_assert_eq!(out[i].to_bits(), expected.to_bits());
-            }
-        }
-    }
 }
 
 #[test]
@@ -69,6 +55,34 @@ fn moments_are_those_of_the_distribution() {
     fill_normal(STREAM, 0, &mut x);
     for (k, exact) in [(1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0)] {
         assert!((moment(&x, k) - exact).abs() < 0.04, "normal moment {k}");
+    }
+}
+
+#[test]
+fn dropout_keeps_the_share_that_was_asked_for() {
+    let n = 1 << 20;
+    let mut factors = vec![0.0; n];
+    let fill = |factors: &mut [f32], keep: f32| {
+        factors.iter_mut().zip(0..).for_each(|(f, position)| *f = dropout_factor_at(STREAM, position, keep));
+    };
+    for keep in [1e-9, 0.1, 0.25, 0.8, 1.0f32] {
+        fill(&mut factors, keep);
+        let kept = factors.iter().filter(|&&f| f != 0.0).count() as f64 / n as f64;
+        let keep = f64::from(keep).max(1.0 / 65_536.0);
+        // Four standard deviations, and half a step of 2^-16.
+        assert!(
+            (kept - keep).abs() <= 4.0 * (keep * (1.0 - keep) / n as f64).sqrt() + 1e-5,
+            "{kept}, not {keep}"
+        );
+        let factor = factors.iter().fold(0.0, |a: f32, &b| a.max(b));
+        assert!((f64::from(factor) * keep - 1.0).abs() < 1e-4, "{factor} at {keep}");
+    }
+    // Neighbours, and the two halves of a word, decide by themselves.
+    fill(&mut factors, 0.5);
+    for distance in [1, 16, 64, 128] {
+        let mean: f64 =
+            factors.iter().zip(&factors[distance..]).map(|(a, b)| f64::from((a - 1.0) * (b - 1.0))).sum();
+        assert!((mean / n as f64).abs() < 4.0 / (n as f64).sqrt(), "correlation {mean} at {distance}");
     }
 }
 

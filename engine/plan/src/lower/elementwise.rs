@@ -27,6 +27,7 @@ pub(super) fn lower(op: &Fused, site: &mut Site) -> Result<Lowered, PlanError> {
     // Registers of literals become constants in place; the others are renumbered.
     let mut operands: Vec<Operand> = (0..count).map(Operand::Input).collect();
     let mut instructions = Vec::new();
+    let mut samples = 1;
     for instruction in &op.instructions {
         let lowered = match *instruction {
             Instruction::Literal(x) => {
@@ -40,40 +41,58 @@ pub(super) fn lower(op: &Fused, site: &mut Site) -> Result<Lowered, PlanError> {
             Instruction::Select(c, a, b) => {
                 kernel::Instruction::Select(operands[c], operands[a], operands[b])
             }
+            Instruction::Dropout(op, a) => {
+                samples = op.samples;
+                let mask = kernel::Operand::Result(instructions.len());
+                instructions.push(kernel::Instruction::DropoutMask {
+                    keep_probability: 1.0 - op.rate,
+                    site: op.site,
+                });
+                kernel::Instruction::Binary(kernel::Binary::Mul, operands[a], mask)
+            }
         };
         operands.push(Operand::Result(instructions.len()));
         instructions.push(lowered);
     }
     let outputs: Vec<Operand> = op.outputs.iter().map(|&r| operands[r]).collect();
-    let program = Program::new(inputs, instructions, outputs, vec![])
-        .map_err(|error| site.unsupported(error.to_string()))?;
+    let program =
+        Program::new(inputs, instructions, outputs).map_err(|error| site.unsupported(error.to_string()))?;
     let scratch = program.scratch_len();
+    let work = Work { program, len, per_sample: (len / samples) as u64 };
     // The usual sizes take the short way through fixed-size operand lists.
     let (reads, writes) = (site.reads.clone(), site.writes.clone());
     Ok(match (reads.len(), writes.len()) {
-        (0..=4, 1) => Lowered::new("elementwise", move |f| run::<4, 1>(&program, len, f, &reads, &writes)),
-        (0..=4, 2) => Lowered::new("elementwise", move |f| run::<4, 2>(&program, len, f, &reads, &writes)),
-        (0..=8, 0..=8) => {
-            Lowered::new("elementwise", move |f| run::<8, 8>(&program, len, f, &reads, &writes))
-        }
+        (0..=4, 1) => Lowered::new("elementwise", move |f| work.run::<4, 1>(f, &reads, &writes)),
+        (0..=4, 2) => Lowered::new("elementwise", move |f| work.run::<4, 2>(f, &reads, &writes)),
+        (0..=8, 0..=8) => Lowered::new("elementwise", move |f| work.run::<8, 8>(f, &reads, &writes)),
         _ => Lowered::new("elementwise", move |f| {
-            run::<MAX_OPERANDS, MAX_OPERANDS>(&program, len, f, &reads, &writes);
+            work.run::<MAX_OPERANDS, MAX_OPERANDS>(f, &reads, &writes);
         }),
     }
     .with_scratch(scratch))
 }
 
-fn run<const R: usize, const W: usize>(
-    program: &Program,
+/// A program and what it runs over.
+struct Work {
+    program: Program,
     len: usize,
-    f: &mut Frame,
-    reads: &[Place],
-    writes: &[Place],
-) {
-    let read: [&Place; R] = std::array::from_fn(|i| reads.get(i).unwrap_or(&Place::Nowhere));
-    let write: [&Place; W] = std::array::from_fn(|i| writes.get(i).unwrap_or(&Place::Nowhere));
-    let mut x = f.operands(read, write);
-    program.run(len, &x.reads[..reads.len()], &mut x.writes[..writes.len()], x.scratch);
+    per_sample: u64,
+}
+
+impl Work {
+    fn run<const R: usize, const W: usize>(&self, f: &mut Frame, reads: &[Place], writes: &[Place]) {
+        let read: [&Place; R] = std::array::from_fn(|i| reads.get(i).unwrap_or(&Place::Nowhere));
+        let write: [&Place; W] = std::array::from_fn(|i| writes.get(i).unwrap_or(&Place::Nowhere));
+        let random = f.randomness;
+        let randomness = kernel::Randomness {
+            seed: random.seed,
+            step: random.step,
+            position0: random.first_sample * self.per_sample,
+        };
+        let mut x = f.operands(read, write);
+        let (inputs, outputs) = (&x.reads[..reads.len()], &mut x.writes[..writes.len()]);
+        self.program.run_random(randomness, self.len, inputs, outputs, x.scratch);
+    }
 }
 
 fn binary(op: Binary) -> kernel::Binary {

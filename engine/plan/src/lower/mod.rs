@@ -3,7 +3,6 @@
 mod attention;
 mod conv1d;
 mod cross_entropy;
-mod dropout;
 mod elementwise;
 mod embedding;
 mod linear;
@@ -122,7 +121,6 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
         Op::Attention(op) => attention::forward(op, site),
         Op::AttentionGrad(op) => attention::backward(op, site),
-        Op::Dropout(op) => dropout::lower(op, site),
         Op::CrossEntropy(op) => cross_entropy::forward(op, site),
         Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
         Op::Embedding(_) => embedding::forward(site),
@@ -134,8 +132,12 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::MaxPool1dGrad(op) => pool1d::max_grad(op, site),
         Op::AvgPool1d(op) => pool1d::avg(op, site),
         Op::AvgPool1dGrad(op) => pool1d::avg_grad(op, site),
-        Op::Source(_) | Op::Reshape(_) | Op::BatchSum(_) | Op::Unary(_) | Op::Binary(_) | Op::Select(_) => {
-            Err(site.unsupported("is handled before calls are made"))
-        }
+        Op::Source(_)
+        | Op::Reshape(_)
+        | Op::BatchSum(_)
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Select(_)
+        | Op::Dropout(_) => Err(site.unsupported("is handled before calls are made")),
     }
 }

@@ -26,12 +26,8 @@ impl Dropout {
         if !t.is_training() || self.rate == 0.0 {
             return Ok(x);
         }
-        let shape = t.graph.shape(x).to_vec();
-        let per_sample = shape.iter().product::<usize>() / t.samples().max(1);
-        let rows = t.graph.reshape(x, &[t.samples(), per_sample])?;
-        let site = t.graph.next_dropout_site();
-        let dropped = t.apply(ops::dropout::Dropout { rate: self.rate, site }, &[rows])?;
-        t.graph.reshape(dropped, &shape)
+        let (site, samples) = (t.graph.next_dropout_site(), t.samples());
+        t.apply(ops::dropout::Dropout { rate: self.rate, site, samples }, &[x])
     }
 }
 
@@ -83,6 +79,6 @@ mod tests {
     fn drops_only_while_training() {
         assert_eq!(operations(false, 0.5), ["input", "reshape"]);
         assert_eq!(operations(true, 0.0), ["input", "reshape"]);
-        assert_eq!(operations(true, 0.5), ["input", "reshape", "reshape", "dropout", "reshape"]);
+        assert_eq!(operations(true, 0.5), ["input", "reshape", "dropout"]);
     }
 }

@@ -38,20 +38,25 @@ pub struct PatchTst {
     pub affine: bool,
 }
 
+impl PatchTst {
+    /// The default.
+    pub const PAPER: PatchTst = PatchTst {
+        patch: 16,
+        stride: 8,
+        width: 16,
+        heads: 4,
+        layers: 3,
+        feedforward: 128,
+        dropout: 0.3,
+        norm: Norm::Batch,
+        subtract_last: false,
+        affine: false,
+    };
+}
+
 impl Default for PatchTst {
     fn default() -> Self {
-        PatchTst {
-            patch: 16,
-            stride: 8,
-            width: 16,
-            heads: 4,
-            layers: 3,
-            feedforward: 128,
-            dropout: 0.3,
-            norm: Norm::Batch,
-            subtract_last: false,
-            affine: false,
-        }
+        PatchTst::PAPER
     }
 }
 
