@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Attention, QUERIES};
-use crate::gemm::kernels::{Finish, Layout, Product, SIDE, Strided, pack_panel, transpose};
+use crate::gemm::kernels::{Finish, Floats, Layout, Product, SIDE, Strided, pack_panel, transpose};
 use crate::simd::{Simd, dispatch};
 
 /// Queries at a time: as even as can be, in whole vectors.
@@ -35,6 +35,7 @@ pub(super) fn product(
     scratch: *mut f32,
 ) {
     dispatch(Product {
+        multiply: Floats,
         batch: 1,
         m,
         n,

@@ -2,6 +2,7 @@
 //! value of B is used so few times that repacking it would cost more than the product.
 
 use super::epilogue::Finish;
+use super::multiply::Floats;
 use super::panel::pack_panel;
 use super::product::Strided;
 use super::square::{SIDE, transpose};
@@ -127,12 +128,28 @@ impl FewRows {
         // SAFETY: `LANES` columns from j on are inside B, scratch holds A packed.
         unsafe {
             if S::LANES == 16 {
-                let sum = accumulate::<S, 16, 1>(s, self.k, b, (self.b.col, 1), self.scratch, S::LANES);
+                let sum = accumulate::<S, Floats, 16, 1>(
+                    s,
+                    Floats,
+                    self.k,
+                    b,
+                    (self.b.col, 1),
+                    self.scratch,
+                    S::LANES,
+                );
                 for (to, [v]) in square.iter_mut().zip(sum) {
                     *to = v;
                 }
             } else {
-                let sum = accumulate::<S, 8, 1>(s, self.k, b, (self.b.col, 1), self.scratch, S::LANES);
+                let sum = accumulate::<S, Floats, 8, 1>(
+                    s,
+                    Floats,
+                    self.k,
+                    b,
+                    (self.b.col, 1),
+                    self.scratch,
+                    S::LANES,
+                );
                 for (to, [v]) in square.iter_mut().zip(sum) {
                     *to = v;
                 }
@@ -147,7 +164,9 @@ impl FewRows {
         for (c, v) in square.iter_mut().enumerate().take(columns) {
             let b = self.b.ptr.wrapping_add((j + c) * self.b.col);
             // SAFETY: as for `square`, for one column.
-            let sum = unsafe { accumulate::<S, 1, 1>(s, self.k, b, (0, 1), self.scratch, S::LANES) };
+            let sum = unsafe {
+                accumulate::<S, Floats, 1, 1>(s, Floats, self.k, b, (0, 1), self.scratch, S::LANES)
+            };
             *v = sum[0][0];
         }
         self.store(s, (i, j), rows, columns, square);

@@ -41,26 +41,31 @@
 //! (The crate's Aᵀ·B replaces C; ours also reads it, which is what tells at k of 8 and 16.)
 
 mod activation;
+mod bf16;
 mod epilogue;
 mod few_rows;
 mod gradient;
+mod multiply;
 mod panel;
 mod product;
 mod square;
 mod tile;
 
 pub use activation::Activation;
+pub use bf16::{bf16_gemm, bf16_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use epilogue::Epilogue;
 pub use gradient::{add_column_sums, gemm_tn};
 
 use crate::simd::{Kernel, Simd, dispatch};
 use few_rows::{FewRows, MOST};
+use multiply::Floats;
 use panel::{Pack, PackedLen};
 use product::{Layout, Product, Strided, block_len};
 
 /// For other kernels that are made of products.
 pub(crate) mod kernels {
     pub(crate) use super::epilogue::Finish;
+    pub(crate) use super::multiply::Floats;
     pub(crate) use super::panel::pack_panel;
     pub(crate) use super::product::{Layout, Product, Strided};
     pub(crate) use super::square::{SIDE, transpose};
@@ -147,7 +152,7 @@ pub fn batched_gemm(
         dispatch(FewRows { m, n, k, a, b, finish, scratch });
     } else {
         let layout = if b.col == 1 { Layout::Rows } else { Layout::Strided };
-        dispatch(Product { batch, m, n, k, a, b, layout, finish, c_batch, scratch });
+        dispatch(Product { multiply: Floats, batch, m, n, k, a, b, layout, finish, c_batch, scratch });
     }
 }
 
@@ -185,6 +190,7 @@ pub fn gemm_packed(
     assert_eq!(packed_b.len(), packed_len(k, n), "packed length");
     check("c", c.len(), (m, n), (c_row, 1));
     dispatch(Product {
+        multiply: Floats,
         batch: 1,
         m,
         n,

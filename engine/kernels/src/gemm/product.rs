@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use super::epilogue::Finish;
+use super::multiply::Multiply;
 use super::panel::{Panels, pack_panel};
 use super::tile::{accumulate, tallest, widest};
 use crate::simd::{Kernel, Simd};
@@ -35,7 +36,8 @@ pub(crate) enum Layout {
 }
 
 /// `batch` products C[m, n] = A[m, k]·B[k, n], finished by the epilogue.
-pub(crate) struct Product {
+pub(crate) struct Product<M> {
+    pub multiply: M,
     pub batch: usize,
     pub m: usize,
     pub n: usize,
@@ -49,12 +51,20 @@ pub(crate) struct Product {
     pub scratch: *mut f32,
 }
 
+impl<M> Product<M> {
+    /// The same product with another way to multiply.
+    pub fn with<N>(self, multiply: N) -> Product<N> {
+        let Product { batch, m, n, k, a, b, layout, finish, c_batch, scratch, .. } = self;
+        Product { multiply, batch, m, n, k, a, b, layout, finish, c_batch, scratch }
+    }
+}
+
 /// Floats of scratch that a product whose B is not packed needs.
 pub(super) fn block_len<S: Simd>(k: usize) -> usize {
     k.min(K_BLOCK) * widest::<S>() * S::LANES
 }
 
-impl Kernel for Product {
+impl<M: Multiply> Kernel for Product<M> {
     type Output = ();
 
     #[inline(always)]
@@ -72,7 +82,7 @@ impl Kernel for Product {
 /// Rows of A from which a panel of B is copied even though its rows could be read in place.
 const ROWS_WORTH_PACKING: usize = 48;
 
-impl Product {
+impl<M: Multiply> Product<M> {
     #[inline(always)]
     fn panels<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
         let mut spill = MaybeUninit::<[f32; TILE]>::uninit();
@@ -91,6 +101,7 @@ impl Product {
                 }
                 finish.accumulate |= p > 0;
                 let block = Block {
+                    multiply: self.multiply,
                     m: self.m,
                     depth,
                     a: a.wrapping_add(p * self.a.col),
@@ -136,7 +147,8 @@ impl Product {
 }
 
 /// One block of a panel, against all rows of A.
-struct Block<'a> {
+struct Block<'a, M> {
+    multiply: M,
     m: usize,
     depth: usize,
     a: *const f32,
@@ -148,7 +160,7 @@ struct Block<'a> {
     spill: &'a mut MaybeUninit<[f32; TILE]>,
 }
 
-impl Block<'_> {
+impl<M: Multiply> Block<'_, M> {
     #[inline(always)]
     fn rows<S: Simd>(mut self, s: S, vectors: usize) {
         // Tiles as even as can be: one of two rows beside one of eight would run at half speed.
@@ -206,7 +218,8 @@ impl Block<'_> {
         // hold the shapes; a panel's padding is in scratch or in the packed B; a tile fits `spill`.
         unsafe {
             self.finish.at(i, 0).prefetch::<S, R, C>(s);
-            let sum = accumulate::<S, R, C>(s, self.depth, a, self.a_strides, self.b, self.b_row);
+            let sum =
+                accumulate::<S, M, R, C>(s, self.multiply, self.depth, a, self.a_strides, self.b, self.b_row);
             if spilled {
                 let tile = self.spill.as_mut_ptr().cast::<f32>();
                 for (i, row) in sum.iter().enumerate() {

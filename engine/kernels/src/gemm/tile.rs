@@ -1,5 +1,6 @@
 //! The micro-kernel: one tile of a product, held in registers over the whole inner dimension.
 
+use super::multiply::Multiply;
 use crate::simd::Simd;
 
 /// The widest tile of an instruction set, in vectors.
@@ -31,8 +32,9 @@ pub(crate) const fn tallest<S: Simd>(vectors: usize) -> usize {
 /// # Safety
 /// Every element named must be readable.
 #[inline(always)]
-pub(crate) unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(
+pub(crate) unsafe fn accumulate<S: Simd, M: Multiply, const R: usize, const C: usize>(
     s: S,
+    multiply: M,
     k: usize,
     a: *const f32,
     (a_row, a_col): (usize, usize),
@@ -51,7 +53,7 @@ pub(crate) unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(
             // SAFETY: the caller's promise for (i, p).
             let x = s.splat(unsafe { *a.add(i * a_row) });
             for j in 0..C {
-                sum[j] = s.mul_add(x, row[j], sum[j]);
+                sum[j] = multiply.multiply_add(s, x, row[j], sum[j]);
             }
         }
         a = a.wrapping_add(a_col);

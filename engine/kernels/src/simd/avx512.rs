@@ -1,6 +1,7 @@
 //! AVX-512: 16 floats a vector.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use super::{Kernel, Simd};
 
@@ -14,6 +15,15 @@ pub struct Avx512(());
 /// The processor must have it.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
+/// The same with the instructions for pairs of bf16 numbers.
+///
+/// # Safety
+/// The processor must have them too.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma")]
+pub(super) unsafe fn run_pairs<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 
@@ -77,6 +87,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn dot_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: the bits stay; the caller promises the instruction.
+        unsafe { _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
     }
     #[inline(always)]
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {

@@ -72,6 +72,15 @@ pub trait Simd: Copy + 'static {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// a * b + c, rounded once where [`Simd::FUSED`]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The two products of pairs of bf16 numbers, added to c (see [`widened_dot`]), by the
+    /// instruction for it if the set has one.
+    ///
+    /// # Safety
+    /// Only within [`dispatch_pairs`].
+    #[inline(always)]
+    unsafe fn dot_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        widened_dot(self, a, b, c)
+    }
     /// -a * b + c, rounded once where [`Simd::FUSED`]
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller; b where either is NaN.
@@ -169,6 +178,37 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         Isa::Avx2 => unsafe { avx2::run(kernel) },
         _ => kernel.run(Portable),
     }
+}
+
+/// Whether the instruction set in force on this thread multiplies pairs of bf16 numbers.
+pub fn has_pairs() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return isa() == Isa::Avx512 && is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// Runs a kernel with the instructions for pairs of bf16 numbers.
+///
+/// # Panics
+/// If there are none: see [`has_pairs`].
+pub(crate) fn dispatch_pairs<K: Kernel>(kernel: K) -> K::Output {
+    assert!(has_pairs(), "no instructions for bf16");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: just asserted.
+    return unsafe { avx512::run_pairs(kernel) };
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!()
+}
+
+/// c + a0·b0 + a1·b1 in every lane, where a lane of `a` and `b` holds two bf16 numbers: number 0 in the
+/// lower half. Each is widened to a float; the products are exact.
+#[inline(always)]
+pub(crate) fn widened_dot<S: Simd>(s: S, a: S::V, b: S::V, c: S::V) -> S::V {
+    let (a, b) = (s.bits(a), s.bits(b));
+    let upper = s.splat_i(0xffff_0000_u32 as i32);
+    let first = s.mul_add(s.as_float(s.shl_i::<16>(a)), s.as_float(s.shl_i::<16>(b)), c);
+    s.mul_add(s.as_float(s.and_i(a, upper)), s.as_float(s.and_i(b, upper)), first)
 }
 
 /// Calls `whole(offset)` for every whole vector in `len`, then `rest(offset, count)` if any are left.

@@ -1,0 +1,398 @@
+//! Matrix products of bf16 numbers, summed in f32.
+//!
+//! bf16 is the upper half of an f32: 8 bits of precision, the same range. Operands are given as
+//! *pairs*: a 32-bit word (the bits of an f32 in a slice) holds two numbers that follow each other
+//! along the inner dimension, the first in the lower half. A product of pairs is then laid out as a
+//! product of half as many floats, and runs through the same loops, panels and epilogues; where the
+//! processor multiplies pairs (AVX-512 BF16) it takes half the time, elsewhere the numbers are widened.
+//!
+//! Which two numbers make a pair is free as long as both operands agree. Of every 32 numbers along the
+//! inner dimension, 16 are followed by the 16 after them (and of what is left at the end, the first
+//! half by the second), so that pairs are made of whole vectors without shuffling.
+//!
+//! ```
+//! use bessemer_kernels::gemm::{Epilogue, bf16_gemm, gemm_scratch, pair_columns, pair_count, pair_rows};
+//!
+//! let (m, n, k) = (1, 2, 3);
+//! let a = [1.0, 2.0, 3.0]; // [m, k]
+//! let b = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]; // [k, n]
+//! let pairs = pair_count(k);
+//! let (mut a_pairs, mut b_pairs) = (vec![0.0; m * pairs], vec![0.0; pairs * n]);
+//! pair_columns(m, k, &a, k, &mut a_pairs);
+//! pair_rows(k, n, &b, n, &mut b_pairs);
+//! let mut c = [0.0; 2];
+//! let mut scratch = vec![0.0; gemm_scratch(pairs)];
+//! bf16_gemm(m, n, k, &a_pairs, (pairs, 1), &b_pairs, (n, 1), &mut c, n, Epilogue::default(), &mut scratch);
+//! assert_eq!(c, [14.0, 140.0]);
+//! ```
+
+use super::multiply::{NativePairs, WidenedPairs};
+use super::product::{Layout, Product, Strided};
+use super::{Epilogue, Strides, check, gemm_scratch, packed_len};
+use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs, has_pairs};
+
+/// Numbers in a block, whose halves make pairs.
+const BLOCK: usize = 32;
+
+/// Pairs that `k` numbers along the inner dimension make.
+pub fn pair_count(k: usize) -> usize {
+    k / BLOCK * (BLOCK / 2) + (k % BLOCK).div_ceil(2)
+}
+
+/// Makes pairs along the rows of X\[m, k\], whose rows are `row` apart: `out` is
+/// \[m, `pair_count(k)`\].
+///
+/// # Panics
+/// If a slice is shorter than its shape needs.
+pub fn pair_columns(m: usize, k: usize, x: &[f32], row: usize, out: &mut [f32]) {
+    check("x", x.len(), (m, k), (row, 1));
+    assert!(out.len() >= m * pair_count(k), "out: {} words for {m} rows of {k}", out.len());
+    dispatch(PairColumns { m, k, x: x.as_ptr(), row, out: out.as_mut_ptr() });
+}
+
+/// Makes pairs of the rows of X\[k, n\], which are `row` apart: `out` is \[`pair_count(k)`, n\].
+///
+/// # Panics
+/// If a slice is shorter than its shape needs.
+pub fn pair_rows(k: usize, n: usize, x: &[f32], row: usize, out: &mut [f32]) {
+    check("x", x.len(), (k, n), (row, 1));
+    assert!(out.len() >= pair_count(k) * n, "out: {} words for {k} rows of {n}", out.len());
+    dispatch(PairRows { k, n, x: x.as_ptr(), row, out: out.as_mut_ptr() });
+}
+
+/// C[m, n] = A[m, k]·B[k, n] for pairs along k: `a` is \[m, `pair_count(k)`\] and `b`
+/// \[`pair_count(k)`, n\] of any strides, finished by the epilogue.
+///
+/// `scratch` holds at least `gemm_scratch(pair_count(k))` floats.
+///
+/// # Panics
+/// If a slice is shorter than its shape and strides need.
+pub fn bf16_gemm(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: Strides,
+    b: &[f32],
+    b_strides: Strides,
+    c: &mut [f32],
+    c_row: usize,
+    epilogue: Epilogue,
+    scratch: &mut [f32],
+) {
+    let pairs = pair_count(k);
+    check("a", a.len(), (m, pairs), a_strides);
+    check("b", b.len(), (pairs, n), b_strides);
+    check("c", c.len(), (m, n), (c_row, 1));
+    let needed = gemm_scratch(pairs);
+    assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
+    let layout = if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided };
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
+    let product = Product {
+        multiply: WidenedPairs,
+        batch: 1,
+        m,
+        n,
+        k: pairs,
+        a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
+        b: Strided { ptr: b.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 },
+        layout,
+        finish,
+        c_batch: 0,
+        scratch: scratch.as_mut_ptr(),
+    };
+    run(product, has_pairs());
+}
+
+/// C[m, n] = A[m, k]·B[k, n] for pairs along k, with a B of pairs from [`pack_b`](super::pack_b),
+/// finished by the epilogue.
+///
+/// # Panics
+/// If a slice is shorter than its shape and strides need.
+pub fn bf16_gemm_packed(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: Strides,
+    packed_b: &[f32],
+    c: &mut [f32],
+    c_row: usize,
+    epilogue: Epilogue,
+) {
+    let pairs = pair_count(k);
+    check("a", a.len(), (m, pairs), a_strides);
+    assert_eq!(packed_b.len(), packed_len(pairs, n), "packed length");
+    check("c", c.len(), (m, n), (c_row, 1));
+    let product = Product {
+        multiply: WidenedPairs,
+        batch: 1,
+        m,
+        n,
+        k: pairs,
+        a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
+        b: Strided { ptr: packed_b.as_ptr(), batch: 0, row: 0, col: 0 },
+        layout: Layout::Packed,
+        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
+        c_batch: 0,
+        scratch: std::ptr::dangling_mut(),
+    };
+    run(product, has_pairs());
+}
+
+fn run(product: Product<WidenedPairs>, native: bool) {
+    if native {
+        // SAFETY: it is run by `dispatch_pairs`.
+        let multiply = unsafe { NativePairs::new() };
+        dispatch_pairs(product.with(multiply));
+    } else {
+        dispatch(product);
+    }
+}
+
+/// The nearest bf16 number (ties to even), in the upper half; NaN stays NaN.
+#[inline(always)]
+fn round<S: Simd>(s: S, x: S::V) -> S::I {
+    let bits = s.bits(x);
+    let odd = s.and_i(s.shr_i::<16>(bits), s.splat_i(1));
+    let rounded = s.add_i(bits, s.add_i(odd, s.splat_i(0x7fff)));
+    let quiet = s.or_i(bits, s.splat_i(0x0040_0000));
+    s.bits(s.select(s.is_nan(x), s.as_float(quiet), s.as_float(rounded)))
+}
+
+/// A word of two numbers.
+#[inline(always)]
+fn pair<S: Simd>(s: S, first: S::V, second: S::V) -> S::V {
+    let upper = s.and_i(round(s, second), s.splat_i(0xffff_0000_u32 as i32));
+    s.as_float(s.or_i(s.shr_i::<16>(round(s, first)), upper))
+}
+
+/// Loads up to `count` floats, and zeros after them.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match count {
+            0 => s.splat(0.0),
+            n if n >= S::LANES => s.load(p),
+            n => s.load_first(p, n),
+        }
+    }
+}
+
+/// Makes words of `first_count` numbers at `first` and `second_count` (as many, or fewer) at `second`.
+///
+/// # Safety
+/// The numbers must be readable, and `out` writable for `first_count` words.
+#[inline(always)]
+unsafe fn words<S: Simd>(
+    s: S,
+    (first, first_count): (*const f32, usize),
+    (second, second_count): (*const f32, usize),
+    out: *mut f32,
+) {
+    let mut j = 0;
+    // SAFETY: the caller's promise.
+    unsafe {
+        while j + S::LANES <= second_count {
+            s.store(out.add(j), pair(s, s.load(first.add(j)), s.load(second.add(j))));
+            j += S::LANES;
+        }
+        while j < first_count {
+            let a = load(s, first.add(j), first_count - j);
+            let b = load(s, second.wrapping_add(j), second_count.saturating_sub(j));
+            let word = pair(s, a, b);
+            if first_count - j >= S::LANES {
+                s.store(out.add(j), word);
+            } else {
+                s.store_first(out.add(j), first_count - j, word);
+            }
+            j += S::LANES;
+        }
+    }
+}
+
+struct PairColumns {
+    m: usize,
+    k: usize,
+    x: *const f32,
+    row: usize,
+    out: *mut f32,
+}
+
+impl Kernel for PairColumns {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let pairs = pair_count(self.k);
+        for i in 0..self.m {
+            // SAFETY: the entry point has checked both lengths; blocks and their halves are within k.
+            unsafe {
+                let (x, out) = (self.x.add(i * self.row), self.out.add(i * pairs));
+                let mut at = 0;
+                while at < self.k {
+                    let count = BLOCK.min(self.k - at);
+                    let half = count.div_ceil(2);
+                    words(s, (x.add(at), half), (x.wrapping_add(at + half), count - half), out.add(at / 2));
+                    at += count;
+                }
+            }
+        }
+    }
+}
+
+struct PairRows {
+    k: usize,
+    n: usize,
+    x: *const f32,
+    row: usize,
+    out: *mut f32,
+}
+
+impl Kernel for PairRows {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut at = 0;
+        while at < self.k {
+            let count = BLOCK.min(self.k - at);
+            let half = count.div_ceil(2);
+            for j in 0..half {
+                // SAFETY: the entry point has checked both lengths; a second row exists if it is
+                // within the block.
+                unsafe {
+                    let first = self.x.add((at + j) * self.row);
+                    let second = self.x.wrapping_add((at + half + j) * self.row);
+                    let seconds = if half + j < count { self.n } else { 0 };
+                    words(s, (first, self.n), (second, seconds), self.out.add((at / 2 + j) * self.n));
+                }
+            }
+            at += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+    use crate::gemm::pack_b;
+    use proptest::prelude::*;
+
+    /// The nearest bf16 number, by its definition: of the two neighbours the nearer, or the even one.
+    fn nearest(x: f32) -> f32 {
+        let below = f32::from_bits(x.to_bits() & 0xffff_0000);
+        let above = f32::from_bits((x.to_bits() & 0xffff_0000).wrapping_add(0x1_0000));
+        let (down, up) = ((f64::from(x) - f64::from(below)).abs(), (f64::from(above) - f64::from(x)).abs());
+        let even = (below.to_bits() >> 16).is_multiple_of(2);
+        if down < up || (down == up && even) { below } else { above }
+    }
+
+    fn numbers(len: usize, seed: u64) -> Vec<f32> {
+        let stream = crate::random::Stream { seed, step: 0, site: 0 };
+        (0..len as u64).map(|i| crate::random::normal_at(stream, i)).collect()
+    }
+
+    /// The numbers of a pair.
+    fn halves(word: f32) -> [f32; 2] {
+        [f32::from_bits(word.to_bits() << 16), f32::from_bits(word.to_bits() & 0xffff_0000)]
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest() {
+        let mut x = numbers(1000, 1);
+        x.extend([0.0, -0.0, 1e-40, -3e38, 1.0 + 2f32.powi(-8), 1.0 + 3.0 * 2f32.powi(-8)]);
+        for isa in Isa::available() {
+            let mut words = vec![0.0; pair_count(x.len())];
+            isa.force(|| pair_columns(1, x.len(), &x, x.len(), &mut words));
+            let mut got: Vec<f32> = words.iter().flat_map(|w| halves(*w)).collect();
+            let mut expected: Vec<f32> = x.iter().map(|x| nearest(*x)).collect();
+            got.sort_by(f32::total_cmp);
+            expected.sort_by(f32::total_cmp);
+            assert_eq!(got, expected, "{isa}");
+            let special = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::NAN, f32::from_bits(0x7fff_ffff)];
+            let mut words = [0.0; 3];
+            isa.force(|| pair_columns(1, 5, &special, 5, &mut words));
+            let [a, d] = halves(words[0]);
+            let [b, e] = halves(words[1]);
+            let [c, _] = halves(words[2]);
+            assert_eq!([a, b, c], [f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY]);
+            assert!(d.is_nan() && e.is_nan(), "{isa}: {d} {e}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn products_agree_with_the_definition(
+            (m, n, k) in (0usize..40, 0usize..140, prop_oneof![0usize..100, 1000usize..1100]),
+            (a_by_rows, b_by_rows, packed) in any::<(bool, bool, bool)>(),
+            accumulate in any::<bool>(),
+        ) {
+            let (a, b, bias) = (numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3));
+            let before = numbers(m * n, 4);
+            let pairs = pair_count(k);
+            let transposed = |x: &[f32], rows: usize, cols: usize| -> Vec<f32> {
+                (0..rows * cols).map(|i| x[i % rows * cols + i / rows]).collect()
+            };
+            for isa in Isa::available() {
+                for native in [false, isa.force(has_pairs)] {
+                    let mut c = before.clone();
+                    isa.force(|| {
+                        // Each operand as pairs within rows, or as pairs of rows.
+                        let (mut a_pairs, mut b_pairs) = (vec![0.0; m * pairs], vec![0.0; pairs * n]);
+                        let a_strides = if a_by_rows {
+                            pair_rows(k, m, &transposed(&a, m, k), m, &mut a_pairs);
+                            (1, m)
+                        } else {
+                            pair_columns(m, k, &a, k, &mut a_pairs);
+                            (pairs, 1)
+                        };
+                        let b_strides = if b_by_rows {
+                            pair_rows(k, n, &b, n, &mut b_pairs);
+                            (n, 1)
+                        } else {
+                            pair_columns(n, k, &transposed(&b, k, n), k, &mut b_pairs);
+                            (1, pairs)
+                        };
+                        let epilogue = Epilogue { accumulate, bias: Some(&bias), ..Epilogue::default() };
+                        let mut panels = vec![f32::NAN; packed_len(pairs, n)];
+                        let mut scratch = vec![f32::NAN; gemm_scratch(pairs)];
+                        if packed {
+                            pack_b(pairs, n, &b_pairs, b_strides, &mut panels);
+                        }
+                        if native != has_pairs() {
+                            // What other processors with AVX-512 do.
+                            let layout = if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided };
+                            let finish = epilogue.finish(m, n, c.as_mut_ptr(), n);
+                            let a = Strided { ptr: a_pairs.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 };
+                            let b = Strided { ptr: b_pairs.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 };
+                            let scratch = scratch.as_mut_ptr();
+                            let multiply = WidenedPairs;
+                            run(Product { multiply, batch: 1, m, n, k: pairs, a, b, layout, finish, c_batch: 0, scratch }, false);
+                        } else if packed {
+                            bf16_gemm_packed(m, n, k, &a_pairs, a_strides, &panels, &mut c, n, epilogue);
+                        } else {
+                            bf16_gemm(m, n, k, &a_pairs, a_strides, &b_pairs, b_strides, &mut c, n, epilogue, &mut scratch);
+                        }
+                    });
+                    for i in 0..m {
+                        for j in 0..n {
+                            let products = (0..k).map(|p| f64::from(nearest(a[i * k + p])) * f64::from(nearest(b[p * n + j])));
+                            let (sum, size) = products.fold((0.0, 0.0), |(sum, size): (f64, f64), x| (sum + x, size + x.abs()));
+                            let expected = sum + f64::from(bias[j]) + if accumulate { f64::from(before[i * n + j]) } else { 0.0 };
+                            let got = f64::from(c[i * n + j]);
+                            prop_assert!((got - expected).abs() <= 1e-6 * (size + 4.0), "{isa} {native}: {got}, not {expected}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
