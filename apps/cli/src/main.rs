@@ -9,6 +9,7 @@ mod interrupt;
 mod machine;
 mod number;
 mod output;
+mod precision;
 mod preflight;
 mod progress;
 mod report;

@@ -94,6 +94,71 @@ fn main() {
         ];
         print(&format!("{m} x {n} x {k}"), &rates);
     }
+
+    println!("\nbf16: pairs ready; A made into pairs first; weight gradients with both made into pairs");
+    println!("{:>24} {:>14} {:>14} {:>14}", "m x n x k", "packed", "from f32", "A' B +=");
+    for (m, n, k) in [
+        (336, 384, 128),
+        (336, 128, 128),
+        (336, 256, 128),
+        (336, 128, 256),
+        (32, 512, 512),
+        (256, 512, 512),
+        (512, 512, 512),
+        (1024, 512, 512),
+    ] {
+        let (a, b) = (vec![0.5; m * k], vec![0.25; k * n]);
+        let mut c = vec![0.0; m * n];
+        let pairs = gemm::pair_count(k);
+        let (mut a_pairs, mut b_pairs) = (vec![0.0; m * pairs], vec![0.0; pairs * n]);
+        gemm::pair_columns(m, k, &a, k, &mut a_pairs);
+        gemm::pair_rows(k, n, &b, n, &mut b_pairs);
+        let mut panels = vec![0.0; gemm::packed_len(pairs, n)];
+        gemm::pack_b(pairs, n, &b_pairs, (n, 1), &mut panels);
+        let dy = vec![0.5; m * n];
+        let rows = gemm::pair_count(m);
+        let (mut dy_pairs, mut x_pairs) = (vec![0.0; rows * n], vec![0.0; rows * k]);
+        let mut dw = vec![0.0; n * k];
+        let mut scratch = vec![0.0; gemm::gemm_scratch(rows)];
+        let work = 2 * m * n * k;
+        let rates = [
+            rate(work, || {
+                gemm::bf16_gemm_packed(
+                    m,
+                    n,
+                    k,
+                    &a_pairs,
+                    (pairs, 1),
+                    &panels,
+                    &mut c,
+                    n,
+                    Epilogue::default(),
+                );
+            }),
+            rate(work, || {
+                gemm::pair_columns(m, k, &a, k, &mut a_pairs);
+                gemm::bf16_gemm_packed(
+                    m,
+                    n,
+                    k,
+                    &a_pairs,
+                    (pairs, 1),
+                    &panels,
+                    &mut c,
+                    n,
+                    Epilogue::default(),
+                );
+            }),
+            rate(work, || {
+                gemm::pair_rows(m, n, &dy, n, &mut dy_pairs);
+                gemm::pair_rows(m, k, &a, k, &mut x_pairs);
+                let (dy, x) = (&dy_pairs, &x_pairs);
+                let epilogue = Epilogue::accumulate();
+                gemm::bf16_gemm(n, k, m, dy, (1, n), x, (k, 1), &mut dw, k, epilogue, &mut scratch);
+            }),
+        ];
+        print(&format!("{m} x {n} x {k}"), &rates);
+    }
 }
 
 fn the_crate(

@@ -16,7 +16,7 @@ mod step;
 pub use batching::Batching;
 pub use bessemer_kernels::pool::Pool;
 pub use error::PlanError;
-pub use options::PlanOptions;
+pub use options::{PlanOptions, Precision};
 pub use parameters::Parameters;
 pub use plan::{Plan, Step};
 pub use profile::{Entry, Profile, Roofline};

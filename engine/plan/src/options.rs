@@ -1,5 +1,18 @@
 //! What the planner may do: each optimisation is a switch.
 
+/// In what numbers products with weights are taken. Everything else is f32, and so are the weights
+/// themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// Factors rounded to bf16, sums in f32: weights once a step, activations and gradients as they
+    /// are read.
+    Bf16,
+}
+
 /// Switches of the planner, all on by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanOptions {
@@ -15,6 +28,8 @@ pub struct PlanOptions {
     pub pack: bool,
     /// Multiply weight gradients of few rows once, at the end of a lane.
     pub defer: bool,
+    /// The arithmetic of products with weights.
+    pub precision: Precision,
     /// Samples in a micro-batch; chosen by the cost model if `None`.
     pub micro_batch: Option<usize>,
     /// Lanes; chosen by the cost model if `None`.
@@ -30,6 +45,7 @@ impl PlanOptions {
         attention: true,
         pack: true,
         defer: true,
+        precision: Precision::F32,
         micro_batch: None,
         lanes: None,
     };

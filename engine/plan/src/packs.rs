@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use bessemer_kernels::gemm::{pack_b, packed_len};
+use bessemer_kernels::gemm::{pack_b, packed_len, pair_columns, pair_count, pair_rows};
+
+use crate::options::Precision;
 
 /// Floats to which packed weights are aligned: a cache line.
 const ALIGN: usize = 16;
@@ -18,12 +20,45 @@ pub struct Pack {
     pub n: usize,
     /// Row and column stride of B in the parameter.
     pub strides: (usize, usize),
+    /// As floats, or as pairs of bf16 numbers.
+    pub precision: Precision,
 }
 
 impl Pack {
-    /// Packs the parameter anew into `out`, the whole range.
+    /// Packs the parameter anew into `out`: the whole range, and room to work in after it.
     pub fn refresh(&self, parameters: &[f32], out: &mut [f32]) {
-        pack_b(self.k, self.n, &parameters[self.parameter.clone()], self.strides, out);
+        let (k, n, weight) = (self.k, self.n, &parameters[self.parameter.clone()]);
+        let (packed, words) = out.split_at_mut(self.packed_len());
+        match self.precision {
+            Precision::F32 => pack_b(k, n, weight, self.strides, packed),
+            Precision::Bf16 => {
+                let pairs = pair_count(k);
+                let strides = if self.strides.1 == 1 {
+                    pair_rows(k, n, weight, self.strides.0, words);
+                    (n, 1)
+                } else {
+                    pair_columns(n, k, weight, self.strides.1, words);
+                    (1, pairs)
+                };
+                pack_b(pairs, n, words, strides, packed);
+            }
+        }
+    }
+
+    /// Floats of the packed copy.
+    fn packed_len(&self) -> usize {
+        match self.precision {
+            Precision::F32 => packed_len(self.k, self.n),
+            Precision::Bf16 => packed_len(pair_count(self.k), self.n),
+        }
+    }
+
+    /// Floats to work in.
+    fn work_len(&self) -> usize {
+        match self.precision {
+            Precision::F32 => 0,
+            Precision::Bf16 => pair_count(self.k) * self.n,
+        }
     }
 }
 
@@ -36,7 +71,7 @@ const ROWS_WORTH_PACKING: usize = 192;
 pub struct Packs {
     /// One per parameter and orientation.
     pub list: Vec<Pack>,
-    /// Where each packed copy lies.
+    /// Where each packed copy lies, and room to work in after it.
     pub ranges: Vec<Range<usize>>,
 }
 
@@ -46,23 +81,26 @@ impl Packs {
         rows >= ROWS_WORTH_PACKING
     }
 
-    /// Where B[k, n] of a parameter will be found packed.
+    /// Where B[k, n] of a parameter will be found packed. Its strides are (n, 1) or (1, k).
     pub fn request(
         &mut self,
         parameter: Range<usize>,
         k: usize,
         n: usize,
         strides: (usize, usize),
+        precision: Precision,
     ) -> Range<usize> {
-        let same = |p: &&Pack| (p.parameter == parameter) && (p.k, p.n, p.strides) == (k, n, strides);
-        if let Some(found) = self.list.iter().position(|p| same(&p)) {
-            return self.ranges[found].clone();
-        }
-        let start = self.len();
-        let range = start..start + packed_len(k, n);
-        self.list.push(Pack { parameter, k, n, strides });
-        self.ranges.push(range.clone());
-        range
+        let pack = Pack { parameter, k, n, strides, precision };
+        let start = match self.list.iter().position(|p| *p == pack) {
+            Some(found) => self.ranges[found].start,
+            None => {
+                let start = self.len();
+                self.ranges.push(start..start + pack.packed_len() + pack.work_len());
+                self.list.push(pack.clone());
+                start
+            }
+        };
+        start..start + pack.packed_len()
     }
 
     /// Floats of all packed copies.

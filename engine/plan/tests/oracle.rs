@@ -16,7 +16,7 @@ use bessemer_graph::ops::softmax::Softmax;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::ops::unfold::Unfold;
 use bessemer_graph::{Bindings, Graph, GraphError, Tensor, Type, ValueId, differentiate, evaluate};
-use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool, as_words};
+use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool, Precision, as_words};
 
 type Built = Result<ValueId, GraphError>;
 
@@ -72,15 +72,20 @@ fn data() -> (Vec<f32>, Vec<i32>) {
     (x, indices)
 }
 
-fn check(name: &str, model: Model) {
-    let mut graph = trace(model, SAMPLES).unwrap();
-    differentiate(&mut graph).unwrap();
+fn parameters_of(graph: &Graph) -> Parameters {
     let mut parameters = Parameters::new(graph.parameters());
     for (i, range) in parameters.ranges().to_vec().into_iter().enumerate() {
         for (j, at) in range.enumerate() {
             parameters.as_mut_slice()[at] = 0.5 * pseudo_random(1000 * (i + 1) + j);
         }
     }
+    parameters
+}
+
+fn check(name: &str, model: Model) {
+    let mut graph = trace(model, SAMPLES).unwrap();
+    differentiate(&mut graph).unwrap();
+    let parameters = parameters_of(&graph);
     let (x, indices) = data();
     let tensor = |shape: &[usize], data: &[f32]| Tensor::new(shape, data.iter().map(|&v| v as f64).collect());
     let bindings = Bindings {
@@ -170,6 +175,64 @@ fn packed_weights() {
     let packed: Vec<_> = step.plan().steps.iter().filter(|s| s.kernel == "gemm_packed").collect();
     assert!(packed.iter().any(|s| s.operation == "linear") && packed.iter().any(|s| s.operation == "matmul"));
     check("packed", model);
+}
+
+/// Factors of 8 bits: each result is off by less than a hundredth of the whole, and by more than f32
+/// would be.
+#[test]
+fn products_with_weights_in_bf16() {
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
+        let wide = g.parameter("wide", &[28 * 60, 48])?;
+        let narrow = g.parameter("narrow", &[33, 60])?;
+        let back = g.parameter("back", &[40, 33])?;
+        let thin = g.parameter("thin", &[3, 40])?;
+        let rows = g.linear(flat, wide, None)?;
+        let rows = g.reshape(rows, &[g.shape(x)[0], 28, 60])?;
+        let rows = g.scale(rows, 0.2)?;
+        let h = g.linear(rows, narrow, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let h = g.linear(h, back, None)?;
+        let h = g.linear(h, thin, None)?;
+        g.reduce(h, Reduction::Mean, 1)
+    }
+    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
+    let whole = run(model, &PlanOptions::TRAIN, 1, &parameters);
+    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    for batching in [None, Some(2)] {
+        let options = PlanOptions {
+            precision: Precision::Bf16,
+            micro_batch: batching,
+            lanes: Some(2),
+            ..PlanOptions::TRAIN
+        };
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        let ran = |operation, kernel| {
+            step.plan().steps.iter().any(|s| (s.operation, s.kernel) == (operation, kernel))
+        };
+        assert!(ran("linear", "bf16_gemm_packed") && ran("matmul", "bf16_gemm_packed"));
+        assert!(ran("matmul", "bf16_gemm"), "weight gradients");
+        assert!(ran("linear", "gemm_packed"), "a weight with a short side stays in f32");
+        let rounded = run(model, &options, 1, &parameters);
+        for range in parameters.ranges() {
+            let (a, b) = (&whole.gradient[range.clone()], &rounded.gradient[range.clone()]);
+            let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
+            assert!((1e-5..1e-2).contains(&off), "the gradient is off by {off}");
+        }
+        assert!(
+            (rounded.loss - whole.loss).abs() < 1e-2 * whole.loss.abs(),
+            "{} {}",
+            rounded.loss,
+            whole.loss
+        );
+        for threads in [2, 3] {
+            let again = run(model, &options, threads, &parameters);
+            assert_eq!(
+                (again.loss.to_bits(), again.gradient),
+                (rounded.loss.to_bits(), rounded.gradient.clone())
+            );
+        }
+    }
 }
 
 #[test]

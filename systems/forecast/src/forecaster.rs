@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use bessemer_nn::{Trace, initialize, losses};
-use bessemer_plan::{Executable, Parameters, PlanOptions, Pool};
+use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
 use bessemer_train::{Event, History, TrainError, TrainOptions};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,9 @@ pub struct FitOptions {
     pub windows: usize,
     /// Which windows a step learns from.
     pub sampling: Sampling,
+    /// The arithmetic of training; forecasts are made in f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// The training itself; steps and validation are counted in batches.
     pub train: TrainOptions,
 }
@@ -85,6 +88,7 @@ impl FitOptions {
             loss: Loss::Mse,
             windows: 32,
             sampling: Sampling::Epochs,
+            precision: Precision::F32,
             train: TrainOptions::default(),
         }
     }
@@ -168,7 +172,8 @@ impl Forecaster {
             Ok(t)
         };
         let first = trace(1).map_err(TrainError::from)?;
-        let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), options.windows, &PlanOptions::TRAIN)
+        let plan = PlanOptions { precision: options.precision, ..PlanOptions::TRAIN };
+        let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), options.windows, &plan)
             .map_err(TrainError::from)?;
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), options.train.seed);

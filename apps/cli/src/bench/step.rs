@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
 use bessemer::plan::{Entry, PlanOptions, Pool, Profile, Roofline};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::models::BenchModel;
 use super::training::Training;
 use super::{Spread, check_seconds};
 use crate::error::{CliError, Result};
+use crate::precision::PrecisionName;
 use crate::run::RunArgs;
 
 /// Time a training step (forward, backward, AdamW) on random data.
@@ -24,9 +25,9 @@ pub struct StepArgs {
     /// Samples in a batch [default: the model's own]
     #[arg(long)]
     batch: Option<usize>,
-    /// Arithmetic
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    precision: Precision,
+    /// Arithmetic of products with weights
+    #[arg(long, value_enum, default_value_t)]
+    precision: PrecisionName,
     /// Seconds to measure for
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -43,18 +44,10 @@ pub struct StepArgs {
     run: RunArgs,
 }
 
-/// Arithmetic of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats
-    F32,
-}
-
 #[derive(Serialize)]
 struct StepResult {
     model: &'static str,
-    precision: Precision,
+    precision: PrecisionName,
     threads: usize,
     isa: &'static str,
     batch: usize,
@@ -95,7 +88,12 @@ impl StepArgs {
 
     fn measure(&self, pool: Pool, batch: usize) -> Result<(StepResult, Option<Profile>)> {
         let threads = pool.threads();
-        let options = PlanOptions { micro_batch: self.micro_batch, lanes: self.lanes, ..PlanOptions::TRAIN };
+        let options = PlanOptions {
+            micro_batch: self.micro_batch,
+            lanes: self.lanes,
+            precision: self.precision.get(),
+            ..PlanOptions::TRAIN
+        };
         let mut training = Training::new(self.model, batch, pool, &options)?;
         let one = |training: &mut Training| -> Result<Duration> {
             let start = Instant::now();
@@ -158,7 +156,7 @@ fn print_result(r: &StepResult) {
         r.step_ms.median, r.steps, r.step_ms.min, r.step_ms.max
     );
     println!(
-        "  work    {:.2} GFLOP, {:.1} % of the measured peak ({:.0} GFLOP/s a core)",
+        "  work    {:.2} GFLOP, {:.1} % of the measured f32 peak ({:.0} GFLOP/s a core)",
         r.flops_per_step * 1e-9,
         100.0 * r.peak_fraction,
         r.peak_gflops_per_core

@@ -8,7 +8,7 @@ use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
 use super::settings::{self, Setting};
-use super::training::TrainArgs;
+use super::training::{TrainArgs, Validation};
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::number;
@@ -91,7 +91,8 @@ impl BacktestCommand {
                 "test on more rows, shorten the horizon or drop --drop-last",
             ));
         }
-        let has_validation = splits.iter().any(|split| !split.validation.is_empty());
+        let unused = matches!(self.train.validation, Some(Validation::Rows(0)));
+        let has_validation = !unused && splits.iter().any(|split| !split.validation.is_empty());
         let rows = Rows {
             training: splits.iter().map(|split| split.train.clone()).collect(),
             validation: has_validation.then(|| splits.iter().map(|split| split.validation.clone()).collect()),
@@ -150,11 +151,12 @@ impl BacktestCommand {
                 "leave it out, or use --protocol holdout",
             ));
         }
-        if ltsf && (self.test_rows.is_some() || self.train.validation.is_some()) {
+        let divides = !matches!(self.train.validation, None | Some(Validation::Rows(0)));
+        if ltsf && (self.test_rows.is_some() || divides) {
             return Err(CliError::argument(
                 "--test-rows and --validation",
                 "--protocol ltsf has its own division of the rows",
-                "leave them out, or use --protocol holdout",
+                "leave them out (`--validation 0` trains without validating), or use --protocol holdout",
             ));
         }
         Ok(())

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use super::defaults::Defaults;
 use crate::error::{CliError, Result};
 use crate::number;
+use crate::precision::PrecisionName;
 
 /// How to train; what is left out has a default for each model.
 #[derive(clap::Args, Debug)]
@@ -44,6 +45,9 @@ pub struct TrainArgs {
     /// Scaling of each window, by its lags: likewise [default: standard; ltsf: none]
     #[arg(long, value_name = "KIND")]
     window_scaler: Option<String>,
+    /// Arithmetic of products with weights while training; weights and forecasts are f32
+    #[arg(long, value_enum, default_value_t)]
+    precision: PrecisionName,
     /// Largest norm of the gradient [default: not clipped]
     #[arg(long, value_parser = number::decimal::<f32>, value_name = "NORM")]
     clip_norm: Option<f32>,
@@ -53,7 +57,8 @@ pub struct TrainArgs {
     /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer; ltsf nlinear: only at the end]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     validate_every: Option<u64>,
-    /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1
+    /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1;
+    /// 0 for none, then the last weights are kept [default: 0; ltsf: the protocol's]
     #[arg(long, value_name = "ROWS", value_parser = Validation::parse)]
     pub validation: Option<Validation>,
     /// Seed of everything random [default: 1; ltsf: 2021]
@@ -196,6 +201,7 @@ impl TrainArgs {
         if let Some(kind) = &self.window_scaler {
             options.window_scaler = kind.parse()?;
         }
+        options.precision = self.precision.get();
         options.windows = self.batch_windows.unwrap_or(options.windows);
         options.sampling = match self.sampling {
             SamplingName::Epochs => Sampling::Epochs,

@@ -2,12 +2,12 @@
 
 use bessemer_graph::ops::linear::Linear;
 use bessemer_graph::ops::unary::Unary;
-use bessemer_kernels::gemm::{Activation, Epilogue, gemm, gemm_packed, gemm_scratch};
+use bessemer_kernels::gemm::{Activation, Epilogue};
 
+use super::weight::WeightProduct;
 use super::{Lowered, Site};
 use crate::error::PlanError;
 use crate::frame::Place;
-use crate::packs::Packs;
 
 pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> {
     let (m, k, n) = (site.input(0).rows(), site.input(0).last(), site.input(1).shape[0]);
@@ -26,21 +26,11 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
     let residual = if op.residual { site.reads[site.reads.len() - 1].clone() } else { Place::Nowhere };
     let y = site.writes[0].clone();
     let before = site.writes.get(1).cloned().unwrap_or(Place::Nowhere);
-    let strides = (1, k); // B = Wᵀ
-    let pays = site.options.pack && Packs::pays(m * site.micro_batches);
-    let packed = match (&weight, pays) {
-        (Place::Parameter(range), true) => {
-            Some(Place::Packed(site.packs.request(range.clone(), k, n, strides)))
-        }
-        _ => None,
-    };
-    let kernel = if packed.is_some() { "gemm_packed" } else { "gemm" };
-    let scratch = if packed.is_some() { 0 } else { gemm_scratch(k) };
-    let is_packed = packed.is_some();
-    let weight = packed.unwrap_or(weight);
+    let product = WeightProduct::new(site, (m, n, k), (k, 1), weight, (1, k)); // B = Wᵀ
+    let (kernel, scratch) = (product.kernel(), product.scratch());
     let (has_bias, has_residual, has_before) = (op.bias, op.residual, before != Place::Nowhere);
     Ok(Lowered::new(kernel, move |f| {
-        let operands = f.operands([&x, &weight, &bias, &residual], [&y, &before]);
+        let operands = f.operands([&x, &product.weight, &bias, &residual], [&y, &before]);
         let ([x, weight, bias, residual], [y, before]) = (operands.reads, operands.writes);
         let epilogue = Epilogue {
             accumulate: false,
@@ -49,10 +39,7 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
             pre_activation: has_before.then_some((before, n)),
             residual: has_residual.then_some((residual, n)),
         };
-        match is_packed {
-            true => gemm_packed(m, n, k, x, (k, 1), weight, y, n, epilogue),
-            false => gemm(m, n, k, x, (k, 1), weight, strides, y, n, epilogue, operands.scratch),
-        }
+        product.run(x, weight, y, epilogue, operands.scratch);
     })
     .with_scratch(scratch))
 }

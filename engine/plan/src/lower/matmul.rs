@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use bessemer_graph::ops::matmul::MatMul;
-use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm, gemm_packed, gemm_scratch};
+use bessemer_kernels::gemm::{Epilogue, batched_gemm, gemm_scratch};
 
+use super::weight::{WeightGradient, WeightProduct};
 use super::{Lowered, Site};
 use crate::error::PlanError;
-use crate::frame::Place;
-use crate::packs::Packs;
+use crate::frame::{Accumulate, Place};
 use crate::stashes::Stash;
 
 pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> {
@@ -18,38 +18,23 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
     let a_strides = if op.transpose_a { (1, m) } else { (k, 1) };
     let b_strides = if op.transpose_b { (1, k) } else { (n, 1) };
     let accumulate = site.accumulate[0];
-    let [a, mut b] = site.reads();
+    let [a, b] = site.reads();
     let [c] = site.writes();
-    let pays = site.options.pack && s.shared && Packs::pays(m * site.micro_batches);
-    if let (Place::Parameter(range), true) = (&b, pays) {
-        b = Place::Packed(site.packs.request(range.clone(), k, n, b_strides));
-        return Ok(Lowered::new("gemm_packed", move |f| {
-            let epilogue = Epilogue { accumulate: f.accumulates(accumulate), ..Default::default() };
-            let x = f.operands([&a, &b], [&c]);
-            let ([a, b], [c]) = (x.reads, x.writes);
-            gemm_packed(m, n, k, a, a_strides, b, c, n, epilogue);
-        }));
+    if s.batch == 1 && (op.transpose_a, op.transpose_b) == (true, false) && matches!(c, Place::Gradient(_)) {
+        return Ok(gradient(site, k, [a, b], c, (m, n), accumulate));
     }
-    if s.batch == 1
-        && (op.transpose_a, op.transpose_b) == (true, false)
-        && site.options.defer
-        && site.whole_gradient[0]
-        && site.stashes.pays(k, m, n)
-        && let Place::Gradient(parameter) = &c
-    {
-        let stash = site.stashes.request(parameter.clone(), k, m, n);
-        return Ok(deferred(m, n, k, a, b, c, stash));
-    }
-    let scratch = gemm_scratch(k);
     if s.batch == 1 {
-        return Ok(Lowered::new("gemm", move |f| {
+        let product = WeightProduct::new(site, (m, n, k), a_strides, b, b_strides);
+        let scratch = product.scratch();
+        return Ok(Lowered::new(product.kernel(), move |f| {
             let epilogue = Epilogue { accumulate: f.accumulates(accumulate), ..Default::default() };
-            let x = f.operands([&a, &b], [&c]);
+            let x = f.operands([&a, &product.weight], [&c]);
             let ([a, b], [c]) = (x.reads, x.writes);
-            gemm(m, n, k, a, a_strides, b, b_strides, c, n, epilogue, x.scratch);
+            product.run(a, b, c, epilogue, x.scratch);
         })
         .with_scratch(scratch));
     }
+    let scratch = gemm_scratch(k);
     Ok(Lowered::new("batched_gemm", move |f| {
         let epilogue = Epilogue { accumulate: f.accumulates(accumulate), ..Default::default() };
         let x = f.operands([&a, &b], [&c]);
@@ -73,9 +58,43 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
     .with_scratch(scratch))
 }
 
+/// dYᵀ·X, the gradient `[m, n]` of a weight.
+fn gradient(
+    site: &mut Site,
+    rows: usize,
+    [dy, x]: [Place; 2],
+    gradient: Place,
+    (m, n): (usize, usize),
+    accumulate: Accumulate,
+) -> Lowered {
+    let product = WeightGradient::new(m, n, site.options.precision);
+    if site.options.defer
+        && site.whole_gradient[0]
+        && site.stashes.pays(rows, m, n)
+        && let Place::Gradient(parameter) = &gradient
+    {
+        let stash = site.stashes.request(parameter.clone(), rows, m, n);
+        return deferred(product, (m, n, rows), dy, x, gradient, stash);
+    }
+    Lowered::new(product.kernel(), move |f| {
+        let accumulate = f.accumulates(accumulate);
+        let o = f.operands([&dy, &x], [&gradient]);
+        let ([dy, x], [c]) = (o.reads, o.writes);
+        product.run(rows, dy, x, c, accumulate, o.scratch);
+    })
+    .with_scratch(product.scratch(rows))
+}
+
 /// dYᵀ·X of all the rows of a lane, after its last micro-batch (see [`crate::stashes`]).
-fn deferred(m: usize, n: usize, k: usize, dy: Place, x: Place, gradient: Place, stash: Stash) -> Lowered {
-    let scratch = gemm_scratch(stash.rows);
+fn deferred(
+    product: WeightGradient,
+    (m, n, k): (usize, usize, usize),
+    dy: Place,
+    x: Place,
+    gradient: Place,
+    stash: Stash,
+) -> Lowered {
+    let scratch = product.scratch(stash.rows);
     Lowered::new("deferred_gemm", move |f| {
         let held = if f.first { 0 } else { f.stashed[stash.index] };
         let rows = held + k;
@@ -90,7 +109,7 @@ fn deferred(m: usize, n: usize, k: usize, dy: Place, x: Place, gradient: Place, 
             let all = (rows_of(&stash.dy, m, 0..rows), rows_of(&stash.x, n, 0..rows));
             let o = f.operands([&all.0, &all.1], [&gradient]);
             let ([dy, x], [c]) = (o.reads, o.writes);
-            gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, Epilogue::default(), o.scratch);
+            product.run(rows, dy, x, c, false, o.scratch);
         }
     })
     .with_scratch(scratch)

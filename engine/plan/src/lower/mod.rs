@@ -12,6 +12,7 @@ mod norm;
 mod pool1d;
 mod reduce;
 mod softmax;
+mod weight;
 
 use bessemer_graph::{Graph, Node, Op, Type};
 

@@ -1,0 +1,158 @@
+//! Products with a weight, and the gradient of a weight, in the precision asked for.
+
+use bessemer_kernels::gemm::{
+    Epilogue, Strides, bf16_gemm, bf16_gemm_packed, gemm, gemm_packed, gemm_scratch, pair_columns,
+    pair_count, pair_rows,
+};
+
+use super::Site;
+use crate::frame::Place;
+use crate::options::Precision;
+use crate::packs::Packs;
+
+/// How a product reads its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// As they lie.
+    Plain,
+    /// The weight packed.
+    Packed,
+    /// The weight packed as pairs of bf16 numbers; the other operand is made into pairs first.
+    Bf16,
+}
+
+/// C[m, n] = A[m, k]·B[k, n], where B is a weight.
+#[derive(Clone, Debug)]
+pub(super) struct WeightProduct {
+    /// Where the weight is read from.
+    pub weight: Place,
+    m: usize,
+    n: usize,
+    k: usize,
+    a_strides: Strides,
+    b_strides: Strides,
+    way: Way,
+}
+
+impl WeightProduct {
+    /// Chooses how; asks for a packed copy of the weight if that pays.
+    pub fn new(
+        site: &mut Site,
+        (m, n, k): (usize, usize, usize),
+        a_strides: Strides,
+        weight: Place,
+        b_strides: Strides,
+    ) -> WeightProduct {
+        let plain = WeightProduct { weight, m, n, k, a_strides, b_strides, way: Way::Plain };
+        let Place::Parameter(range) = &plain.weight else { return plain };
+        if !site.options.pack || !Packs::pays(m * site.micro_batches) {
+            return plain;
+        }
+        let precision = precision(site.options.precision, n, k);
+        let packed = site.packs.request(range.clone(), k, n, b_strides, precision);
+        let way = if precision == Precision::Bf16 { Way::Bf16 } else { Way::Packed };
+        WeightProduct { weight: Place::Packed(packed), way, ..plain }
+    }
+
+    /// The kernel that runs.
+    pub fn kernel(&self) -> &'static str {
+        match self.way {
+            Way::Plain => "gemm",
+            Way::Packed => "gemm_packed",
+            Way::Bf16 => "bf16_gemm_packed",
+        }
+    }
+
+    /// Floats of scratch.
+    pub fn scratch(&self) -> usize {
+        match self.way {
+            Way::Plain => gemm_scratch(self.k),
+            Way::Packed => 0,
+            Way::Bf16 => self.m * pair_count(self.k),
+        }
+    }
+
+    /// Multiplies `a` and what lies at `weight`.
+    pub fn run(&self, a: &[f32], weight: &[f32], c: &mut [f32], epilogue: Epilogue, scratch: &mut [f32]) {
+        let WeightProduct { m, n, k, a_strides, b_strides, .. } = *self;
+        match self.way {
+            Way::Plain => gemm(m, n, k, a, a_strides, weight, b_strides, c, n, epilogue, scratch),
+            Way::Packed => gemm_packed(m, n, k, a, a_strides, weight, c, n, epilogue),
+            Way::Bf16 => {
+                let pairs = pair_count(k);
+                let strides = if a_strides.1 == 1 {
+                    pair_columns(m, k, a, a_strides.0, scratch);
+                    (pairs, 1)
+                } else {
+                    pair_rows(k, m, a, a_strides.1, scratch);
+                    (1, m)
+                };
+                bf16_gemm_packed(m, n, k, &scratch[..m * pairs], strides, weight, c, n, epilogue);
+            }
+        }
+    }
+}
+
+/// The gradient of a weight: C[m, n] = dYᵀ·X of `rows` rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WeightGradient {
+    m: usize,
+    n: usize,
+    precision: Precision,
+}
+
+impl WeightGradient {
+    /// For dY of `m` columns and X of `n`.
+    pub fn new(m: usize, n: usize, asked: Precision) -> WeightGradient {
+        WeightGradient { m, n, precision: precision(asked, m, n) }
+    }
+
+    /// The kernel that runs.
+    pub fn kernel(&self) -> &'static str {
+        if self.precision == Precision::Bf16 { "bf16_gemm" } else { "gemm" }
+    }
+
+    /// Floats of scratch for up to so many rows.
+    pub fn scratch(&self, rows: usize) -> usize {
+        match self.precision {
+            Precision::F32 => gemm_scratch(rows),
+            Precision::Bf16 => {
+                let pairs = pair_count(rows);
+                pairs * (self.m + self.n) + gemm_scratch(pairs)
+            }
+        }
+    }
+
+    /// Multiplies.
+    pub fn run(
+        &self,
+        rows: usize,
+        dy: &[f32],
+        x: &[f32],
+        c: &mut [f32],
+        accumulate: bool,
+        scratch: &mut [f32],
+    ) {
+        let WeightGradient { m, n, precision } = *self;
+        let epilogue = Epilogue { accumulate, ..Epilogue::default() };
+        match precision {
+            Precision::F32 => gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, epilogue, scratch),
+            Precision::Bf16 => {
+                let pairs = pair_count(rows);
+                let (dy_pairs, rest) = scratch.split_at_mut(pairs * m);
+                let (x_pairs, rest) = rest.split_at_mut(pairs * n);
+                pair_rows(rows, m, dy, m, dy_pairs);
+                pair_rows(rows, n, x, n, x_pairs);
+                bf16_gemm(m, n, rows, dy_pairs, (1, m), x_pairs, (n, 1), c, n, epilogue, rest);
+            }
+        }
+    }
+}
+
+/// Sides of a weight from which rounding the other factor pays: it costs a sweep over it.
+const WORTH_ROUNDING: usize = 32;
+
+/// The precision asked for, or f32 for a weight with a short side.
+fn precision(asked: Precision, n: usize, k: usize) -> Precision {
+    if n.min(k) >= WORTH_ROUNDING { asked } else { Precision::F32 }
+}
