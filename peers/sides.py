@@ -17,7 +17,7 @@ BESSEMER_STEP = "bench step --model {model} --threads {threads} --json -"
 BESSEMER_FORECAST = (
     "forecast backtest {data}/ett/ETTh1.csv --models {model} --protocol ltsf"
     " --horizon 96 --lookback 336 --max-steps 100 --batch-windows 1024"
-    " --sampling random --learning-rate 0.001 --validate-every 0"
+    " --sampling random --learning-rate 0.001 --validation 0"
     " --threads {threads} --json -"
 )
 # NeuralForecast's defaults, where ours differ.

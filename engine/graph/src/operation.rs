@@ -135,6 +135,8 @@ operations! {
     avg_pool1d::AvgPool1d,
     /// Gradient of average pooling.
     avg_pool1d::AvgPool1dGrad,
+    /// Mean and variance of channels over all micro-batches of the step.
+    batch_moments::BatchMoments,
     /// Sum over all micro-batches of the step.
     batch_sum::BatchSum,
 }

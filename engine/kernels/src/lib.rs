@@ -9,6 +9,7 @@ pub mod embedding;
 pub mod gemm;
 pub mod isa;
 pub mod math;
+pub mod moments;
 pub mod norm;
 pub mod optimizer;
 pub mod peak;

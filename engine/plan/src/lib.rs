@@ -2,6 +2,7 @@
 
 mod batching;
 mod error;
+mod exchange;
 mod frame;
 mod layout;
 mod lower;

@@ -1,14 +1,16 @@
 //! A graph laid out: a straight list of kernel calls over one arena.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bessemer_graph::ops::source::Source;
 use bessemer_graph::{Cost, DType, Graph, Node, Op, ValueId};
 
 use crate::error::PlanError;
+use crate::exchange::Exchange;
 use crate::frame::{Accumulate, Call, Frame, Place};
 use crate::layout::{Buffer, lay_out};
-use crate::lower::{Lowered, Site, accumulates, lower};
+use crate::lower::{Lowered, Site, accumulates, batch_moments, lower};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
 use crate::stashes::Stashes;
@@ -26,16 +28,13 @@ pub struct Step {
     pub cost: Cost,
 }
 
-/// What is summed over all micro-batches between two segments: (from, to) in the kept arena.
-pub(crate) type Exchange = (Range<usize>, Range<usize>);
-
 /// A straight list of kernel calls for micro-batches of one size.
 pub struct Plan {
     /// The calls, in order.
     pub steps: Vec<Step>,
     /// Ranges of `steps` between which micro-batches wait for each other.
     pub(crate) segments: Vec<Range<usize>>,
-    /// After each segment but the last, what is summed over micro-batches.
+    /// After each segment but the last, what micro-batches tell each other.
     pub(crate) exchanges: Vec<Vec<Exchange>>,
     /// Floats of the arena.
     pub arena_len: usize,
@@ -134,10 +133,19 @@ impl Plan {
         // Values of one segment share an arena that stays in the cache; the others are kept.
         let mut within = Values::default();
         let mut kept = Values::default();
+        // What micro-batches give for moments, by node.
+        let mut given: HashMap<usize, usize> = HashMap::new();
         for (position, &n) in order.nodes.iter().enumerate() {
             let node = &graph.nodes()[n];
             if matches!(node.op, Op::Reshape(_)) {
                 continue;
+            }
+            if let Op::BatchMoments(_) = node.op {
+                // Written before anything is exchanged for this segment.
+                let first = order.start_of(order.segment[n]);
+                given.insert(n, kept.buffers.len());
+                kept.owners.push(None);
+                kept.buffers.push(Buffer { len: 2 * graph.ty(node.outputs[0]).len(), first, last: position });
             }
             for (i, v) in node.outputs.iter().enumerate() {
                 let v = v.index();
@@ -152,15 +160,15 @@ impl Plan {
                 let last =
                     if keep.contains(&v) { end } else { order.last_read(graph, &alias, v).max(position) };
                 let lasts = order.segment_at(position) != order.segment_at(last)
-                    || matches!(node.op, Op::BatchSum(_))
+                    || is_exchange(&node.op)
                     || statistics.contains(&v);
                 let list = if lasts { &mut kept } else { &mut within };
-                list.owners.push(v);
+                list.owners.push(Some(v));
                 list.buffers.push(Buffer { len: graph.types()[v].len(), first: position, last });
             }
         }
-        let arena_len = within.lay_out(&mut place, Place::Arena);
-        let kept_len = kept.lay_out(&mut place, Place::Kept);
+        let (_, arena_len) = within.lay_out(&mut place, Place::Arena);
+        let (kept_ranges, kept_len) = kept.lay_out(&mut place, Place::Kept);
         let at = |v: &ValueId| place[alias[v.index()]].clone().expect("every value was placed");
 
         // Calls.
@@ -181,18 +189,36 @@ impl Plan {
         let mut current_segment = 0;
         for &n in &order.nodes {
             let node = &graph.nodes()[n];
-            if let Op::BatchSum(_) = node.op {
+            if is_exchange(&node.op) {
                 while plan.exchanges.len() < order.segment[n] {
                     plan.exchanges.push(Vec::new());
                 }
-                let (Place::Kept(from), Place::Kept(to)) = (at(&node.inputs[0]), at(&node.outputs[0])) else {
-                    return Err(PlanError::Unsupported {
-                        operation: "batch_sum",
+                let kept = |v: &ValueId| match at(v) {
+                    Place::Kept(range) => Ok(range),
+                    _ => Err(PlanError::Unsupported {
+                        operation: node.op.operation().name(),
                         scope: node.scope.to_string(),
-                        problem: "sums something that is no result of the micro-batch".into(),
-                    });
+                        problem: "joins something that is no result of the micro-batch".into(),
+                    }),
                 };
-                plan.exchanges[order.segment[n] - 1].push((from, to));
+                let exchange = match given.get(&n) {
+                    None => Exchange::Sum { from: kept(&node.inputs[0])?, to: kept(&node.outputs[0])? },
+                    Some(given) => {
+                        while current_segment + 1 < order.segment[n] {
+                            plan.segments.push(segment_start..plan.steps.len());
+                            segment_start = plan.steps.len();
+                            current_segment += 1;
+                        }
+                        let (from, shape) = (kept_ranges[*given].clone(), graph.shape(node.inputs[0]));
+                        let local =
+                            batch_moments::local(shape, at(&node.inputs[0]), Place::Kept(from.clone()));
+                        plan.push(local, node, graph.cost(node));
+                        let values = shape.iter().product::<usize>() / shape[1].max(1);
+                        let (mean, variance) = (kept(&node.outputs[0])?, kept(&node.outputs[1])?);
+                        Exchange::Moments { from, values, mean, variance }
+                    }
+                };
+                plan.exchanges[order.segment[n] - 1].push(exchange);
                 continue;
             }
             if matches!(node.op, Op::Source(_) | Op::Reshape(_)) {
@@ -294,19 +320,31 @@ fn aliases(graph: &Graph) -> Vec<usize> {
 /// Values that share a memory, with their lifetimes.
 #[derive(Default)]
 struct Values {
-    owners: Vec<usize>,
+    /// The value of the graph, if it is one.
+    owners: Vec<Option<usize>>,
     buffers: Vec<Buffer>,
 }
 
 impl Values {
-    /// Places all of them; how much memory they need.
-    fn lay_out(self, place: &mut [Option<Place>], of: fn(Range<usize>) -> Place) -> usize {
+    /// Places all of them; where, and how much memory they need.
+    fn lay_out(
+        self,
+        place: &mut [Option<Place>],
+        of: fn(Range<usize>) -> Place,
+    ) -> (Vec<Range<usize>>, usize) {
         let (ranges, len) = lay_out(&self.buffers);
-        for (v, range) in self.owners.into_iter().zip(ranges) {
-            place[v] = Some(of(range));
+        for (owner, range) in self.owners.into_iter().zip(&ranges) {
+            if let Some(v) = owner {
+                place[v] = Some(of(range.clone()));
+            }
         }
-        len
+        (ranges, len)
     }
+}
+
+/// Whether an operation joins what micro-batches hold, and so begins a segment.
+fn is_exchange(op: &Op) -> bool {
+    matches!(op, Op::BatchSum(_) | Op::BatchMoments(_))
 }
 
 /// The order in which nodes run: as in the graph, but by segment first.
@@ -314,7 +352,7 @@ struct Order {
     nodes: Vec<usize>,
     segment: Vec<usize>,
     /// Producing position of every value.
-    position: std::collections::HashMap<usize, usize>,
+    position: HashMap<usize, usize>,
     reader_positions: Vec<Vec<usize>>,
 }
 
@@ -324,20 +362,25 @@ impl Order {
         let mut segment = Vec::with_capacity(graph.nodes().len());
         for node in graph.nodes() {
             let ready = node.inputs.iter().map(|v| value_segment[v.index()]).max().unwrap_or(0);
-            let s = ready + usize::from(matches!(node.op, Op::BatchSum(_)));
+            let s = ready + usize::from(is_exchange(&node.op));
             node.outputs.iter().for_each(|v| value_segment[v.index()] = s);
             segment.push(s);
         }
         let mut nodes: Vec<usize> = (0..graph.nodes().len()).collect();
-        // Sums over the batch come first in their segment: they are done before it starts.
-        nodes.sort_by_key(|&n| (segment[n], !matches!(graph.nodes()[n].op, Op::BatchSum(_))));
-        let mut position = std::collections::HashMap::new();
+        // What joins micro-batches comes first in its segment: it is done before it starts.
+        nodes.sort_by_key(|&n| (segment[n], !is_exchange(&graph.nodes()[n].op)));
+        let mut position = HashMap::new();
         let mut reader_positions = vec![Vec::new(); graph.types().len()];
         for (p, &n) in nodes.iter().enumerate() {
             graph.nodes()[n].outputs.iter().for_each(|v| _ = position.insert(v.index(), p));
             graph.nodes()[n].inputs.iter().for_each(|v| reader_positions[v.index()].push(p));
         }
         Order { nodes, segment, position, reader_positions }
+    }
+
+    /// The first position of a segment.
+    fn start_of(&self, segment: usize) -> usize {
+        self.nodes.iter().position(|&n| self.segment[n] == segment).unwrap_or(self.nodes.len())
     }
 
     /// The segment of a position, with that of the last for the end.

@@ -9,6 +9,7 @@ use bessemer_kernels::pool::Pool;
 
 use crate::batching::{Batching, divide};
 use crate::error::PlanError;
+use crate::exchange::Exchange;
 use crate::frame::{Frame, Place, Randomness};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
@@ -89,7 +90,7 @@ pub struct Executable {
     outputs: Vec<(String, Vec<f32>)>,
     input_names: Vec<String>,
     integer_inputs: Vec<bool>,
-    exchange: Vec<f32>,
+    exchange: Vec<f64>,
     timed: bool,
 }
 
@@ -162,7 +163,7 @@ impl Executable {
             .iter()
             .map(|(n, _)| (n.clone(), vec![0.0; output_len(n) / batching.micro_batch * batching.batch]))
             .collect();
-        let exchange = plan.exchanges.iter().flatten().map(|(from, _)| from.len()).max().unwrap_or(0);
+        let exchange = plan.exchanges.iter().flatten().map(Exchange::len).max().unwrap_or(0);
         Ok(Executable {
             batching,
             packed: Arena::new(packs.len()),
@@ -227,7 +228,7 @@ impl Executable {
         let segments = self.plan.segments.len();
         for segment in 0..segments {
             if segment > 0 {
-                self.exchange_sums(segment - 1);
+                self.exchange(segment - 1);
             }
             let this = &*self;
             pool.run(this.lanes.len(), &|lane| this.run_lane(lane, segment, parameters, batch));
@@ -333,24 +334,30 @@ impl Executable {
         }
     }
 
-    /// Sums over all micro-batches, in order, what the segment after `boundary` reads.
-    fn exchange_sums(&mut self, boundary: usize) {
+    /// Joins what all micro-batches hold, in order, for the segment after `boundary`.
+    fn exchange(&mut self, boundary: usize) {
         let count = self.batching.count();
         let plan_of = |micro: usize| match &self.tail {
             Some(tail) if micro + 1 == count => tail,
             _ => &self.plan,
         };
         for e in 0..self.plan.exchanges[boundary].len() {
-            let total = &mut self.exchange[..self.plan.exchanges[boundary][e].0.len()];
+            let total = &mut self.exchange[..self.plan.exchanges[boundary][e].len()];
+            let mut values = 0;
             total.fill(0.0);
             for (micro, kept) in self.kept.iter_mut().enumerate() {
-                let (from, _) = &plan_of(micro).exchanges[boundary][e];
-                let kept = kept.get_mut().expect("no run panicked").as_slice();
-                total.iter_mut().zip(&kept[from.clone()]).for_each(|(t, x)| *t += x);
+                let exchange = &plan_of(micro).exchanges[boundary][e];
+                values += exchange.values();
+                exchange.add(kept.get_mut().expect("no run panicked").as_slice(), total);
+            }
+            let count = values as f64;
+            for (micro, kept) in self.kept.iter_mut().enumerate() {
+                let exchange = &plan_of(micro).exchanges[boundary][e];
+                exchange.add_distances(kept.get_mut().expect("no run panicked").as_slice(), count, total);
             }
             for (micro, kept) in self.kept.iter_mut().enumerate() {
-                let (_, to) = &plan_of(micro).exchanges[boundary][e];
-                kept.get_mut().expect("no run panicked").as_mut_slice()[to.clone()].copy_from_slice(total);
+                let exchange = &plan_of(micro).exchanges[boundary][e];
+                exchange.give(total, count, kept.get_mut().expect("no run panicked").as_mut_slice());
             }
         }
     }

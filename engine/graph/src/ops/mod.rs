@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod avg_pool1d;
+pub mod batch_moments;
 pub mod batch_sum;
 pub mod binary;
 pub mod broadcast_to;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::error::GraphError;
 use crate::graph::{Graph, Node, ValueId};
 use crate::operation::Op;
+use crate::ops::binary::Binary;
 use crate::ops::broadcast_to::BroadcastTo;
 use crate::ops::fused::{Fused, Instruction, Register};
 use crate::ops::source::Source;
@@ -15,10 +16,14 @@ const MAX_INPUTS: usize = 8;
 /// The most instructions of a group.
 const MAX_INSTRUCTIONS: usize = 32;
 
+/// How many times as large as the other operand one must be for [`recompute`].
+const SMALL: usize = 8;
+
 /// Groups element-wise operations of one shape that feed each other. To be run after
 /// differentiation.
 pub fn fuse_elementwise(graph: &Graph) -> Result<Graph, GraphError> {
-    build(graph, &group(graph))
+    let graph = recompute(graph, &group(graph))?;
+    build(&graph, &group(&graph))
 }
 
 /// Makes every element-wise operation a group of its own: what the planner lowers when fusion is
@@ -75,6 +80,51 @@ fn group(graph: &Graph) -> Vec<Option<usize>> {
         members.insert(index, joined);
     }
     group_of
+}
+
+/// Gives every group its own copy of a sum, difference or product with a small operand that another
+/// group computes: reading the large operand again costs what reading the result would, and the result
+/// need not be stored, unless something else reads it.
+fn recompute(graph: &Graph, group_of: &[Option<usize>]) -> Result<Graph, GraphError> {
+    let nodes = graph.nodes();
+    let roots = graph.roots();
+    let mut producer = vec![usize::MAX; graph.types().len()];
+    for (index, node) in nodes.iter().enumerate() {
+        node.outputs.iter().for_each(|v| producer[v.index()] = index);
+    }
+    let cheap = |index: usize| {
+        let node = &nodes[index];
+        let [a, b] = node.inputs[..] else { return false };
+        let (len_a, len_b) = (graph.ty(a).len(), graph.ty(b).len());
+        let large = if len_a > len_b { a } else { b };
+        matches!(node.op, Op::Binary(Binary::Add | Binary::Sub | Binary::Mul))
+            && SMALL * len_a.min(len_b) <= len_a.max(len_b)
+            && group_of[producer[large.index()]] != group_of[index]
+            && !roots.contains(&node.outputs[0])
+            && nodes
+                .iter()
+                .enumerate()
+                .all(|(reader, n)| group_of[reader].is_some() || !n.inputs.contains(&node.outputs[0]))
+    };
+    let mut moved: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut copies: HashMap<(ValueId, usize), ValueId> = HashMap::new();
+    graph.rewrite(|new, index, node, inputs| {
+        let mut inputs = inputs.to_vec();
+        for (input, v) in inputs.iter_mut().zip(&node.inputs) {
+            let made = producer[v.index()];
+            let (Some(own), Some(other)) = (group_of[index], group_of[made]) else { continue };
+            if own == other || !cheap(made) {
+                continue;
+            }
+            *input = *copies.entry((*v, own)).or_insert_with(|| {
+                let from: Vec<ValueId> = nodes[made].inputs.iter().map(|v| moved[v]).collect();
+                new.copy_node(graph, &nodes[made], &from)[0]
+            });
+        }
+        let outputs = new.copy_node(graph, node, &inputs);
+        moved.extend(node.outputs.iter().copied().zip(outputs.iter().copied()));
+        Ok(outputs)
+    })
 }
 
 /// The values that a set of nodes reads from outside itself, scalar constants left out.

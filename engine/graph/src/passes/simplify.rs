@@ -6,6 +6,7 @@ use crate::error::GraphError;
 use crate::graph::{Graph, Node, ValueId};
 use crate::operation::Op;
 use crate::ops::binary::Binary;
+use crate::ops::reduce::Reduction;
 use crate::ops::reshape::Reshape;
 use crate::ops::source::Source;
 use crate::shape::broadcast;
@@ -13,7 +14,8 @@ use crate::shape::broadcast;
 /// An operation and the values on one side of it.
 type Made = (Op, Vec<ValueId>);
 
-/// Simplifies a graph; the values read from outside stay the same bit for bit.
+/// Simplifies a graph; the values read from outside stay the same, but for the rounding of sums from
+/// which a factor was taken out.
 pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
     let rewritten = graph.rewrite({
         // By name and inputs: operations already there, with their outputs.
@@ -29,14 +31,24 @@ pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
                 let shape = graph.shape(node.outputs[0]).to_vec();
                 return Ok(vec![new.apply1(Reshape { shape }, &inputs)?]);
             }
+            let (op, inputs, factor) = match factor_out(new, &made, &node.op, &inputs) {
+                Some((term, factor)) => (node.op.clone(), vec![term], Some(factor)),
+                None => (node.op.clone(), inputs, None),
+            };
             let equal = seen.entry((node.op.operation().name(), inputs.clone())).or_default();
-            if let Some((_, outputs)) = equal.iter().find(|(op, _)| *op == node.op) {
-                return Ok(outputs.clone());
+            let outputs = match equal.iter().find(|(other, _)| *other == op) {
+                Some((_, outputs)) => outputs.clone(),
+                None => {
+                    let outputs = new.copy_node(graph, node, &inputs);
+                    equal.push((op.clone(), outputs.clone()));
+                    made.insert(outputs[0], (op, inputs));
+                    outputs
+                }
+            };
+            match factor {
+                Some(factor) => Ok(vec![new.mul(outputs[0], factor)?]),
+                None => Ok(outputs),
             }
-            let outputs = new.copy_node(graph, node, &inputs);
-            equal.push((node.op.clone(), outputs.clone()));
-            made.insert(outputs[0], (node.op.clone(), inputs));
-            Ok(outputs)
         }
     })?;
     drop_unread(&rewritten)
@@ -101,6 +113,26 @@ fn reduces_nothing(new: &Graph, node: &Node, inputs: &[ValueId]) -> bool {
     matches!(&node.op, Op::Reduce(reduce) if reduce.sizes(new.shape(inputs[0])).1 == 1)
 }
 
+/// For a sum of products with a factor that is the same along all summed axes: the other factor, of
+/// the shape of the product, and that factor.
+fn factor_out(
+    new: &Graph,
+    made: &HashMap<ValueId, Made>,
+    op: &Op,
+    inputs: &[ValueId],
+) -> Option<(ValueId, ValueId)> {
+    let Op::Reduce(reduce) = op else { return None };
+    let Some((Op::Binary(Binary::Mul), factors)) = made.get(&inputs[0]) else { return None };
+    let shape = new.shape(inputs[0]);
+    let same_along = |v: ValueId| {
+        let own = new.shape(v);
+        let missing = shape.len() - own.len();
+        (reduce.first..reduce.last).all(|axis| axis < missing || own[axis - missing] == 1)
+    };
+    let taken = (0..2).find(|&i| new.shape(factors[1 - i]) == shape && same_along(factors[i]))?;
+    (reduce.reduction == Reduction::Sum).then_some((factors[1 - taken], factors[taken]))
+}
+
 fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
     let mut read = vec![false; graph.types().len()];
     for root in graph.roots() {
@@ -127,7 +159,8 @@ fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
 mod tests {
     use super::*;
     use crate::Type;
-    use crate::ops::reduce::{Reduce, Reduction};
+    use crate::ops::reduce::Reduce;
+    use crate::{Bindings, Tensor, evaluate};
 
     #[test]
     fn equal_work_is_done_once_and_unread_work_not_at_all() {
@@ -156,6 +189,40 @@ mod tests {
         let simple = simplify(&g).unwrap();
         let names: Vec<_> = simple.nodes().iter().map(|n| n.op.operation().name()).collect();
         assert_eq!(names, ["input", "sum"]);
+    }
+
+    #[test]
+    fn factors_are_taken_out_of_sums() {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([4, 3]));
+        let row = g.input("row", Type::f32([3]));
+        let column = g.input("column", Type::f32([4, 1]));
+        let by_row = g.mul(x, row).unwrap();
+        let by_column = g.mul(column, x).unwrap();
+        for (name, value, axis) in
+            [("out", by_row, 0), ("in", by_row, 1), ("out2", by_column, 1), ("in2", by_column, 0)]
+        {
+            let sum = g.reduce(value, Reduction::Sum, axis).unwrap();
+            g.output(name, sum);
+        }
+        let plain = g.reduce(x, Reduction::Sum, 0).unwrap();
+        g.output("plain", plain);
+        let simple = simplify(&g).unwrap();
+        let count = |name| simple.nodes().iter().filter(|n| n.op.operation().name() == name).count();
+        assert_eq!(count("sum"), 4, "the plain sum serves twice");
+        let ramp = |shape: &[usize], by: f64| {
+            let mut i = 0.0;
+            Tensor::from_fn(shape, |_| {
+                i += by;
+                i - 1.0
+            })
+        };
+        let inputs = vec![ramp(&[4, 3], 0.25), ramp(&[3], 1.5), ramp(&[4, 1], 0.5)];
+        let bindings = Bindings { parameters: vec![], inputs, loss_scale: 1.0 };
+        let (before, after) = (evaluate(&g, &bindings), evaluate(&simple, &bindings));
+        for ((name, a), (_, b)) in g.outputs().iter().zip(simple.outputs()) {
+            assert_eq!(before[a.index()], after[b.index()], "{name}");
+        }
     }
 
     #[test]

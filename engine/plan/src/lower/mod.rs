@@ -1,6 +1,7 @@
 //! Operations to kernel calls: one file an operation (or a family), and a line in [`lower`].
 
 mod attention;
+pub(crate) mod batch_moments;
 mod conv1d;
 mod cross_entropy;
 mod elementwise;
@@ -136,6 +137,7 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::Source(_)
         | Op::Reshape(_)
         | Op::BatchSum(_)
+        | Op::BatchMoments(_)
         | Op::Unary(_)
         | Op::Binary(_)
         | Op::Select(_)

@@ -1,8 +1,7 @@
 //! Batch normalisation.
 
 use bessemer_graph::GraphError;
-use bessemer_graph::ops::batch_sum::BatchSum;
-use bessemer_graph::ops::reduce::{Reduce, Reduction};
+use bessemer_graph::ops::batch_moments::BatchMoments;
 use bessemer_graph::ops::unary::Unary;
 
 use crate::init::Init;
@@ -54,13 +53,13 @@ impl BatchNorm1d {
             if count < 2 {
                 return Err(self.problem(t, "training wants more than one value per channel".into()));
             }
-            let mean = batch_mean(t, x, count)?;
-            centered = t.graph.sub(x, mean)?;
-            let square = t.apply(Unary::Square, &[centered])?;
-            variance = batch_mean(t, square, count)?;
-            let unbiased = t.graph.scale(variance, count as f32 / (count - 1) as f32)?;
-            self.follow(t, running_mean, mean)?;
+            let moments = t.graph.apply(BatchMoments { count }, &[x])?;
+            let unbiased = t.graph.scale(moments[1], count as f32 / (count - 1) as f32)?;
+            self.follow(t, running_mean, moments[0])?;
             self.follow(t, running_var, unbiased)?;
+            let mean = t.graph.reshape(moments[0], &per_channel)?;
+            centered = t.graph.sub(x, mean)?;
+            variance = t.graph.reshape(moments[1], &per_channel)?;
         } else {
             let mean = t.graph.reshape(running_mean, &per_channel)?;
             centered = t.graph.sub(x, mean)?;
@@ -80,7 +79,6 @@ impl BatchNorm1d {
 
     /// Moves a running statistic towards the batch's.
     fn follow(&self, t: &mut Trace, running: Value, now: Value) -> Result<(), GraphError> {
-        let now = t.graph.reshape(now, &[self.channels])?;
         let kept = t.graph.scale(running, 1.0 - self.momentum)?;
         let step = t.graph.scale(now, self.momentum)?;
         let moved = t.graph.add(kept, step)?;
@@ -91,15 +89,6 @@ impl BatchNorm1d {
     fn problem(&self, t: &Trace, problem: String) -> GraphError {
         GraphError::Shape { operation: "batch_norm1d", scope: t.graph.scope(), problem }
     }
-}
-
-/// Mean over the whole batch of every channel (axis 1): `[1, channels]` or `[1, channels, 1]`.
-fn batch_mean(t: &mut Trace, x: Value, count: usize) -> Result<Value, GraphError> {
-    let rank = t.graph.shape(x).len();
-    let rows = t.apply(Reduce { reduction: Reduction::Sum, first: 2, last: rank }, &[x])?;
-    let sum = t.graph.reduce(rows, Reduction::Sum, 0)?;
-    let total = t.apply(BatchSum, &[sum])?;
-    t.graph.scale(total, 1.0 / count as f32)
 }
 
 #[cfg(test)]
