@@ -403,3 +403,26 @@ fn sums_over_the_batch_meet_between_segments() {
         g.mul(centered, rstd)
     });
 }
+
+#[test]
+fn moments_of_the_batch_meet_between_segments() {
+    use bessemer_graph::ops::batch_moments::BatchMoments;
+    check("moments", |g, x, _| {
+        let w = g.parameter("w", &[8, 8])?;
+        let y = g.linear(x, w, None)?;
+        let y = g.add_scalar(y, 3.0)?;
+        // Of rows, and of channels; each where a sum over the batch begins the same segment.
+        let rows = g.reshape(y, &[g.shape(y)[0] * 6, 8])?;
+        let by_column = g.apply(BatchMoments { count: SAMPLES * 6 }, &[rows])?;
+        let by_channel = g.apply(BatchMoments { count: SAMPLES * 8 }, &[y])?;
+        let all = g.sum_all(y)?;
+        let total = g.apply1(bessemer_graph::ops::batch_sum::BatchSum, &[all])?;
+        let centered = g.sub(y, by_column[0])?;
+        let scale = g.add_scalar(by_channel[1], 1.0)?;
+        let scale = g.reshape(scale, &[6, 1])?;
+        let scaled = g.div(centered, scale)?;
+        let shifted = g.add(scaled, by_column[1])?;
+        let total = g.scale(total, 1e-3)?;
+        g.add(shifted, total)
+    });
+}

@@ -9,6 +9,7 @@ use crate::ops::binary::Binary;
 use crate::ops::broadcast_to::BroadcastTo;
 use crate::ops::fused::{Fused, Instruction, Register};
 use crate::ops::source::Source;
+use crate::passes::simplify::drop_unread;
 use crate::shape::spread;
 
 /// The most inputs a group may have: its tiles must fit the first-level cache.
@@ -22,7 +23,8 @@ const SMALL: usize = 8;
 /// Groups element-wise operations of one shape that feed each other. To be run after
 /// differentiation.
 pub fn fuse_elementwise(graph: &Graph) -> Result<Graph, GraphError> {
-    let graph = recompute(graph, &group(graph))?;
+    let graph = drop_unread(graph)?;
+    let graph = drop_unread(&recompute(&graph, &group(&graph))?)?;
     build(&graph, &group(&graph))
 }
 
@@ -236,8 +238,33 @@ fn build(graph: &Graph, group_of: &[Option<usize>]) -> Result<Graph, GraphError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::reduce::Reduction;
     use crate::ops::unary::Unary;
     use crate::{Bindings, Tensor, Type, differentiate, evaluate};
+
+    /// x - m is needed before and after a sum over the rows: both sweeps take it from x.
+    #[test]
+    fn a_difference_is_taken_again_instead_of_stored() {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([16, 4]));
+        let m = g.input("m", Type::f32([4]));
+        let centered = g.sub(x, m).unwrap();
+        let square = g.apply1(Unary::Square, &[centered]).unwrap();
+        let sum = g.reduce(square, Reduction::Sum, 0).unwrap();
+        let y = g.mul(centered, sum).unwrap();
+        g.output("y", y);
+        let fused = fuse_elementwise(&g).unwrap();
+        let sweeps: Vec<_> = fused.nodes().iter().filter(|n| matches!(n.op, Op::Fused(_))).collect();
+        assert_eq!(sweeps.len(), 2);
+        for sweep in sweeps {
+            assert_eq!(sweep.outputs.len(), 1);
+            assert_eq!(sweep.inputs[..2].iter().map(|v| fused.shape(*v).len()).sum::<usize>(), 3, "x and m");
+        }
+        let inputs = vec![Tensor::full([16, 4], 3.0), Tensor::full([4], 1.0)];
+        let bindings = Bindings { parameters: vec![], inputs, loss_scale: 1.0 };
+        let read = |g: &Graph| evaluate(g, &bindings)[g.outputs()[0].1.index()].clone();
+        assert_eq!(read(&g), read(&fused));
+    }
 
     #[test]
     fn a_fused_graph_computes_the_same_with_fewer_sweeps() {

@@ -133,7 +133,8 @@ fn factor_out(
     (reduce.reduction == Reduction::Sum).then_some((factors[1 - taken], factors[taken]))
 }
 
-fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
+/// The graph without what nothing reads.
+pub(super) fn drop_unread(graph: &Graph) -> Result<Graph, GraphError> {
     let mut read = vec![false; graph.types().len()];
     for root in graph.roots() {
         read[root.index()] = true;
