@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from sides import OURS
+from sides import OURS, OURS_BF16
 
 
 @dataclass
@@ -19,19 +19,33 @@ def _first_model(name):
     return lambda report: report["models"][0][name]
 
 
+def _fit_and_forecast(report):
+    model = report["models"][0]
+    return model["seconds_fit"] + model["seconds_predict"]
+
+
 MEASURES = {
     "step": [Measure("step", "ms", lambda report: report["step_ms"]["median"])],
     "fit": [
         Measure("fit", "s", _first_model("seconds_fit")),
         Measure("rolling forecast", "s", _first_model("seconds_predict")),
+        Measure("together", "s", _fit_and_forecast),
     ],
 }
+
+# Each of our sides, and the families of sides that it is set against.
+OPPONENTS = [
+    (OURS, ("PyTorch", "NeuralForecast")),
+    (OURS_BF16, ("PyTorch", "NeuralForecast")),
+    (OURS_BF16, ("PyTorch bf16",)),
+]
 
 
 @dataclass
 class Ratio:
-    """Our time over the fastest opponent's, round by round."""
+    """Our time over an opponent's, round by round."""
 
+    own: str
     title: str
     opponent: str
     rounds: list[float]
@@ -39,7 +53,7 @@ class Ratio:
     def __str__(self):
         median = statistics.median(self.rounds)
         return (
-            f"{OURS} / {self.opponent}, {self.title}: {median:.3f} "
+            f"{self.own} / {self.opponent}, {self.title}: {median:.3f} "
             f"({min(self.rounds):.3f} to {max(self.rounds):.3f} over {len(self.rounds)} rounds), "
             f"so {1 / median:.2f} times as fast"
         )
@@ -51,19 +65,23 @@ def values(side, measure):
 
 
 def ratios(comparison):
-    """Our times over those of the fastest side of the main opponent (PyTorch for a
-    step, NeuralForecast for a fit), for each measure; empty if one is missing."""
-    ours = next((side for side in comparison["sides"] if side["family"] == OURS), None)
-    opponents = [
-        side for side in comparison["sides"] if side["family"] in ("PyTorch", "NeuralForecast")
-    ]
-    if ours is None or not opponents:
-        return []
+    """The times of each of our sides over those of the fastest side of the main opponent
+    (PyTorch for a step, NeuralForecast for a fit), in bf16 also over PyTorch's in bf16; for a fit
+    also over NeuralForecast as it is installed. Those whose sides are missing are left out."""
     found = []
-    for measure in MEASURES[comparison["kind"]]:
+    for own, families in OPPONENTS:
+        ours = next((side for side in comparison["sides"] if side["family"] == own), None)
+        opponents = [side for side in comparison["sides"] if side["family"] in families]
+        if ours is None or not opponents:
+            continue
+        measure = MEASURES[comparison["kind"]][-1]
         best = min(opponents, key=lambda side: statistics.median(values(side, measure)))
-        pairs = zip(values(ours, measure), values(best, measure))
-        found.append(Ratio(measure.title, best["name"], [a / b for a, b in pairs]))
+        chosen = [best]
+        if comparison["kind"] == "fit" and opponents[0] is not best:
+            chosen.append(opponents[0])
+        for side in chosen:
+            pairs = zip(values(ours, measure), values(side, measure))
+            found.append(Ratio(own, measure.title, side["name"], [a / b for a, b in pairs]))
     return found
 
 

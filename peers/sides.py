@@ -29,6 +29,7 @@ BESSEMER_SETTINGS = {
 }
 
 OURS = "Bessemer"
+OURS_BF16 = "Bessemer, bf16"
 
 
 @dataclass
@@ -58,8 +59,12 @@ def step_sides(model, threads):
     ours = BESSEMER_STEP.format(model=model, threads=threads).split()
     return [
         Side(OURS, [BESSEMER, *ours], OURS),
+        Side(OURS_BF16, [BESSEMER, *ours, "--precision", "bf16"], OURS_BF16),
         *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
         *with_and_without_avx512("PyTorch compiled", [*torch, "--compile"], "PyTorch"),
+        # bf16 products are oneDNN's, which asks no processor for its maker.
+        Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16"),
+        Side("PyTorch compiled, autocast bf16", [*torch, "--autocast", "--compile"], "PyTorch bf16"),
         Side("JAX", jax, "JAX"),
         Side("Burn (flex)", [RUST_STEP, "burn", model], "Burn"),
         Side("Candle", [RUST_STEP, "candle", model], "Candle"),
@@ -77,6 +82,7 @@ def forecast_sides(model, threads, data):
     ]
     return [
         Side(OURS, [BESSEMER, *ours], OURS),
+        Side(OURS_BF16, [BESSEMER, *ours, "--precision", "bf16"], OURS_BF16),
         *with_and_without_avx512("NeuralForecast", theirs, "NeuralForecast"),
     ]
 

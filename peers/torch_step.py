@@ -1,6 +1,6 @@
 """Times one training step in PyTorch: forward, backward, AdamW.
 
-    python torch_step.py --model encoder|mlp --threads 2 [--compile] [--optimizer fused]
+    python torch_step.py --model encoder|mlp --threads 2 [--compile] [--autocast] [--optimizer fused]
 """
 
 import argparse
@@ -67,6 +67,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="torch.compile the forward and loss")
     parser.add_argument(
+        "--autocast", action="store_true", help="forward and loss in bf16 where PyTorch deems it safe"
+    )
+    parser.add_argument(
         "--optimizer", choices=["fused", "foreach", "compiled"], default="fused",
         help="how AdamW's update runs: one fused kernel, lists of tensors, or torch.compile",
     )
@@ -87,7 +90,8 @@ def main():
     update = torch.compile(optimizer.step) if args.optimizer == "compiled" else optimizer.step
 
     def compute_loss(x, y):
-        return F.mse_loss(model(x), y)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.autocast):
+            return F.mse_loss(model(x), y)
 
     if args.compile:
         compute_loss = torch.compile(compute_loss)

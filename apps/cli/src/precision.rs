@@ -24,3 +24,12 @@ impl PrecisionName {
         }
     }
 }
+
+impl std::fmt::Display for PrecisionName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            PrecisionName::F32 => "f32",
+            PrecisionName::Bf16 => "bf16",
+        })
+    }
+}

@@ -62,19 +62,69 @@ impl Pool1d {
 pub fn max_pool1d_forward(pool: &Pool1d, input: &[f32], output: &mut [f32], places: &mut [i32]) {
     pool.check(input.len(), output.len());
     assert_eq!(places.len(), output.len(), "places: one an output");
-    let n = pool.out_length();
-    let outputs = output.chunks_exact_mut(n).zip(places.chunks_exact_mut(n));
-    for (plane, (output, places)) in input.chunks_exact(pool.length).zip(outputs) {
-        for (i, (y, at)) in output.iter_mut().zip(places).enumerate() {
-            let (window, _) = pool.window(i);
-            let (mut largest, mut place) = (f32::NEG_INFINITY, window.start);
-            for t in window {
-                if plane[t] > largest || plane[t].is_nan() {
-                    (largest, place) = (plane[t], t);
-                }
+    dispatch(Maximum { pool, input, output, places });
+}
+
+struct Maximum<'a> {
+    pool: &'a Pool1d,
+    input: &'a [f32],
+    output: &'a mut [f32],
+    places: &'a mut [i32],
+}
+
+impl Kernel for Maximum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Maximum { pool, input, output, places } = self;
+        let n = pool.out_length();
+        // Windows side by side, all of whose steps exist.
+        let whole = match pool {
+            Pool1d { kernel: 2..=4, padding: 0, .. } if pool.stride == pool.kernel => {
+                n.min(pool.length / pool.kernel)
             }
-            (*y, *at) = (largest, place as i32);
+            _ => 0,
+        };
+        let mut planes = input.chunks_exact(pool.length);
+        let mut outputs = output.chunks_exact_mut(n).zip(places.chunks_exact_mut(n));
+        while let (Some(plane), Some((output, places))) = (planes.next(), outputs.next()) {
+            let (first, first_places) = (&mut output[..whole], &mut places[..whole]);
+            match pool.kernel {
+                2 => side_by_side::<2>(plane, first, first_places),
+                3 => side_by_side::<3>(plane, first, first_places),
+                4 => side_by_side::<4>(plane, first, first_places),
+                _ => {}
+            }
+            for i in whole..n {
+                let (window, _) = pool.window(i);
+                let (mut largest, mut place) = (f32::NEG_INFINITY, window.start);
+                for t in window {
+                    if plane[t] > largest || plane[t].is_nan() {
+                        (largest, place) = (plane[t], t);
+                    }
+                }
+                (output[i], places[i]) = (largest, place as i32);
+            }
         }
+    }
+}
+
+/// Windows of `K` steps that follow each other, in a form that compilers vectorise.
+#[inline(always)]
+fn side_by_side<const K: usize>(plane: &[f32], output: &mut [f32], places: &mut [i32]) {
+    let plane = &plane[..K * output.len()];
+    let places = &mut places[..output.len()];
+    for i in 0..output.len() {
+        let (mut largest, mut place) = (plane[K * i], K * i);
+        for tap in 1..K {
+            let value = plane[K * i + tap];
+            let larger = (value > largest) | value.is_nan();
+            largest = if larger { value } else { largest };
+            place = if larger { K * i + tap } else { place };
+        }
+        output[i] = largest;
+        places[i] = place as i32;
     }
 }
 
@@ -173,6 +223,8 @@ pub fn average_pool1d_backward(pool: &Pool1d, count_padding: bool, d_output: &[f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Isa;
+    use proptest::prelude::*;
 
     const POOL: Pool1d = Pool1d { planes: 1, length: 7, kernel: 3, stride: 2, padding: 1, ceil_mode: false };
     const INPUT: [f32; 7] = [1.0, 5.0, 2.0, 2.0, -1.0, 0.0, 4.0];
@@ -210,6 +262,50 @@ mod tests {
         let (mut output, mut places) = ([0.0], [0]);
         max_pool1d_forward(&pool, &[1.0, f32::NAN, 2.0], &mut output, &mut places);
         assert!(output[0].is_nan());
+    }
+
+    proptest! {
+        /// Small whole numbers, so that there are ties, and now and then NaN.
+        #[test]
+        fn pooling_agrees_with_the_definition(
+            (planes, length) in (1usize..4, 1usize..90),
+            (kernel, stride) in prop_oneof![(1usize..6).prop_map(|k| (k, k)), (1usize..6, 1usize..4)],
+            padded: bool,
+            ceil_mode: bool,
+            seed: u64,
+        ) {
+            let padding = if padded { kernel / 2 } else { 0 };
+            prop_assume!(length + 2 * padding >= kernel);
+            let pool = Pool1d { planes, length, kernel, stride, padding, ceil_mode };
+            let stream = crate::random::Stream { seed, step: 0, site: 0 };
+            let input: Vec<f32> = (0..(planes * length) as u64)
+                .map(|i| (crate::random::uniform_at(stream, i) * 20.0).floor())
+                .map(|x| if x == 19.0 { f32::NAN } else { x })
+                .collect();
+            let n = pool.out_length();
+            for isa in Isa::available() {
+                let (mut largest, mut places) = (vec![0.0; planes * n], vec![0; planes * n]);
+                let mut means = vec![0.0; planes * n];
+                isa.force(|| {
+                    max_pool1d_forward(&pool, &input, &mut largest, &mut places);
+                    average_pool1d_forward(&pool, true, &input, &mut means);
+                });
+                for i in 0..planes * n {
+                    let (plane, start) = (&input[i / n * length..][..length], i % n * stride);
+                    let inside = |t: &usize| (padding..padding + length).contains(t);
+                    let window: Vec<usize> = (start..start + kernel).filter(inside).map(|t| t - padding).collect();
+                    let has_nan = window.iter().any(|&t| plane[t].is_nan());
+                    let expected = window.iter().map(|&t| plane[t]).fold(f32::NEG_INFINITY, f32::max);
+                    let first = window.iter().copied().find(|&t| plane[t] == expected);
+                    prop_assert_eq!(largest[i].is_nan(), has_nan, "{}: {:?}", isa, pool);
+                    prop_assert!(has_nan || (largest[i], Some(places[i] as usize)) == (expected, first), "{isa}: {pool:?}");
+                    prop_assert!(plane[places[i] as usize].is_nan() == has_nan);
+                    let padded = (start + kernel).min(length + 2 * padding) - start;
+                    let mean = window.iter().map(|&t| plane[t]).sum::<f32>() / padded as f32;
+                    prop_assert!(has_nan || (means[i] - mean).abs() <= 1e-5 * (1.0 + mean), "{isa}: {pool:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -148,8 +148,8 @@ impl StepArgs {
 
 fn print_result(r: &StepResult) {
     println!(
-        "{} f32, batch {} ({} lanes of micro-batches of {}), {} threads, {}",
-        r.model, r.batch, r.lanes, r.micro_batch, r.threads, r.isa
+        "{} {}, batch {} ({} lanes of micro-batches of {}), {} threads, {}",
+        r.model, r.precision, r.batch, r.lanes, r.micro_batch, r.threads, r.isa
     );
     println!(
         "  step    {:.3} ms median of {} ({:.3} to {:.3})",
