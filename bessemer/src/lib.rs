@@ -18,6 +18,8 @@
 //! # Ok::<(), bessemer::forecast::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub use bessemer_forecast as forecast;
 pub use bessemer_graph as graph;
 pub use bessemer_kernels as kernels;

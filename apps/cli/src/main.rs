@@ -1,5 +1,7 @@
 //! The `bessemer` command line.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod demo;
 mod error;

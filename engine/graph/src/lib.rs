@@ -4,6 +4,8 @@
 //! shorthands of [`build`], differentiated by [`differentiate()`], rewritten by [`passes`], and then
 //! handed to a planner. [`evaluate()`] runs any graph in f64, slowly and plainly: the oracle.
 
+#![forbid(unsafe_code)]
+
 pub mod build;
 pub mod differentiate;
 mod error;

@@ -12,12 +12,8 @@ pub enum Reduction {
     Sum,
     /// The sum over the axis length.
     Mean,
-    /// The sum of squares.
-    SumOfSquares,
     /// The largest; -infinity for an empty axis.
     Max,
-    /// The smallest; infinity for an empty axis.
-    Min,
 }
 
 /// Reduces `x` \[outer, axis, inner\] over its middle axis into `out` \[outer, inner\]; with
@@ -39,7 +35,6 @@ pub fn reduce(
     if !accumulate {
         out.fill(match reduction {
             Reduction::Max => f32::NEG_INFINITY,
-            Reduction::Min => f32::INFINITY,
             _ => 0.0,
         });
     }
@@ -47,20 +42,8 @@ pub fn reduce(
     let shape = Shape { x, out, outer, axis, inner, factor };
     match reduction {
         Reduction::Sum | Reduction::Mean => dispatch(Reduce { shape, op: Sum }),
-        Reduction::SumOfSquares => dispatch(Reduce { shape, op: Squares }),
         Reduction::Max => dispatch(Reduce { shape, op: Largest }),
-        Reduction::Min => dispatch(Reduce { shape, op: Smallest }),
     }
-}
-
-/// Sums of rows: x \[rows, cols\] -> out \[rows\].
-pub fn row_sums(x: &[f32], out: &mut [f32], rows: usize, cols: usize, accumulate: bool) {
-    reduce(Reduction::Sum, x, out, rows, cols, 1, accumulate);
-}
-
-/// Sums of columns: x \[rows, cols\] -> out \[cols\], such as the gradient of a bias.
-pub fn column_sums(x: &[f32], out: &mut [f32], rows: usize, cols: usize, accumulate: bool) {
-    reduce(Reduction::Sum, x, out, 1, rows, cols, accumulate);
 }
 
 struct Shape<'a> {
@@ -91,37 +74,13 @@ trait Fold: Copy {
 #[derive(Clone, Copy)]
 struct Sum;
 #[derive(Clone, Copy)]
-struct Squares;
-#[derive(Clone, Copy)]
 struct Largest;
-#[derive(Clone, Copy)]
-struct Smallest;
 
 impl Fold for Sum {
     const START: f32 = 0.0;
     #[inline(always)]
     fn value<S: Simd>(_: S, x: S::V) -> S::V {
         x
-    }
-    #[inline(always)]
-    fn join<S: Simd>(s: S, a: S::V, b: S::V) -> S::V {
-        s.add(a, b)
-    }
-    #[inline(always)]
-    fn join_scalar(a: f32, b: f32) -> f32 {
-        a + b
-    }
-    #[inline(always)]
-    fn join_lanes<S: Simd>(s: S, v: S::V) -> f32 {
-        s.reduce_add(v)
-    }
-}
-
-impl Fold for Squares {
-    const START: f32 = 0.0;
-    #[inline(always)]
-    fn value<S: Simd>(s: S, x: S::V) -> S::V {
-        s.mul(x, x)
     }
     #[inline(always)]
     fn join<S: Simd>(s: S, a: S::V, b: S::V) -> S::V {
@@ -151,22 +110,6 @@ impl Fold for Largest {
     #[inline(always)]
     fn join_scalar(a: f32, b: f32) -> f32 {
         if a.is_nan() || a > b { a } else { b }
-    }
-}
-
-impl Fold for Smallest {
-    const START: f32 = f32::INFINITY;
-    #[inline(always)]
-    fn value<S: Simd>(_: S, x: S::V) -> S::V {
-        x
-    }
-    #[inline(always)]
-    fn join<S: Simd>(s: S, a: S::V, b: S::V) -> S::V {
-        s.select(s.is_nan(a), a, s.min(a, b))
-    }
-    #[inline(always)]
-    fn join_scalar(a: f32, b: f32) -> f32 {
-        if a.is_nan() || a < b { a } else { b }
     }
 }
 
@@ -309,14 +252,11 @@ mod tests {
         match reduction {
             Reduction::Sum => column.iter().sum(),
             Reduction::Mean => column.iter().sum::<f64>() / column.len() as f64,
-            Reduction::SumOfSquares => column.iter().map(|x| x * x).sum(),
             Reduction::Max => fold(f64::NEG_INFINITY, f64::max),
-            Reduction::Min => fold(f64::INFINITY, f64::min),
         }
     }
 
-    const ALL: [Reduction; 5] =
-        [Reduction::Sum, Reduction::Mean, Reduction::SumOfSquares, Reduction::Max, Reduction::Min];
+    const ALL: [Reduction; 3] = [Reduction::Sum, Reduction::Mean, Reduction::Max];
 
     proptest! {
         #[test]
@@ -340,7 +280,6 @@ mod tests {
                         if accumulate {
                             exact = match reduction {
                                 Reduction::Max => exact.max(0.25),
-                                Reduction::Min => exact.min(0.25),
                                 _ => exact + 0.25,
                             };
                         }
@@ -379,7 +318,7 @@ mod tests {
         for isa in Isa::available() {
             let mut out = [0.0];
             let all = isa.force(|| {
-                row_sums(&x, &mut out, 1, x.len(), false);
+                reduce(Reduction::Sum, &x, &mut out, 1, x.len(), 1, false);
                 total(&x)
             });
             assert!((f64::from(out[0]) / exact - 1.0).abs() < 3e-5);

@@ -1,5 +1,7 @@
 //! Compiles a graph into a straight list of kernel calls over one arena, and runs it in lanes.
 
+#![forbid(unsafe_code)]
+
 mod batching;
 mod error;
 mod exchange;

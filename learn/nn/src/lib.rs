@@ -1,5 +1,7 @@
 //! Layers, losses and initialisers.
 
+#![forbid(unsafe_code)]
+
 #[cfg(test)]
 mod gradient_check;
 pub mod init;

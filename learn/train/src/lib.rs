@@ -1,5 +1,7 @@
 //! Optimisers, schedules, the trainer, weights on disk and reports.
 
+#![forbid(unsafe_code)]
+
 mod error;
 mod optimizer;
 pub mod report;

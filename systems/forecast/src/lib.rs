@@ -14,6 +14,8 @@
 //! assert_eq!(windows.len(), 120 - 24 - 12 + 1);
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod air_passengers;
 mod backtest;
 pub mod baselines;

@@ -44,7 +44,6 @@ mod activation;
 mod bf16;
 mod epilogue;
 mod few_rows;
-mod gradient;
 mod multiply;
 mod panel;
 mod product;
@@ -54,7 +53,6 @@ mod tile;
 pub use activation::Activation;
 pub use bf16::{bf16_gemm, bf16_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use epilogue::Epilogue;
-pub use gradient::{add_column_sums, gemm_tn};
 
 use crate::simd::{Kernel, Simd, dispatch};
 use few_rows::{FewRows, MOST};

@@ -7,8 +7,7 @@ use super::forward::check;
 use crate::simd::{Kernel, Part, Simd, dispatch, each_vector};
 
 /// The gradients of layer norm: dx \[rows, d\], and dgamma and dbeta \[d\] where given, which are added
-/// to with `accumulate` and overwritten otherwise. `residual` \[rows, d\], where given, is added to dx:
-/// the gradient that reaches x past the norm.
+/// to with `accumulate` and overwritten otherwise.
 ///
 /// # Panics
 /// If a length does not fit the shape.
@@ -18,7 +17,6 @@ pub fn layer_norm_backward(
     mean: &[f32],
     rstd: &[f32],
     dy: &[f32],
-    residual: Option<&[f32]>,
     dx: &mut [f32],
     dgamma: Option<&mut [f32]>,
     dbeta: Option<&mut [f32]>,
@@ -28,8 +26,7 @@ pub fn layer_norm_backward(
 ) {
     check(&[x.len(), dy.len(), dx.len()], &[gamma], &[mean.len(), rstd.len()], rows, d);
     let (dgamma, dbeta) = (start(dgamma, accumulate, d), start(dbeta, accumulate, d));
-    assert!(residual.is_none_or(|r| r.len() == rows * d));
-    dispatch(Backward::<true> { x, gamma, mean, rstd, dy, residual, dx, dgamma, dbeta, rows, d });
+    dispatch(Backward::<true> { x, gamma, mean, rstd, dy, dx, dgamma, dbeta, rows, d });
 }
 
 /// The gradients of RMS norm, as [`layer_norm_backward`].
@@ -38,7 +35,6 @@ pub fn rms_norm_backward(
     gamma: Option<&[f32]>,
     rstd: &[f32],
     dy: &[f32],
-    residual: Option<&[f32]>,
     dx: &mut [f32],
     dgamma: Option<&mut [f32]>,
     accumulate: bool,
@@ -47,8 +43,7 @@ pub fn rms_norm_backward(
 ) {
     check(&[x.len(), dy.len(), dx.len()], &[gamma], &[rstd.len()], rows, d);
     let (dgamma, dbeta) = (start(dgamma, accumulate, d), None);
-    assert!(residual.is_none_or(|r| r.len() == rows * d));
-    dispatch(Backward::<false> { x, gamma, mean: &[], rstd, dy, residual, dx, dgamma, dbeta, rows, d });
+    dispatch(Backward::<false> { x, gamma, mean: &[], rstd, dy, dx, dgamma, dbeta, rows, d });
 }
 
 /// Checks an accumulator, and clears it unless it is to be added to.
@@ -67,7 +62,6 @@ struct Backward<'a, const CENTRE: bool> {
     mean: &'a [f32],
     rstd: &'a [f32],
     dy: &'a [f32],
-    residual: Option<&'a [f32]>,
     dx: &'a mut [f32],
     dgamma: Option<&'a mut [f32]>,
     dbeta: Option<&'a mut [f32]>,
@@ -126,17 +120,11 @@ impl<const CENTRE: bool> Kernel for Backward<'_, CENTRE> {
                 });
                 let mean_g = s.splat(if CENTRE { s.reduce_add(sum_g) / d as f32 } else { 0.0 });
                 let mean_gn = s.splat(s.reduce_add(sum_gn) / d as f32);
-                let residual = self.residual.map(|r| r.as_ptr().add(row * d));
                 each_vector!(s, d, |i, part| {
                     let n = normal!(part, i);
                     let g = scaled!(part, i, part.load(s, dy.add(i)));
                     let g = if CENTRE { s.sub(g, mean_g) } else { g };
-                    let value = s.neg_mul_add(n, mean_gn, g);
-                    let value = match residual {
-                        Some(residual) => s.mul_add(value, rstd, part.load(s, residual.add(i))),
-                        None => s.mul(value, rstd),
-                    };
-                    part.store(s, dx.add(i), value);
+                    part.store(s, dx.add(i), s.mul(s.neg_mul_add(n, mean_gn, g), rstd));
                 });
             }
         }

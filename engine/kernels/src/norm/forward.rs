@@ -19,28 +19,7 @@ pub fn layer_norm(
     d: usize,
 ) {
     check(&[x.len(), y.len()], &[gamma, beta], &[mean.len(), rstd.len()], rows, d);
-    let add = None;
-    dispatch(Forward::<true> { x, add, gamma, beta, eps, y, mean, rstd, rows, d });
-}
-
-/// Layer norm of x + residual \[rows, d\], whose sum is written as well, in one pass.
-pub fn layer_norm_residual(
-    x: &[f32],
-    residual: &[f32],
-    gamma: Option<&[f32]>,
-    beta: Option<&[f32]>,
-    eps: f32,
-    sum: &mut [f32],
-    y: &mut [f32],
-    mean: &mut [f32],
-    rstd: &mut [f32],
-    rows: usize,
-    d: usize,
-) {
-    let full = [x.len(), residual.len(), sum.len(), y.len()];
-    check(&full, &[gamma, beta], &[mean.len(), rstd.len()], rows, d);
-    let add = Some(Residual { residual, sum });
-    dispatch(Forward::<true> { x, add, gamma, beta, eps, y, mean, rstd, rows, d });
+    dispatch(Forward::<true> { x, gamma, beta, eps, y, mean, rstd, rows, d });
 }
 
 /// RMS norm of x \[rows, d\] into y; gamma \[d\] where given; saves 1 / root mean square of each row.
@@ -54,25 +33,7 @@ pub fn rms_norm(
     d: usize,
 ) {
     check(&[x.len(), y.len()], &[gamma], &[rstd.len()], rows, d);
-    let (add, beta) = (None, None);
-    dispatch(Forward::<false> { x, add, gamma, beta, eps, y, mean: &mut [], rstd, rows, d });
-}
-
-/// RMS norm of x + residual \[rows, d\], whose sum is written as well, in one pass.
-pub fn rms_norm_residual(
-    x: &[f32],
-    residual: &[f32],
-    gamma: Option<&[f32]>,
-    eps: f32,
-    sum: &mut [f32],
-    y: &mut [f32],
-    rstd: &mut [f32],
-    rows: usize,
-    d: usize,
-) {
-    check(&[x.len(), residual.len(), sum.len(), y.len()], &[gamma], &[rstd.len()], rows, d);
-    let add = Some(Residual { residual, sum });
-    dispatch(Forward::<false> { x, add, gamma, beta: None, eps, y, mean: &mut [], rstd, rows, d });
+    dispatch(Forward::<false> { x, gamma, beta: None, eps, y, mean: &mut [], rstd, rows, d });
 }
 
 /// Checks the lengths of full, per-column and per-row slices.
@@ -82,15 +43,9 @@ pub(super) fn check(full: &[usize], columns: &[Option<&[f32]>], per_row: &[usize
     assert!(per_row.iter().all(|&len| len == rows), "statistics {per_row:?} for {rows} rows");
 }
 
-struct Residual<'a> {
-    residual: &'a [f32],
-    sum: &'a mut [f32],
-}
-
 /// `CENTRE` is layer norm's subtraction of the mean.
 struct Forward<'a, const CENTRE: bool> {
     x: &'a [f32],
-    add: Option<Residual<'a>>,
     gamma: Option<&'a [f32]>,
     beta: Option<&'a [f32]>,
     eps: f32,
@@ -104,22 +59,13 @@ struct Forward<'a, const CENTRE: bool> {
 impl<const CENTRE: bool> Kernel for Forward<'_, CENTRE> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(self, s: S) {
         let d = self.d;
         for row in 0..self.rows {
             // SAFETY of this block: `check` compared every length with rows and d.
             unsafe {
-                let mut x = self.x.as_ptr().add(row * d);
+                let x = self.x.as_ptr().add(row * d);
                 let y = self.y.as_mut_ptr().add(row * d);
-                if let Some(add) = &mut self.add {
-                    let residual = add.residual.as_ptr().add(row * d);
-                    let total = add.sum.as_mut_ptr().add(row * d);
-                    each_vector!(s, d, |i, part| {
-                        let value = s.add(part.load(s, x.add(i)), part.load(s, residual.add(i)));
-                        part.store(s, total.add(i), value);
-                    });
-                    x = total.cast_const();
-                }
                 let mean = if CENTRE { sum(s, x, d) / d as f32 } else { 0.0 };
                 let variance = squares(s, x, d, mean) / d as f32;
                 let rstd = 1.0 / (variance + self.eps).sqrt();

@@ -9,7 +9,7 @@ mod backward;
 mod forward;
 
 pub use backward::{layer_norm_backward, rms_norm_backward};
-pub use forward::{layer_norm, layer_norm_residual, rms_norm, rms_norm_residual};
+pub use forward::{layer_norm, rms_norm};
 
 #[cfg(test)]
 mod tests;

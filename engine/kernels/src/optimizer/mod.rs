@@ -10,7 +10,7 @@ mod rmsprop;
 mod sgd;
 
 pub use adam::{Adam, adam, adamw};
-pub use gradients::{sum_lanes, sum_lanes_and_squares, sum_of_squares};
+pub use gradients::{sum_lanes, sum_lanes_and_squares};
 pub use rmsprop::{RmsProp, rmsprop};
 pub use sgd::{Sgd, sgd};
 

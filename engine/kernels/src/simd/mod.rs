@@ -211,25 +211,6 @@ pub(crate) fn widened_dot<S: Simd>(s: S, a: S::V, b: S::V, c: S::V) -> S::V {
     s.mul_add(s.as_float(s.and_i(a, upper)), s.as_float(s.and_i(b, upper)), first)
 }
 
-/// Calls `whole(offset)` for every whole vector in `len`, then `rest(offset, count)` if any are left.
-#[inline(always)]
-pub fn for_each_vector<S: Simd>(
-    _: S,
-    len: usize,
-    mut whole: impl FnMut(usize),
-    rest: impl FnOnce(usize, usize),
-) {
-    let end = len - len % S::LANES;
-    let mut i = 0;
-    while i < end {
-        whole(i);
-        i += S::LANES;
-    }
-    if end < len {
-        rest(end, len - end);
-    }
-}
-
 /// The sum of `len` floats: four vectors of partial sums, then a fixed tree.
 ///
 /// # Safety

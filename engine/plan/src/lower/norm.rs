@@ -27,7 +27,7 @@ pub(super) fn layer_norm_grad(site: &mut Site) -> Result<Lowered, PlanError> {
         let ([x, gamma, mean, rstd, dy], [dx, dgamma, dbeta]) = (operands.reads, operands.writes);
         let mut backward = |dgamma: &mut [f32], dbeta: &mut [f32], add| {
             let (gamma, dgamma, dbeta) = (Some(gamma), Some(dgamma), Some(dbeta));
-            kernel::layer_norm_backward(x, gamma, mean, rstd, dy, None, dx, dgamma, dbeta, add, rows, d);
+            kernel::layer_norm_backward(x, gamma, mean, rstd, dy, dx, dgamma, dbeta, add, rows, d);
         };
         if accumulate[0] == accumulate[1] {
             return backward(dgamma, dbeta, accumulate[0]);
@@ -60,6 +60,6 @@ pub(super) fn rms_norm_grad(site: &mut Site) -> Result<Lowered, PlanError> {
         let accumulate = f.accumulates(accumulate);
         let operands = f.operands([&x, &gamma, &rstd, &dy], [&dx, &dgamma]);
         let ([x, gamma, rstd, dy], [dx, dgamma]) = (operands.reads, operands.writes);
-        kernel::rms_norm_backward(x, Some(gamma), rstd, dy, None, dx, Some(dgamma), accumulate, rows, d);
+        kernel::rms_norm_backward(x, Some(gamma), rstd, dy, dx, Some(dgamma), accumulate, rows, d);
     }))
 }
