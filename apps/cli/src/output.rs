@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use bessemer::train::write_whole;
 use serde::Serialize;
 
 use crate::error::{CliError, Result};
@@ -73,7 +74,8 @@ impl JsonTarget {
             JsonTarget::Stdout => print(&text),
             JsonTarget::File(path) => {
                 let _hold = interrupt::hold();
-                Ok(bessemer::train::weights::write_whole(path, text.as_bytes())?)
+                write_whole(path, |file| file.write_all(text.as_bytes()))
+                    .map_err(CliError::output(path, "write the file"))
             }
         }
     }

@@ -8,8 +8,10 @@ pub mod report;
 mod schedule;
 mod trainer;
 pub mod weights;
+mod whole;
 
 pub use error::TrainError;
 pub use optimizer::{Optimizer, OptimizerState};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, TrainOptions, train};
+pub use whole::write_whole;

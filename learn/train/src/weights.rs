@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bessemer_plan::Parameters;
 use safetensors::tensor::{Dtype, SafeTensors, View};
+use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
+use crate::whole::write_whole;
 
 /// The largest weights file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 30;
@@ -37,25 +38,48 @@ impl View for Tensor<'_> {
     }
 }
 
-/// Writes parameters under their names, with `metadata` in the header.
+/// Writes parameters under their names, with `metadata` and a checksum of the values in the header.
 pub fn save(
     path: &Path,
     parameters: &Parameters,
-    metadata: HashMap<String, String>,
+    mut metadata: HashMap<String, String>,
 ) -> Result<(), TrainError> {
     let tensors = parameters
         .specs()
         .iter()
         .enumerate()
         .map(|(i, spec)| (spec.name.as_str(), Tensor { shape: &spec.shape, data: parameters.get(i) }));
+    metadata.insert(CHECKSUM.into(), checksum(parameters));
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| problem(path, e))?;
-    write_whole(path, &bytes)
+    write_whole(path, |file| file.write_all(&bytes)).map_err(|e| problem(path, e))
+}
+
+/// The header's entry for the checksum.
+const CHECKSUM: &str = "sha256";
+
+/// SHA-256 of the values, tensor after tensor, as they lie in the file.
+fn checksum(parameters: &Parameters) -> String {
+    let mut hash = Sha256::new();
+    for index in 0..parameters.specs().len() {
+        hash.update(bytemuck::cast_slice::<f32, u8>(parameters.get(index)));
+    }
+    hexadecimal(&hash.finalize())
+}
+
+/// SHA-256 of some bytes, in hexadecimal.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads parameters written by [`save`] into those of the same model.
 ///
-/// Every tensor must be there with its shape, and no other.
-pub fn load(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
+/// Every tensor must be there with its shape, and no other. Gives the metadata of the header, which
+/// tells whether the values are those that were written: a file of another program may lack a checksum.
+pub fn load(path: &Path, parameters: &mut Parameters) -> Result<HashMap<String, String>, TrainError> {
     let length = std::fs::metadata(path).map_err(|e| problem(path, e))?.len();
     if length > MAX_BYTES {
         return Err(problem(path, format!("{length} bytes is more than any weights file may have")));
@@ -63,6 +87,8 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> 
     let bytes = std::fs::read(path).map_err(|e| problem(path, e))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| problem(path, format!("not a whole safetensors file ({e}); copy or save it again")))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| problem(path, e))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
     let names: Vec<String> = parameters.specs().iter().map(|s| s.name.clone()).collect();
     if let Some(extra) = file.names().iter().find(|n| !names.iter().any(|m| m == *n)) {
         return Err(problem(
@@ -95,28 +121,11 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> 
             ));
         }
     }
-    Ok(())
-}
-
-/// Writes a file so that, whatever happens, either the old or the whole new content is there.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or_else(|| problem(path, "names no file"))?.to_string_lossy();
-    static DRAFTS: AtomicU64 = AtomicU64::new(0);
-    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-    let draft = folder.join(format!(".{name}.{}.{number}.partial", std::process::id()));
-    let result = (|| {
-        let mut file = std::fs::File::create(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, path)?;
-        // Only Unix can flush a folder.
-        if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
-    })();
-    result.map_err(|e| {
-        _ = std::fs::remove_file(&draft);
-        problem(path, e)
-    })
+    if metadata.get(CHECKSUM).is_some_and(|written| *written != checksum(parameters)) {
+        let text = "the values are not those that were saved: the file was damaged or changed; copy or save it again";
+        return Err(problem(path, text));
+    }
+    Ok(metadata)
 }
 
 fn problem(path: &Path, problem: impl ToString) -> TrainError {
@@ -169,5 +178,9 @@ mod tests {
         damaged[last] = 0xc0;
         std::fs::write(&path, &damaged).unwrap();
         assert!(refused(&[("a", 3)]).contains("holds NaN"));
+        let mut changed = whole.clone();
+        changed[last] = 0x3f;
+        std::fs::write(&path, &changed).unwrap();
+        assert!(refused(&[("a", 3)]).contains("the values are not those that were saved"));
     }
 }

@@ -1,9 +1,10 @@
 //! A fitted model on disk: `model.toml` and `weights.safetensors` in a folder.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bessemer_train::weights;
+use bessemer_train::{weights, write_whole};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -15,6 +16,14 @@ use crate::scaler::Scaler;
 const FORMAT: u32 = 1;
 /// The largest `model.toml` that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// The weights' metadata that names the description they belong to.
+const STAMP: &str = "model.toml";
+
+/// What tells one description from another.
+fn stamp(description: &str) -> String {
+    weights::fingerprint(description.as_bytes())
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,10 +61,10 @@ impl Forecaster {
         };
         let path = folder.join("model.toml");
         let text = toml::to_string(&description).map_err(|e| failed(&path, e.to_string()))?;
-        let metadata = HashMap::from([("format".to_string(), FORMAT.to_string())]);
+        // Each file appears whole; that both are of one model is told by the stamp.
+        let metadata = HashMap::from([(STAMP.to_string(), stamp(&text))]);
         weights::save(&folder.join("weights.safetensors"), &self.parameters, metadata)?;
-        weights::write_whole(&path, text.as_bytes())?;
-        Ok(())
+        write_whole(&path, |file| file.write_all(text.as_bytes())).map_err(|e| failed(&path, e.to_string()))
     }
 
     /// Reads a model that [`Forecaster::save`] wrote.
@@ -93,7 +102,12 @@ impl Forecaster {
             scalers.push((s.id, scaler));
         }
         let mut forecaster = Forecaster::untrained(description.model, description.fit, scalers)?;
-        weights::load(&folder.join("weights.safetensors"), &mut forecaster.parameters)?;
+        let metadata = weights::load(&folder.join("weights.safetensors"), &mut forecaster.parameters)?;
+        if metadata.get(STAMP) != Some(&stamp(&text)) {
+            return Err(failed(
+                "the weights beside it were saved with another description: one of the two was changed, or saving was cut off; fit the model again".into(),
+            ));
+        }
         Ok(forecaster)
     }
 }

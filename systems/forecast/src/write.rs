@@ -1,12 +1,11 @@
 //! Writing predictions.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use bessemer_train::write_whole;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -75,8 +74,9 @@ pub fn write_predictions(path: impl AsRef<Path>, predictions: &Predictions) -> R
     match extension.to_str() {
         Some("csv") => write_whole(path, |file| write_csv(file, predictions, &times)),
         Some("parquet") => write_whole(path, |file| write_parquet(file, predictions, &times)),
-        _ => Err(Error::UnknownFormat { file: path.display().to_string() }),
+        _ => return Err(Error::UnknownFormat { file: path.display().to_string() }),
     }
+    .map_err(|source| Error::Io { path: path.to_path_buf(), action: "write", source })
 }
 
 impl Predictions {
@@ -117,8 +117,8 @@ impl Predictions {
     }
 }
 
-fn write_csv(file: &mut File, predictions: &Predictions, times: &[Vec<Timestamp>]) -> std::io::Result<()> {
-    let mut writer = csv::Writer::from_writer(BufWriter::new(file));
+fn write_csv(file: impl Write, predictions: &Predictions, times: &[Vec<Timestamp>]) -> std::io::Result<()> {
+    let mut writer = csv::Writer::from_writer(file);
     let has_cutoffs = predictions.has_cutoffs();
     let mut header = vec!["unique_id", "ds"];
     header.extend(has_cutoffs.then_some("cutoff"));
@@ -143,7 +143,7 @@ fn write_csv(file: &mut File, predictions: &Predictions, times: &[Vec<Timestamp>
 }
 
 fn write_parquet(
-    file: &mut File,
+    file: impl Write + Send,
     predictions: &Predictions,
     times: &[Vec<Timestamp>],
 ) -> std::io::Result<()> {
@@ -182,50 +182,5 @@ fn write_parquet(
         ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(std::io::Error::other)?;
     writer.write(&batch).map_err(std::io::Error::other)?;
     writer.close().map_err(std::io::Error::other)?;
-    Ok(())
-}
-
-static WRITES: AtomicUsize = AtomicUsize::new(0);
-
-/// Writes a file under a temporary name beside its own and renames it, so that a reader or a crash never
-/// meets half of it.
-fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
-    let io = |action| move |source| Error::Io { path: path.to_path_buf(), action, source };
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    // Two threads writing the same file must not share a temporary one.
-    let number = WRITES.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{number}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let mut file = File::create(&temporary).map_err(io("create a file beside"))?;
-    let mut unfinished = Unfinished(Some(temporary.clone()));
-    write(&mut file).and_then(|()| file.flush()).map_err(io("write the file"))?;
-    file.sync_all().map_err(io("flush the file to the disk"))?;
-    fs::rename(&temporary, path).map_err(io("rename the finished file to"))?;
-    unfinished.0 = None;
-    sync_folder(path).map_err(io("flush the folder of"))
-}
-
-/// A temporary file, removed when writing it failed.
-struct Unfinished(Option<PathBuf>);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.0 {
-            // The error that led here is the one to report.
-            let _ = fs::remove_file(temporary);
-        }
-    }
-}
-
-/// A rename survives a power loss only once its folder is on the disk.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }

@@ -52,12 +52,20 @@ fn a_damaged_model_is_refused() {
         bytes[end - 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
         bytes
     };
-    let damages: [(&str, Vec<u8>, &str); 8] = [
+    let changed = {
+        let mut bytes = weights.clone();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 0x80;
+        bytes
+    };
+    let damages: [(&str, Vec<u8>, &str); 10] = [
         ("weights.safetensors", weights[..weights.len() / 2].into(), "weights.safetensors"),
         ("weights.safetensors", vec![], "weights.safetensors"),
         ("weights.safetensors", vec![0xff; 4096], "weights.safetensors"),
         ("weights.safetensors", infinite, "weights.safetensors"),
         ("model.toml", description.replace("hidden = 16", "hidden = 32").into(), "weights.safetensors"),
+        ("weights.safetensors", changed, "the values are not those that were saved"),
+        ("model.toml", description.replace("seed = 1", "seed = 2").into(), "saved with another description"),
         ("model.toml", description.replace("format = 1", "format = 7").into(), "format 7, but this version"),
         ("model.toml", description.replace("horizon = 7", "horizon = 0").into(), "horizon is 0"),
         ("model.toml", b"[[[".into(), "no valid TOML"),

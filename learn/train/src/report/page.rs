@@ -2,11 +2,10 @@
 
 use super::block::Block;
 use super::palette;
+use crate::whole::write_whole;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -105,33 +104,6 @@ impl Report {
         let path = path.as_ref();
         let explained =
             |error: io::Error| io::Error::new(error.kind(), format!("report `{}`: {error}", path.display()));
-        let draft = draft_path(path).map_err(explained)?;
-        let written = write_synced(&draft, &self.render()).and_then(|()| fs::rename(&draft, path));
-        written.map_err(|error| {
-            // Best effort: the error that matters is the one that is returned.
-            let _ = fs::remove_file(&draft);
-            explained(error)
-        })
+        write_whole(path, |file| file.write_all(self.render().as_bytes())).map_err(explained)
     }
-}
-
-/// A name in the same folder, because only within one file system is renaming atomic. Process and count
-/// keep two writers from sharing a draft.
-fn draft_path(path: &Path) -> io::Result<PathBuf> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = path.file_name() else {
-        let message = "this is a folder; give the name of a file, such as `report.html`";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-    };
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let mut draft = std::ffi::OsString::from(".");
-    draft.push(name);
-    draft.push(format!(".{}-{count}.draft", std::process::id()));
-    Ok(path.with_file_name(draft))
-}
-
-fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -1,0 +1,79 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Writes a file so that, whatever happens, either the old or the whole new content is there: under
+/// another name in the same folder, flushed to the disk, and renamed.
+///
+/// ```
+/// use std::io::Write;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes.txt");
+/// bessemer_train::write_whole(&path, |file| file.write_all(b"done"))?;
+/// assert_eq!(std::fs::read(&path)?, b"done");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// If the folder is missing or refuses, or `write` fails; then no draft is left.
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name() else {
+        let message = "this is a folder; give the name of a file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    };
+    // Process and count keep two writers from sharing a draft.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let mut draft = std::ffi::OsString::from(".");
+    draft.push(name);
+    draft.push(format!(".{}-{}.draft", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
+    let draft = Draft(folder.join(draft));
+    let mut file = BufWriter::new(OpenOptions::new().write(true).create_new(true).open(&draft.0)?);
+    write(&mut file)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    fs::rename(&draft.0, path)?;
+    std::mem::forget(draft);
+    // A rename survives a power loss only once its folder is on the disk; only Unix can flush one.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// A file that is removed unless it gets its name.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // The error that led here is the one to report.
+        _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn the_old_file_stays_until_the_new_one_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_whole(&path, |f| f.write_all(b"old")).unwrap();
+        let broken = write_whole(&path, |f| {
+            f.write_all(&[1; 100_000])?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert_eq!(broken.unwrap_err().to_string(), "the disk is full");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        write_whole(&path, |f| f.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        assert!(write_whole(&folder.path().join("none").join("file"), |_| Ok(())).is_err());
+    }
+}
