@@ -11,7 +11,7 @@ pub enum PrecisionName {
     /// 32-bit floats
     #[default]
     F32,
-    /// Factors rounded to bf16, sums in 32 bits; twice as fast with AVX-512 BF16
+    /// Factors rounded to bf16, sums in 32 bits; products run at twice the rate where there is AVX-512 BF16
     Bf16,
 }
 

@@ -18,6 +18,14 @@ pub enum Error {
     #[error("`{path}`: cannot {action}: {source}", path = path.display())]
     Io { path: PathBuf, action: &'static str, source: std::io::Error },
 
+    #[error("`{path}`: cannot open the file: {source}; check the name and the permissions", path = path.display())]
+    Open { path: PathBuf, source: std::io::Error },
+
+    #[error(
+        "the rows follow each other at the frequency `{found}`, but the model was fitted at `{fitted}`; give data of that frequency, or fit again"
+    )]
+    OtherFrequency { found: String, fitted: String },
+
     #[error("`{file}`: {bytes} bytes is over the limit of {limit}; split the file or raise `bytes_max`")]
     FileTooLarge { file: String, bytes: u64, limit: u64 },
 

@@ -30,6 +30,7 @@ fn stamp(description: &str) -> String {
 struct Description {
     format: u32,
     version: String,
+    frequency: String,
     model: Model,
     fit: FitOptions,
     series: Vec<SeriesScaler>,
@@ -51,6 +52,7 @@ impl Forecaster {
         let description = Description {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_string(),
+            frequency: self.cadence.clone(),
             model: self.model.clone(),
             fit: self.options.clone(),
             series: self
@@ -101,7 +103,8 @@ impl Forecaster {
             }
             scalers.push((s.id, scaler));
         }
-        let mut forecaster = Forecaster::untrained(description.model, description.fit, scalers)?;
+        let mut forecaster =
+            Forecaster::untrained(description.model, description.fit, scalers, description.frequency)?;
         let metadata = weights::load(&folder.join("weights.safetensors"), &mut forecaster.parameters)?;
         if metadata.get(STAMP) != Some(&stamp(&text)) {
             return Err(failed(

@@ -133,6 +133,8 @@ pub struct Forecaster {
     /// (series, its scaling), in the order of the frame fitted on.
     pub(crate) scalers: Vec<(String, Scaler)>,
     pub(crate) parameters: Parameters,
+    /// How far apart the rows were that it was fitted on.
+    pub(crate) cadence: String,
     /// What training did.
     pub history: History,
     single: Option<Predictor>,
@@ -189,7 +191,8 @@ impl Forecaster {
         )?;
         let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
         let (model, options) = (model.clone(), options.clone());
-        Ok(Forecaster { model, options, scalers, parameters, history, single: None })
+        let cadence = frame.frequency.cadence();
+        Ok(Forecaster { model, options, scalers, parameters, cadence, history, single: None })
     }
 
     /// Training steps in an epoch of these windows.
@@ -205,13 +208,15 @@ impl Forecaster {
         model: Model,
         options: FitOptions,
         scalers: Vec<(String, Scaler)>,
+        cadence: String,
     ) -> Result<Forecaster> {
         options.check(&model)?;
         let mut t = Trace::new(1, 1, false);
         let lags = t.input("lags", &[options.lookback]);
         model.network().forward(&mut t, lags, options.horizon).map_err(TrainError::from)?;
         let parameters = Parameters::new(t.graph.parameters());
-        Ok(Forecaster { model, options, scalers, parameters, history: History::default(), single: None })
+        let history = History::default();
+        Ok(Forecaster { model, options, scalers, parameters, cadence, history, single: None })
     }
 
     /// The model with its settings.
@@ -230,7 +235,17 @@ impl Forecaster {
     }
 
     /// Forecasts the steps after the end of every series of a frame.
+    ///
+    /// # Errors
+    /// Where the rows are not as far apart as those it was fitted on, a series is unknown to a model
+    /// that scales each by itself, or has fewer rows than the lookback.
     pub fn predict(&mut self, frame: &Frame, pool: &Pool) -> Result<Vec<SeriesPredictions>> {
+        if frame.frequency.cadence() != self.cadence {
+            return Err(Error::OtherFrequency {
+                found: frame.frequency.cadence(),
+                fitted: self.cadence.clone(),
+            });
+        }
         let mut predictions = Vec::with_capacity(frame.series.len());
         for series in &frame.series {
             let scaler = self.scaler_of(&series.id)?;

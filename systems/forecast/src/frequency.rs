@@ -247,6 +247,18 @@ impl FromStr for Frequency {
     }
 }
 
+impl Frequency {
+    /// How far apart rows are, whatever day of the month they fall on: what a model fitted on one frame
+    /// and asked about another goes by.
+    pub fn cadence(&self) -> String {
+        match *self {
+            Frequency::Months { count: 1, .. } => "monthly".into(),
+            Frequency::Months { count, .. } => format!("every {count} months"),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Frequency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, unit) = match *self {

@@ -242,7 +242,8 @@ fn windows_of(series: &Series, targets: &Range<usize>, options: &WindowOptions) 
     let Some(last_origin) = end.checked_sub(least_targets).filter(|last| *last >= first_origin) else {
         let padded = if pad_start || pad_end { " with padding" } else { "" };
         let needs = match start {
-            0 => format!("lookback {lookback} + horizon {horizon}{padded}"),
+            0 if end == rows => format!("lookback {lookback} + horizon {horizon}{padded}"),
+            0 => format!("lookback {lookback} + horizon {horizon}{padded} within its first {end} rows"),
             _ => format!(
                 "lookback {lookback} + horizon {horizon} with targets in rows {start} to {end}{padded}"
             ),

@@ -84,7 +84,10 @@ fn predictions_that_cannot_be_made_are_refused() {
     place.succeed(FIT);
     place.write("other.csv", place.read("series.csv").replace("\nb,", "\nc,"));
     place.write("short.csv", "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\n");
+    let hours: String = (0..20).map(|hour| format!("a,2024-01-01 {hour:02}:00:00,{hour}\n")).collect();
+    place.write("hourly.csv", format!("unique_id,ds,y\n{hours}"));
     let cases = [
+        ("forecast predict model hourly.csv --out x.csv", "the model was fitted at `D`; give data of that"),
         ("forecast predict none series.csv --out x.csv", "is this a folder that `fit` wrote?"),
         ("forecast predict model none.csv --out x.csv", "`none.csv`: cannot open the file"),
         ("forecast predict model other.csv --out x.csv", "series `c` was not in the data"),

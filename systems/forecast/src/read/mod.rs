@@ -90,7 +90,7 @@ impl Default for ReadOptions {
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Frame> {
     let path = path.as_ref();
     let io = |action| move |source| Error::Io { path: path.to_path_buf(), action, source };
-    let mut file = File::open(path).map_err(io("open the file"))?;
+    let mut file = File::open(path).map_err(|source| Error::Open { path: path.to_path_buf(), source })?;
     let bytes = file.metadata().map_err(io("read the file's size"))?.len();
     let name = path.display().to_string();
     let limit = options.bytes_max;
