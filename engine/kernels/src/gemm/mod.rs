@@ -44,6 +44,7 @@ mod activation;
 mod bf16;
 mod epilogue;
 mod few_rows;
+mod int8;
 mod multiply;
 mod panel;
 mod product;
@@ -53,6 +54,7 @@ mod tile;
 pub use activation::Activation;
 pub use bf16::{bf16_gemm, bf16_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use epilogue::Epilogue;
+pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, pack_int8, quantize_rows};
 
 use crate::simd::{Kernel, Simd, dispatch};
 use few_rows::{FewRows, MOST};

@@ -1,4 +1,5 @@
-//! What a product does with two 32-bit lanes: multiply two floats, or two pairs of bf16 numbers.
+//! What a product does with two 32-bit lanes: multiply two floats, two pairs of bf16 numbers, or two
+//! quadruples of 8-bit integers.
 
 use crate::simd::{Simd, widened_dot};
 
@@ -6,6 +7,16 @@ use crate::simd::{Simd, widened_dot};
 pub(crate) trait Multiply: Copy {
     /// c + a·b in every lane.
     fn multiply_add<S: Simd>(self, s: S, a: S::V, b: S::V, c: S::V) -> S::V;
+
+    /// Whether sums are no floats before [`Multiply::result`], so that the inner dimension must not be
+    /// cut into parts.
+    const WHOLE: bool = false;
+
+    /// The float that a sum stands for, in a row of the product and a vector of columns from `column`.
+    #[inline(always)]
+    fn result<S: Simd>(self, _: S, sum: S::V, _row: usize, _column: usize) -> S::V {
+        sum
+    }
 }
 
 /// Floats.
@@ -47,5 +58,64 @@ impl Multiply for NativePairs {
     fn multiply_add<S: Simd>(self, s: S, a: S::V, b: S::V, c: S::V) -> S::V {
         // SAFETY: whoever made this value promised the instruction.
         unsafe { s.dot_pairs(a, b, c) }
+    }
+}
+
+/// What takes integer sums back to floats.
+#[derive(Clone, Copy)]
+pub(crate) struct Scales {
+    /// One a row.
+    pub rows: *const f32,
+    /// One a column.
+    pub columns: *const f32,
+    /// What each column's sum is too large by, as the bits of whole numbers.
+    pub sums: *const f32,
+}
+
+/// Quadruples of integers: unsigned bytes of a row, signed ones of a column. Sums are the bits of whole
+/// numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Quads<const NATIVE: bool>(Scales);
+
+/// By shifts and multiplications.
+pub(crate) type WidenedQuads = Quads<false>;
+/// By the processor's instruction for them.
+pub(crate) type NativeQuads = Quads<true>;
+
+impl WidenedQuads {
+    /// # Safety
+    /// Scales must be readable for every row, and every column with the padding of whole vectors.
+    pub unsafe fn new(scales: Scales) -> WidenedQuads {
+        Quads(scales)
+    }
+}
+
+impl NativeQuads {
+    /// # Safety
+    /// To be used within [`crate::simd::dispatch_quads`] only.
+    pub unsafe fn native(other: WidenedQuads) -> NativeQuads {
+        Quads(other.0)
+    }
+}
+
+impl<const NATIVE: bool> Multiply for Quads<NATIVE> {
+    const WHOLE: bool = true;
+
+    #[inline(always)]
+    fn multiply_add<S: Simd>(self, s: S, a: S::V, b: S::V, c: S::V) -> S::V {
+        let (a, b, c) = (s.bits(a), s.bits(b), s.bits(c));
+        // SAFETY: whoever made a native one promised the instruction.
+        s.as_float(if NATIVE { unsafe { s.dot_quads(a, b, c) } } else { s.widened_dot_quads(a, b, c) })
+    }
+
+    #[inline(always)]
+    fn result<S: Simd>(self, s: S, sum: S::V, row: usize, column: usize) -> S::V {
+        // SAFETY: the promise of `new`.
+        unsafe {
+            let excess = s.bits(s.load(self.0.sums.add(column)));
+            let sum = s.to_float(s.sub_i(s.bits(sum), excess));
+            let scale = s.mul(s.splat(*self.0.rows.add(row)), s.load(self.0.columns.add(column)));
+            s.mul(sum, scale)
+        }
     }
 }

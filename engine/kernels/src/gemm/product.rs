@@ -86,7 +86,8 @@ impl<M: Multiply> Product<M> {
     #[inline(always)]
     fn panels<S: Simd>(&self, s: S, a: *const f32, b: *const f32, finish: Finish) {
         let mut spill = MaybeUninit::<[f32; TILE]>::uninit();
-        let depth_most = self.k.div_ceil(self.k.div_ceil(K_BLOCK).max(1)).max(1);
+        let parts = if M::WHOLE { 1 } else { self.k.div_ceil(K_BLOCK).max(1) };
+        let depth_most = self.k.div_ceil(parts).max(1);
         for (start, vectors) in Panels::new(s, self.n) {
             let column = start * S::LANES;
             let width = vectors * S::LANES;
@@ -108,6 +109,7 @@ impl<M: Multiply> Product<M> {
                     a_strides: (self.a.row, self.a.col),
                     b,
                     b_row,
+                    column,
                     columns,
                     finish,
                     spill: &mut spill,
@@ -155,6 +157,7 @@ struct Block<'a, M> {
     a_strides: (usize, usize),
     b: *const f32,
     b_row: usize,
+    column: usize,
     columns: usize,
     finish: Finish,
     spill: &'a mut MaybeUninit<[f32; TILE]>,
@@ -218,8 +221,13 @@ impl<M: Multiply> Block<'_, M> {
         // hold the shapes; a panel's padding is in scratch or in the packed B; a tile fits `spill`.
         unsafe {
             self.finish.at(i, 0).prefetch::<S, R, C>(s);
-            let sum =
+            let mut sum =
                 accumulate::<S, M, R, C>(s, self.multiply, self.depth, a, self.a_strides, self.b, self.b_row);
+            for (r, row) in sum.iter_mut().enumerate() {
+                for (j, v) in row.iter_mut().enumerate() {
+                    *v = self.multiply.result(s, *v, i + r, self.column + j * S::LANES);
+                }
+            }
             if spilled {
                 let tile = self.spill.as_mut_ptr().cast::<f32>();
                 for (i, row) in sum.iter().enumerate() {

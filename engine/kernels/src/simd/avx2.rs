@@ -17,6 +17,15 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
 
+/// The same with the instructions for quadruples of 8-bit integers.
+///
+/// # Safety
+/// The processor must have them too.
+#[target_feature(enable = "avx2,fma,avxvnni")]
+pub(super) unsafe fn run_quads<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
 // SAFETY of every block below: a value of this type exists only inside `run`, whose caller promised
 // the instructions; loads and stores pass their own caller's promise on.
 impl Simd for Avx2 {
@@ -77,6 +86,22 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
+        unsafe {
+            let even = _mm256_set1_epi16(0xff);
+            let (a_even, a_odd) = (_mm256_and_si256(a, even), _mm256_srli_epi16::<8>(a));
+            let b_even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b));
+            let b_odd = _mm256_srai_epi16::<8>(b);
+            let sum = _mm256_add_epi32(c, _mm256_madd_epi16(a_even, b_even));
+            _mm256_add_epi32(sum, _mm256_madd_epi16(a_odd, b_odd))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
+        // SAFETY: the caller promises the instruction.
+        unsafe { _mm256_dpbusd_avx_epi32(c, a, b) }
     }
     #[inline(always)]
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {

@@ -27,6 +27,15 @@ pub(super) unsafe fn run_pairs<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 
+/// The same with the instructions for quadruples of 8-bit integers.
+///
+/// # Safety
+/// The processor must have them too.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
+pub(super) unsafe fn run_quads<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
 // SAFETY of every block below: a value of this type exists only inside `run`, whose caller promised
 // the instructions; loads and stores pass their own caller's promise on.
 impl Simd for Avx512 {
@@ -92,6 +101,22 @@ impl Simd for Avx512 {
     unsafe fn dot_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // SAFETY: the bits stay; the caller promises the instruction.
         unsafe { _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
+    }
+    #[inline(always)]
+    fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
+        unsafe {
+            let even = _mm512_set1_epi16(0xff);
+            let (a_even, a_odd) = (_mm512_and_si512(a, even), _mm512_srli_epi16::<8>(a));
+            let b_even = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(b));
+            let b_odd = _mm512_srai_epi16::<8>(b);
+            let sum = _mm512_add_epi32(c, _mm512_madd_epi16(a_even, b_even));
+            _mm512_add_epi32(sum, _mm512_madd_epi16(a_odd, b_odd))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
+        // SAFETY: the caller promises the instruction.
+        unsafe { _mm512_dpbusd_epi32(c, a, b) }
     }
     #[inline(always)]
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {

@@ -81,6 +81,24 @@ pub trait Simd: Copy + 'static {
     unsafe fn dot_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         widened_dot(self, a, b, c)
     }
+    /// c plus the four products of the unsigned bytes of a lane of `a` and the signed ones of `b`.
+    #[inline(always)]
+    fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
+        let byte = self.splat_i(0xff);
+        let first = self.mul_i(self.and_i(a, byte), self.sar_i::<24>(self.shl_i::<24>(b)));
+        let second = self.mul_i(self.and_i(self.shr_i::<8>(a), byte), self.sar_i::<24>(self.shl_i::<16>(b)));
+        let third = self.mul_i(self.and_i(self.shr_i::<16>(a), byte), self.sar_i::<24>(self.shl_i::<8>(b)));
+        let fourth = self.mul_i(self.shr_i::<24>(a), self.sar_i::<24>(b));
+        self.add_i(self.add_i(c, self.add_i(first, second)), self.add_i(third, fourth))
+    }
+    /// The same by the instruction for it.
+    ///
+    /// # Safety
+    /// Only within [`dispatch_quads`].
+    #[inline(always)]
+    unsafe fn dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
+        self.widened_dot_quads(a, b, c)
+    }
     /// -a * b + c, rounded once where [`Simd::FUSED`]
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller; b where either is NaN.
@@ -197,6 +215,31 @@ pub(crate) fn dispatch_pairs<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: just asserted.
     return unsafe { avx512::run_pairs(kernel) };
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!()
+}
+
+/// Whether the instruction set in force on this thread multiplies quadruples of 8-bit integers.
+pub fn has_quads() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return match isa() {
+        Isa::Avx512 => is_x86_feature_detected!("avx512vnni"),
+        Isa::Avx2 => is_x86_feature_detected!("avxvnni"),
+        Isa::Portable => false,
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// Runs a kernel with the instructions for quadruples of 8-bit integers.
+///
+/// # Panics
+/// If there are none: see [`has_quads`].
+pub(crate) fn dispatch_quads<K: Kernel>(kernel: K) -> K::Output {
+    assert!(has_quads(), "no instructions for 8-bit integers");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: just asserted.
+    return unsafe { if isa() == Isa::Avx512 { avx512::run_quads(kernel) } else { avx2::run_quads(kernel) } };
     #[cfg(not(target_arch = "x86_64"))]
     unreachable!()
 }
