@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use bessemer_kernels::arena::Arena;
 
+use crate::folds::tensor;
+
 /// Where a value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -11,7 +13,7 @@ pub enum Place {
     Arena(Range<usize>),
     /// In the arena of the micro-batch, which lasts from segment to segment.
     Kept(Range<usize>),
-    /// Among the parameters.
+    /// Among the parameters, or behind them what was derived from them.
     Parameter(Range<usize>),
     /// Among the packed weights.
     Packed(Range<usize>),
@@ -74,6 +76,7 @@ pub struct Frame<'a> {
     pub(crate) memories: [&'a mut Arena; MEMORIES],
     pub(crate) scratch: &'a mut [f32],
     pub(crate) parameters: &'a [f32],
+    pub(crate) derived: &'a [f32],
     pub(crate) packed: &'a [f32],
     pub(crate) constants: &'a [f32],
     pub(crate) inputs: &'a [&'a [f32]],
@@ -136,6 +139,7 @@ impl Frame<'_> {
         }
         let shared = Shared {
             parameters: self.parameters,
+            derived: self.derived,
             packed: self.packed,
             constants: self.constants,
             inputs: self.inputs,
@@ -156,6 +160,7 @@ impl Frame<'_> {
             Some((memory, range)) => &self.memories[memory].as_slice()[range.clone()],
             None => Shared {
                 parameters: self.parameters,
+                derived: self.derived,
                 packed: self.packed,
                 constants: self.constants,
                 inputs: self.inputs,
@@ -170,6 +175,7 @@ impl Frame<'_> {
 /// What all lanes read.
 struct Shared<'a> {
     parameters: &'a [f32],
+    derived: &'a [f32],
     packed: &'a [f32],
     constants: &'a [f32],
     inputs: &'a [&'a [f32]],
@@ -180,7 +186,7 @@ struct Shared<'a> {
 impl<'a> Shared<'a> {
     fn get(&self, place: &Place) -> &'a [f32] {
         match place {
-            Place::Parameter(r) => &self.parameters[r.clone()],
+            Place::Parameter(r) => tensor(self.parameters, self.derived, r),
             Place::Packed(r) => &self.packed[r.clone()],
             Place::Constant(r) => &self.constants[r.clone()],
             Place::Input(i) => &self.inputs[*i][self.input_ranges[*i].clone()],

@@ -5,6 +5,7 @@
 mod batching;
 mod error;
 mod exchange;
+mod folds;
 mod frame;
 mod layout;
 mod lower;

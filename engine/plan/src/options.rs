@@ -20,6 +20,8 @@ pub struct PlanOptions {
     pub training: bool,
     /// Drop unread and repeated work.
     pub simplify: bool,
+    /// Make one linear layer of two with nothing between them, where that saves work.
+    pub fold: bool,
     /// Join element-wise operations, and linear layers with what follows.
     pub fuse: bool,
     /// Run attention without materialising its scores.
@@ -41,6 +43,7 @@ impl PlanOptions {
     pub const TRAIN: PlanOptions = PlanOptions {
         training: true,
         simplify: true,
+        fold: true,
         fuse: true,
         attention: true,
         pack: true,

@@ -25,9 +25,9 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Packs the parameter anew into `out`: the whole range, and room to work in after it.
-    pub fn refresh(&self, parameters: &[f32], out: &mut [f32]) {
-        let (k, n, weight) = (self.k, self.n, &parameters[self.parameter.clone()]);
+    /// Packs the weight anew into `out`: the whole range, and room to work in after it.
+    pub fn refresh(&self, weight: &[f32], out: &mut [f32]) {
+        let (k, n) = (self.k, self.n);
         let (packed, words) = out.split_at_mut(self.packed_len());
         match self.precision {
             Precision::F32 => pack_b(k, n, weight, self.strides, packed),

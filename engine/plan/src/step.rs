@@ -10,6 +10,7 @@ use bessemer_kernels::pool::Pool;
 use crate::batching::{Batching, divide};
 use crate::error::PlanError;
 use crate::exchange::Exchange;
+use crate::folds::{Folds, tensor};
 use crate::frame::{Frame, Place, Randomness};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
@@ -78,6 +79,7 @@ pub struct Executable {
     plan: Plan,
     tail: Option<Plan>,
     parameters: Vec<bessemer_graph::Parameter>,
+    folds: Folds,
     packs: Packs,
     packed: Arena,
     packed_version: u64,
@@ -91,6 +93,9 @@ pub struct Executable {
     input_names: Vec<String>,
     integer_inputs: Vec<bool>,
     exchange: Vec<f64>,
+    /// Floats of the model's own parameters.
+    own_len: usize,
+    trains: bool,
     timed: bool,
 }
 
@@ -100,9 +105,10 @@ pub type Trace<'a> = dyn Fn(usize) -> Result<Graph, GraphError> + 'a;
 impl Executable {
     /// Compiles `trace` for batches of `batch` samples.
     pub fn compile(trace: &Trace, batch: usize, options: &PlanOptions) -> Result<Executable, PlanError> {
-        let one = prepare(trace(1)?, options)?;
-        let two = prepare(trace(2)?, options)?;
-        let batching = divide(&one, &two, batch.max(1), options);
+        let batch = batch.max(1);
+        let (one, _) = prepare(trace(1)?, 1, batch, options)?;
+        let (two, _) = prepare(trace(2)?, 2, batch, options)?;
+        let batching = divide(&one, &two, batch, options);
         Executable::with_batching(trace, batching, options)
     }
 
@@ -111,18 +117,22 @@ impl Executable {
         batching: Batching,
         options: &PlanOptions,
     ) -> Result<Executable, PlanError> {
-        let graph = prepare(trace(batching.micro_batch)?, options)?;
+        let traced = trace(batching.micro_batch)?;
+        let own = traced.parameters().to_vec();
+        let (graph, folds) = prepare(traced, batching.micro_batch, batching.batch, options)?;
         if graph.inputs().len() > MAX_INPUTS {
             return Err(PlanError::TooManyInputs { got: graph.inputs().len(), limit: MAX_INPUTS });
         }
         let places = ranges(graph.parameters());
+        let base = places[..own.len()].last().map_or(0, |r| r.end.next_multiple_of(16));
+        let folds = Folds::new(&folds, graph.parameters(), &places, base);
         let mut packs = Packs::default();
         let longest_lane = (0..batching.lanes).map(|lane| batching.lane(lane).len()).max().unwrap_or(0);
         let mut stashes = Stashes::new(longest_lane);
         let plan = Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?;
         let tail = match batching.tail() {
             Some(samples) => {
-                let graph = prepare(trace(samples)?, options)?;
+                let (graph, _) = prepare(trace(samples)?, samples, batching.batch, options)?;
                 Some(Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?)
             }
             None => None,
@@ -166,6 +176,7 @@ impl Executable {
         let exchange = plan.exchanges.iter().flatten().map(Exchange::len).max().unwrap_or(0);
         Ok(Executable {
             batching,
+            folds,
             packed: Arena::new(packs.len()),
             packs,
             packed_version: 0,
@@ -177,8 +188,10 @@ impl Executable {
             input_names: graph.inputs().iter().map(|i| i.name.clone()).collect(),
             integer_inputs: (0..graph.inputs().len()).map(|i| is_integer(&graph, i)).collect(),
             exchange: vec![0.0; exchange],
+            own_len: base,
+            trains: options.training,
             timed: false,
-            parameters: graph.parameters().to_vec(),
+            parameters: own,
             plan,
             tail,
         })
@@ -207,7 +220,8 @@ impl Executable {
     /// Floating-point operations of a run.
     pub fn flops(&self) -> f64 {
         let full = self.batching.batch / self.batching.micro_batch;
-        full as f64 * self.plan.flops() + self.tail.as_ref().map_or(0.0, Plan::flops)
+        let tail = self.tail.as_ref().map_or(0.0, Plan::flops);
+        full as f64 * self.plan.flops() + tail + self.folds.flops(self.trains)
     }
 
     /// Starts (or stops) measuring the time of every call.
@@ -233,7 +247,20 @@ impl Executable {
             let this = &*self;
             pool.run(this.lanes.len(), &|lane| this.run_lane(lane, segment, parameters, batch));
         }
+        if self.trains {
+            self.spread_gradients(pool, parameters);
+        }
         self.collect(batch)
+    }
+
+    /// Takes the gradients of folded layers back to those that were folded.
+    fn spread_gradients(&mut self, pool: &Pool, parameters: &Parameters) {
+        let mut views = [(); MAX_LANES].map(|()| &mut [] as &mut [f32]);
+        let count = self.lanes.len();
+        for (view, lane) in views.iter_mut().zip(&mut self.lanes) {
+            *view = lane.get_mut().expect("no run panicked").gradients.as_mut_slice();
+        }
+        self.folds.spread(pool, parameters.as_slice(), &mut views[..count]);
     }
 
     fn check(&self, batch: &Batch) -> Result<(), PlanError> {
@@ -257,15 +284,16 @@ impl Executable {
         Ok(())
     }
 
-    /// Packs the weights anew if the parameters changed.
+    /// Folds and packs the weights anew if the parameters changed.
     fn refresh(&mut self, pool: &Pool, parameters: &Parameters) {
         if self.packed_version == parameters.version() {
             return;
         }
-        let list = &self.packs.list;
+        self.folds.derive(pool, parameters.as_slice());
+        let (list, derived) = (&self.packs.list, self.folds.derived());
         let packed = self.packed.as_mut_slice();
         for_parts(pool, packed, &self.packs.ranges, &|i, out| {
-            list[i].refresh(parameters.as_slice(), out);
+            list[i].refresh(tensor(parameters.as_slice(), derived, &list[i].parameter), out);
         });
         self.packed_version = parameters.version();
     }
@@ -293,6 +321,7 @@ impl Executable {
                 memories: [&mut arena, kept, &mut memory.gradients, &mut memory.stash],
                 scratch: &mut memory.scratch,
                 parameters: parameters.as_slice(),
+                derived: self.folds.derived(),
                 packed: self.packed.as_slice(),
                 constants: &plan.constants,
                 inputs: batch.inputs,
@@ -393,7 +422,8 @@ impl Executable {
         let mut views = [&[] as &[f32]; MAX_LANES];
         let count = self.lanes.len();
         for (view, lane) in views.iter_mut().zip(&mut self.lanes) {
-            *view = lane.get_mut().expect("no run panicked").gradients.as_slice();
+            let gradients = lane.get_mut().expect("no run panicked").gradients.as_slice();
+            *view = &gradients[..gradients.len().min(self.own_len)];
         }
         f(&views[..count])
     }
@@ -439,18 +469,28 @@ pub const MAX_INPUTS: usize = 16;
 /// The most lanes.
 pub const MAX_LANES: usize = 64;
 
-/// Differentiates and rewrites a graph as the options say.
-fn prepare(graph: Graph, options: &PlanOptions) -> Result<Graph, PlanError> {
-    let mut graph = if options.attention { graph } else { passes::materialise_attention(&graph)? };
+/// Differentiates and rewrites the graph of `samples` samples of a batch as the options say.
+fn prepare(
+    graph: Graph,
+    samples: usize,
+    batch: usize,
+    options: &PlanOptions,
+) -> Result<(Graph, Vec<passes::Fold>), PlanError> {
+    let graph = if options.attention { graph } else { passes::materialise_attention(&graph)? };
+    let (mut graph, folds) = match options.fold {
+        true => passes::fold_linear(&graph, batch as f64 / samples as f64)?,
+        false => (graph, Vec::new()),
+    };
     if options.training {
         differentiate(&mut graph)?;
     }
     if options.simplify {
         graph = passes::simplify(&graph)?;
     }
-    Ok(if options.fuse {
+    let graph = if options.fuse {
         passes::fuse_elementwise(&passes::fuse_linear(&graph)?)?
     } else {
         passes::lower_elementwise(&graph)?
-    })
+    };
+    Ok((graph, folds))
 }

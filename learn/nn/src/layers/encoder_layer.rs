@@ -171,8 +171,14 @@ mod tests {
             step.with_gradients(|lanes| sum_lanes(lanes, &mut gradient));
             (loss, gradient)
         };
-        let plain =
-            PlanOptions { simplify: false, fuse: false, attention: false, pack: false, ..PlanOptions::TRAIN };
+        let plain = PlanOptions {
+            simplify: false,
+            fold: false,
+            fuse: false,
+            attention: false,
+            pack: false,
+            ..PlanOptions::TRAIN
+        };
         let (loss, whole) = gradient(PlanOptions { micro_batch: Some(6), ..PlanOptions::TRAIN });
         assert!(whole.iter().any(|g| g.abs() > 1e-2));
         for options in [PlanOptions::TRAIN, plain] {

@@ -189,8 +189,14 @@ fn check(case: &Case) {
         let divided = train(case, &fixture, 2, &options);
         compare(case, &fixture, &divided, &format!("in micro-batches of {micro_batch}"));
     }
-    let plain =
-        PlanOptions { simplify: false, fuse: false, attention: false, pack: false, ..PlanOptions::TRAIN };
+    let plain = PlanOptions {
+        simplify: false,
+        fold: false,
+        fuse: false,
+        attention: false,
+        pack: false,
+        ..PlanOptions::TRAIN
+    };
     compare(case, &fixture, &train(case, &fixture, 2, &plain), "without optimisations");
 }
 
