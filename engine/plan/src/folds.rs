@@ -12,7 +12,7 @@ use bessemer_kernels::optimizer::sum_lanes;
 use bessemer_kernels::pool::Pool;
 
 /// Rows of a weight that a task computes.
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 /// Floats of the gradients' sum that a task computes.
 const CHUNK: usize = 16_384;
 
