@@ -18,13 +18,34 @@ pub fn check_file(path: &Path) -> Result<()> {
     try_writing_in(folder_of(path)).map_err(CliError::output(path, "write the file"))
 }
 
+/// Refuses places of which two are the same: what is written last would be all that is left.
+pub fn check_distinct(places: &[(&str, Option<&Path>)]) -> Result<()> {
+    let resolved = |path: &Path| {
+        let folder = folder_of(path).canonicalize().unwrap_or_else(|_| folder_of(path).to_path_buf());
+        path.canonicalize().unwrap_or_else(|_| folder.join(path.file_name().unwrap_or_default()))
+    };
+    let given: Vec<_> =
+        places.iter().filter_map(|(name, path)| path.map(|path| (*name, path, resolved(path)))).collect();
+    for (i, (name, path, place)) in given.iter().enumerate() {
+        if let Some((other, ..)) = given[..i].iter().find(|(.., earlier)| earlier == place) {
+            return Err(CliError::argument(
+                format!("{name} {}", path.display()),
+                format!("it is the same file as {other}"),
+                "give each a file of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a folder that could not be created or written into later.
 pub fn check_folder(path: &Path) -> Result<()> {
-    if path.exists() && !path.is_dir() {
-        let source = std::io::Error::other("it is a file");
+    let there = |ancestor: &&Path| ancestor.exists() && !ancestor.as_os_str().is_empty();
+    let existing = path.ancestors().find(there).unwrap_or(Path::new("."));
+    if !existing.is_dir() {
+        let source = std::io::Error::other(format!("`{}` is a file", existing.display()));
         return Err(CliError::output(path, "write the folder")(source));
     }
-    let existing = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("."));
     try_writing_in(existing).map_err(CliError::output(path, "write the folder"))
 }
 
@@ -56,6 +77,14 @@ impl JsonTarget {
             "-" => JsonTarget::Stdout,
             path => JsonTarget::File(path.into()),
         })
+    }
+
+    /// The file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            JsonTarget::Stdout => None,
+            JsonTarget::File(path) => Some(path),
+        }
     }
 
     /// Refuses a file that could not be written later.

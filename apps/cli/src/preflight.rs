@@ -1,6 +1,7 @@
 //! What can be told to fail before any training begins.
 
 use bessemer::forecast::{Error, FitOptions, Model};
+use bessemer::graph::Op;
 use bessemer::nn::Trace;
 
 use crate::error::{CliError, Result};
@@ -10,6 +11,9 @@ use crate::number;
 /// Copies of the parameters that training holds at least: themselves, their gradient, two memories of
 /// the optimiser and the best so far.
 const COPIES: u128 = 5;
+
+/// Of so many values of the forward pass at least one is kept for the backward pass.
+const KEPT: u128 = 4;
 
 /// Refuses a model whose settings make no sense for these lengths, or that the memory could not hold.
 pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
@@ -22,21 +26,28 @@ pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
     if let Some(problem) = model.network().check(lookback, horizon) {
         return Err(Error::ModelSettings { model: model.name(), problem }.into());
     }
-    let mut t = Trace::new(1, 1, false);
+    let mut t = Trace::new(1, options.windows.max(1), true);
     let lags = t.input("lags", &[lookback]);
     model.network().forward(&mut t, lags, horizon).map_err(bessemer::train::TrainError::from)?;
     let shapes = t.graph.parameters().iter().map(|parameter| &parameter.shape);
     let parameters: u128 = shapes.map(|shape| shape.iter().map(|n| *n as u128).product::<u128>()).sum();
-    let bytes = parameters * COPIES * size_of::<f32>() as u128;
+    // What a window gives to batch statistics is kept until all windows have met.
+    let meets = t.graph.nodes().iter().any(|n| matches!(n.op, Op::BatchMoments(_) | Op::BatchSum(_)));
+    let computed = t.graph.nodes().iter().filter(|n| !matches!(n.op, Op::Source(_) | Op::Reshape(_)));
+    let values: u128 = computed.flat_map(|n| &n.outputs).map(|v| t.graph.ty(*v).len() as u128).sum();
+    let windows = options.windows as u128;
+    let kept = if meets { values / KEPT * windows } else { values / KEPT };
+    let batch = windows * (lookback + 2 * horizon) as u128;
+    let bytes = (parameters * COPIES + kept + batch) * size_of::<f32>() as u128;
     match machine::memory_free() {
         Some(free) if bytes > u128::from(free) => Err(CliError::argument(
             format!("model {}", model.name()),
             format!(
-                "its {parameters} parameters take at least {} to train, but {} are free",
+                "its {parameters} parameters and batches of {windows} windows take at least {} to train, but {} are free",
                 number::bytes(bytes),
                 number::bytes(free.into())
             ),
-            "make it smaller with --set, or shorten the lookback or the horizon",
+            "make it smaller with --set, take fewer --batch-windows, or shorten the lookback or the horizon",
         )),
         _ => Ok(()),
     }

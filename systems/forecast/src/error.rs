@@ -133,12 +133,17 @@ pub enum Error {
 
     #[error(
         "series `{series}`: {rows} rows, but {needs} needs at least {minimum}; \
-         shorten the lookback or the horizon, or drop the series"
+         shorten the lookback or the horizon, hold out fewer rows, or drop the series"
     )]
     SeriesTooShort { series: String, rows: usize, needs: String, minimum: usize },
 
     #[error(
-        "series `{series}`: no value is observed in rows {start} to {end}; widen the range or drop the series"
+        "no window of lookback {lookback} + horizon {horizon} has both an observed lag and an observed target; check the frequency, shorten the lookback, or give more data"
+    )]
+    NoWindow { lookback: usize, horizon: usize },
+
+    #[error(
+        "series `{series}`: no value is observed in rows {start} to {end}; give the missing values or drop the series"
     )]
     NothingObserved { series: String, start: usize, end: usize },
 

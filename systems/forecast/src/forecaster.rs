@@ -163,6 +163,9 @@ impl Forecaster {
         let (lookback, horizon) = (options.lookback, options.horizon);
         let windows = WindowOptions { lookback, horizon, ..Default::default() };
         let train = WindowIndex::new(frame, training, &windows)?;
+        if train.is_empty() {
+            return Err(Error::NoWindow { lookback, horizon });
+        }
         let validation = validation.map(|v| WindowIndex::new(frame, v, &windows)).transpose()?;
         let scalers = fit_scalers(options.scaler, frame, training)?;
         let mut scaled = frame.clone();
@@ -268,6 +271,10 @@ impl Forecaster {
             if let Some(observed) = series.observed() {
                 let mask: Vec<f32> =
                     observed[rows - lookback..].iter().map(|&o| f32::from(u8::from(o))).collect();
+                if mask.iter().all(|&m| m == 0.0) {
+                    let (series, start) = (series.id.clone(), rows - lookback);
+                    return Err(Error::NothingObserved { series, start, end: rows });
+                }
                 carry_on(&mut lags, &mask);
             }
             let mut forecast = vec![0.0; self.options.horizon];

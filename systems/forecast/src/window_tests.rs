@@ -95,7 +95,7 @@ fn padded_targets_do_not_look_into_the_next_range() {
 fn what_is_too_short_is_named() {
     let frame = counting(&[200, 40]);
     let error = WindowIndex::new(&frame, &[0..200, 0..40], &options(96, 24)).unwrap_err();
-    insta::assert_snapshot!(error, @"series `s1`: 40 rows, but lookback 96 + horizon 24 needs at least 120; shorten the lookback or the horizon, or drop the series");
+    insta::assert_snapshot!(error, @"series `s1`: 40 rows, but lookback 96 + horizon 24 needs at least 120; shorten the lookback or the horizon, hold out fewer rows, or drop the series");
     let skipping = WindowOptions { skip_short: true, ..options(96, 24) };
     let index = WindowIndex::new(&frame, &[0..200, 0..40], &skipping).unwrap();
     assert_eq!((index.len(), index.skipped()), (81, &[1][..]));

@@ -17,7 +17,14 @@ use crate::run::RunArgs;
 
 /// Time a training step (forward, backward, AdamW) on random data.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bessemer bench step --model encoder --threads 2 --json -")]
+#[command(after_help = "Example:
+  bessemer bench step --model encoder --threads 2 --json -
+
+With --json:
+  {\"model\", \"precision\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\", \"steps\",
+   \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
+   \"peak_fraction\", \"peak_memory_mb\", \"parameters\"}
+  peak_fraction is that of the f32 peak, also in bf16.")]
 pub struct StepArgs {
     /// The model
     #[arg(long, value_enum)]

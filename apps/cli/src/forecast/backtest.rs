@@ -12,7 +12,7 @@ use super::training::{TrainArgs, Validation};
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::number;
-use crate::output;
+use crate::output::{self, JsonTarget};
 use crate::preflight;
 use crate::progress::Progress;
 use crate::report::{self, Material};
@@ -76,6 +76,10 @@ impl BacktestCommand {
         self.check()?;
         let models = settings::models(&self.models, &self.settings)?;
         self.report.iter().try_for_each(|path| output::check_file(path))?;
+        let json = self.run.json.as_ref().and_then(JsonTarget::path);
+        let places =
+            [("the data", Some(&*self.read.data)), ("--report", self.report.as_deref()), ("--json", json)];
+        output::check_distinct(&places)?;
         let frame = self.read.read(&self.run)?;
 
         let season = frame.frequency.seasonality();

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::fitting::{self, Rows};
 use crate::interrupt;
 use crate::number;
-use crate::output;
+use crate::output::{self, JsonTarget};
 use crate::preflight;
 use crate::progress::Progress;
 use crate::run::RunArgs;
@@ -82,6 +82,8 @@ impl Fit {
         let models = settings::models(std::slice::from_ref(&self.model), &self.settings)?;
         let model = &models[0];
         output::check_folder(&self.out)?;
+        let json = self.run.json.as_ref().and_then(JsonTarget::path);
+        output::check_distinct(&[("the data", Some(&*self.read.data)), ("--json", json)])?;
         let frame = self.read.read(&self.run)?;
 
         let season = frame.frequency.seasonality();

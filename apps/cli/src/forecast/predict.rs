@@ -10,7 +10,7 @@ use super::reading::ReadArgs;
 use crate::error::Result;
 use crate::interrupt;
 use crate::number;
-use crate::output;
+use crate::output::{self, JsonTarget};
 use crate::run::RunArgs;
 
 /// Forecast the steps after the end of every series with a saved model
@@ -58,6 +58,9 @@ impl Predict {
             return Err(Error::UnknownFormat { file: self.out.display().to_string() }.into());
         }
         output::check_file(&self.out)?;
+        let json = self.run.json.as_ref().and_then(JsonTarget::path);
+        let places = [("the data", Some(&*self.read.data)), ("--out", Some(&*self.out)), ("--json", json)];
+        output::check_distinct(&places)?;
         let mut forecaster = Forecaster::load(&self.model)?;
         let frame = self.read.read(&self.run)?;
 

@@ -144,7 +144,8 @@ impl Validation {
     pub fn rows(self, of: usize) -> usize {
         match self {
             Validation::Rows(rows) => rows,
-            Validation::Fraction(share) => (share * of as f64) as usize,
+            // A share of nothing at all is 0; any other holds out a row at least.
+            Validation::Fraction(share) => ((share * of as f64) as usize).max(usize::from(share > 0.0)),
         }
     }
 }

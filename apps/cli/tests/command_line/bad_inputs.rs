@@ -94,7 +94,16 @@ fn arguments_of_backtest() {
 fn places_that_cannot_be_written() {
     let place = Place::new();
     let cases = [
-        ("forecast fit series.csv --horizon 7 --model mlp --out series.csv", "it is a file"),
+        ("forecast fit series.csv --horizon 7 --model mlp --out series.csv", "`series.csv` is a file"),
+        ("forecast fit series.csv --horizon 7 --model mlp --out series.csv/model", "`series.csv` is a file"),
+        (
+            "forecast backtest series.csv --horizon 7 --models mlp --report series.csv",
+            "it is the same file as the data",
+        ),
+        (
+            "forecast backtest series.csv --horizon 7 --models mlp --report r.html --json ./r.html",
+            "it is the same file as --report",
+        ),
         (
             "forecast fit series.csv --horizon 7 --model mlp --out model --json no/x.json",
             "`no/x.json`: cannot",
@@ -111,6 +120,21 @@ fn places_that_cannot_be_written() {
         "forecast fit series.csv --horizon 7 --model mlp --out /proc/model",
         "cannot write the folder",
     );
+}
+
+#[test]
+fn data_that_no_window_can_learn_from() {
+    let place = Place::new();
+    let day = |i: usize| format!("2024-{:02}-{:02}", 1 + i / 28, 1 + i % 28);
+    let row = |i| format!("a,{},{}\n", day(i), if i % 20 == 0 { "1" } else { "" });
+    let sparse: String = (0..28).map(row).collect();
+    place.write("sparse.csv", format!("unique_id,ds,y\n{sparse}"));
+    let fit = "forecast fit sparse.csv --model nlinear --horizon 3 --lookback 6 --out model";
+    place.refuse(fit, "has both an observed lag and an observed target");
+    let deep = "forecast fit series.csv --horizon 7 --model mlp --set layers=100000 --out model";
+    place.refuse(deep, "layers is 100000, but at most 256");
+    let wide = "forecast fit series.csv --horizon 7 --model patchtst --set width=4096 --batch-windows 1048576 --out model";
+    place.refuse(wide, "take at least");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use bessemer_nn::layers::{Activation, Linear};
 use bessemer_nn::{GraphError, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, too_deep};
 
 /// Layers of one width with ReLU between them, then a linear map to the horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ impl Network for Mlp {
     }
 
     fn check(&self, _: usize, _: usize) -> Option<String> {
-        (self.hidden == 0).then(|| "hidden is 0, but layers need a width".into())
+        if self.hidden == 0 {
+            return Some("hidden is 0, but layers need a width".into());
+        }
+        too_deep(self.layers)
     }
 }

@@ -76,3 +76,10 @@ models! {
     "nhits" => NHits,
     "patchtst" => PatchTst,
 }
+/// Layers beyond which a model is a slip of the keyboard.
+const MAX_LAYERS: usize = 256;
+
+/// What is wrong with so many layers, if anything is.
+fn too_deep(layers: usize) -> Option<String> {
+    (layers > MAX_LAYERS).then(|| format!("layers is {layers}, but at most {MAX_LAYERS} make sense"))
+}

@@ -6,7 +6,7 @@ use bessemer_nn::layers::{Activation, Interpolate1d, Interpolation, Linear};
 use bessemer_nn::{GraphError, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, too_deep};
 
 /// Stacks that each pool what is left of the lags, map it to a backcast, which is subtracted, and to
 /// a few knots of the forecast, which are interpolated and added up. The forecast starts from the
@@ -78,7 +78,9 @@ impl Network for NHits {
         if self.pool.contains(&0) || self.downsample.contains(&0) || self.hidden == 0 {
             return Some("pool, downsample and hidden must be at least 1".into());
         }
-        let largest = self.pool.iter().max()?;
-        (*largest > lookback).then(|| format!("pool {largest} is longer than the lookback {lookback}"))
+        if let Some(largest) = self.pool.iter().max().filter(|largest| **largest > lookback) {
+            return Some(format!("pool {largest} is longer than the lookback {lookback}"));
+        }
+        too_deep(self.layers)
     }
 }

@@ -6,7 +6,7 @@ use bessemer_nn::layers::{Activation, Dropout, EncoderLayer, Linear, Masks, Norm
 use bessemer_nn::{GraphError, Init, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, too_deep};
 
 /// A transformer encoder over overlapping patches of one series.
 ///
@@ -102,6 +102,9 @@ impl Network for PatchTst {
             return Some(format!("dropout is {}, but must be in [0, 1)", self.dropout));
         }
         let room = lookback + self.stride;
-        (room < self.patch).then(|| format!("patch {} is longer than lookback + stride {room}", self.patch))
+        if room < self.patch {
+            return Some(format!("patch {} is longer than lookback + stride {room}", self.patch));
+        }
+        too_deep(self.layers)
     }
 }

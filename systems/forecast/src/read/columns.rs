@@ -1,5 +1,7 @@
 //! Which columns of a file hold what.
 
+use std::collections::HashSet;
+
 use super::{Layout, ReadOptions, Source};
 use crate::error::{Error, Result};
 use crate::frame::Note;
@@ -57,7 +59,9 @@ pub(super) fn find(
     };
     if layout == Layout::Wide {
         let time = header.resolve(&time, header.usual(&WIDE_TIME).or_else(|| is_date(0).then_some(0)))?;
-        let values: Vec<usize> = (0..names.len()).filter(|column| *column != time).collect();
+        // A column without a name is the index of whatever wrote the file.
+        let is_named = |column: usize| !names[column].trim().is_empty();
+        let values: Vec<usize> = (0..names.len()).filter(|c| *c != time && is_named(*c)).collect();
         if values.is_empty() {
             return Err(header.missing(&target));
         }
@@ -76,18 +80,14 @@ fn only_other(columns: usize, id: Option<usize>, time: usize) -> Option<usize> {
     (id.is_some() && columns == 3).then(|| others.next())?
 }
 
-/// A note of the columns that a long file has and nobody reads.
+/// A note of the columns that a file has and nobody reads.
 pub(super) fn note_unused(names: &[String], roles: &Roles) -> Option<Note> {
-    let Roles::Long { id, time, target } = roles else {
-        return None;
+    let used: HashSet<usize> = match roles {
+        Roles::Long { id, time, target } => [*time, *target].into_iter().chain(*id).collect(),
+        Roles::Wide { time, values } => values.iter().chain([time]).copied().collect(),
     };
-    let used = [Some(*time), Some(*target), *id];
-    let unused: Vec<&String> = names
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| !used.contains(&Some(*place)))
-        .map(|(_, name)| name)
-        .collect();
+    let unused: Vec<&String> =
+        names.iter().enumerate().filter(|(place, _)| !used.contains(place)).map(|(_, name)| name).collect();
     (!unused.is_empty()).then(|| Note::UnusedColumns { columns: list(unused.into_iter()) })
 }
 
@@ -164,7 +164,7 @@ impl Header<'_> {
     }
 
     fn refuse_duplicates(&self) -> Result<()> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         match self.names.iter().find(|name| !seen.insert(name.as_str())) {
             None => Ok(()),
             Some(name) => {
