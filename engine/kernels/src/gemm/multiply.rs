@@ -1,12 +1,18 @@
 //! What a product does with two 32-bit lanes: multiply two floats, two pairs of bf16 numbers, or two
 //! quadruples of 8-bit integers.
 
-use crate::simd::{Simd, widened_dot};
+use crate::simd::{Kernel, Simd, widened_dot};
 
 /// How a tile multiplies what it reads.
 pub(crate) trait Multiply: Copy {
     /// c + a·b in every lane.
     fn multiply_add<S: Simd>(self, s: S, a: S::V, b: S::V, c: S::V) -> S::V;
+
+    /// Runs a kernel with the instructions it needs, as a function of its own.
+    #[inline(always)]
+    fn call<S: Simd, K: Kernel>(self, s: S, kernel: K) -> K::Output {
+        s.call(kernel)
+    }
 
     /// Whether sums are no floats before [`Multiply::result`], so that the inner dimension must not be
     /// cut into parts.
@@ -59,6 +65,12 @@ impl Multiply for NativePairs {
         // SAFETY: whoever made this value promised the instruction.
         unsafe { s.dot_pairs(a, b, c) }
     }
+
+    #[inline(always)]
+    fn call<S: Simd, K: Kernel>(self, s: S, kernel: K) -> K::Output {
+        // SAFETY: as above.
+        unsafe { s.call_pairs(kernel) }
+    }
 }
 
 /// What takes integer sums back to floats.
@@ -106,6 +118,12 @@ impl<const NATIVE: bool> Multiply for Quads<NATIVE> {
         let (a, b, c) = (s.bits(a), s.bits(b), s.bits(c));
         // SAFETY: whoever made a native one promised the instruction.
         s.as_float(if NATIVE { unsafe { s.dot_quads(a, b, c) } } else { s.widened_dot_quads(a, b, c) })
+    }
+
+    #[inline(always)]
+    fn call<S: Simd, K: Kernel>(self, s: S, kernel: K) -> K::Output {
+        // SAFETY: as above.
+        if NATIVE { unsafe { s.call_quads(kernel) } } else { s.call(kernel) }
     }
 
     #[inline(always)]

@@ -183,7 +183,7 @@ impl<M: Multiply> Block<'_, M> {
         let spilled = !finish.is_cheap() || self.columns < vectors * S::LANES;
         self.choose(s, i, rows, vectors, spilled);
         if spilled {
-            // SAFETY: `micro` has just filled the tile; its columns are within C as for `micro`.
+            // SAFETY: `the kernel has just filled the tile; its columns are within C as for the kernel.
             unsafe {
                 finish.store_spilled(s, self.spill.as_ptr().cast(), vectors * S::LANES, rows, self.columns);
             }
@@ -199,7 +199,7 @@ impl<M: Multiply> Block<'_, M> {
                 if const { $c <= widest::<S>() } {
                     match rows {
                         $($r => if const { $c <= widest::<S>() && $r <= tallest::<S>($c) } {
-                            self.micro::<S, $r, $c>(s, i, spilled)
+                            self.multiply.call(s, Tile::<M, $r, $c> { block: self, i, spilled })
                         })*
                         _ => unreachable!("no tile of {rows} rows"),
                     }
@@ -213,30 +213,44 @@ impl<M: Multiply> Block<'_, M> {
             _ => rows!(1: 1 2 3 4 5 6 7 8),
         }
     }
+}
+
+/// One tile of a block: `R` rows from row i on, `C` vectors of columns.
+struct Tile<'a, 'b, M, const R: usize, const C: usize> {
+    block: &'a mut Block<'b, M>,
+    i: usize,
+    spilled: bool,
+}
+
+impl<M: Multiply, const R: usize, const C: usize> Kernel for Tile<'_, '_, M, R, C> {
+    type Output = ();
 
     #[inline(always)]
-    fn micro<S: Simd, const R: usize, const C: usize>(&mut self, s: S, i: usize, spilled: bool) {
-        let a = self.a.wrapping_add(i * self.a_strides.0);
+    fn run<S: Simd>(self, s: S) {
+        let Tile { block, i, spilled } = self;
+        let multiply = block.multiply;
+        let a = block.a.wrapping_add(i * block.a_strides.0);
+        let finish = block.finish.at(i, 0);
         // SAFETY: every caller of `Product` has checked that A, B, C and what the epilogue names
         // hold the shapes; a panel's padding is in scratch or in the packed B; a tile fits `spill`.
         unsafe {
-            self.finish.at(i, 0).prefetch::<S, R, C>(s);
-            let mut sum =
-                accumulate::<S, M, R, C>(s, self.multiply, self.depth, a, self.a_strides, self.b, self.b_row);
+            finish.prefetch::<S, R, C>(s);
+            let (depth, b, b_row) = (block.depth, block.b, block.b_row);
+            let mut sum = accumulate::<S, M, R, C>(s, multiply, depth, a, block.a_strides, b, b_row);
             for (r, row) in sum.iter_mut().enumerate() {
                 for (j, v) in row.iter_mut().enumerate() {
-                    *v = self.multiply.result(s, *v, i + r, self.column + j * S::LANES);
+                    *v = multiply.result(s, *v, i + r, block.column + j * S::LANES);
                 }
             }
             if spilled {
-                let tile = self.spill.as_mut_ptr().cast::<f32>();
+                let tile = block.spill.as_mut_ptr().cast::<f32>();
                 for (i, row) in sum.iter().enumerate() {
                     for (j, &v) in row.iter().enumerate() {
                         s.store(tile.add((i * C + j) * S::LANES), v);
                     }
                 }
             } else {
-                self.finish.at(i, 0).store(s, sum);
+                finish.store(s, sum);
             }
         }
     }

@@ -12,6 +12,7 @@ pub struct Avx2(());
 ///
 /// # Safety
 /// The processor must have it.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
@@ -21,6 +22,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 ///
 /// # Safety
 /// The processor must have them too.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,avxvnni")]
 pub(super) unsafe fn run_quads<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
@@ -233,6 +235,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
         unsafe { transpose_8x8(src, src_stride, dst, dst_stride) }
+    }
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel) }
+    }
+    #[inline(always)]
+    unsafe fn call_quads<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run_quads(kernel) }
     }
     #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {

@@ -13,6 +13,7 @@ pub struct Avx512(());
 ///
 /// # Safety
 /// The processor must have it.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
@@ -22,6 +23,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 ///
 /// # Safety
 /// The processor must have them too.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma")]
 pub(super) unsafe fn run_pairs<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
@@ -31,6 +33,7 @@ pub(super) unsafe fn run_pairs<K: Kernel>(kernel: K) -> K::Output {
 ///
 /// # Safety
 /// The processor must have them too.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
 pub(super) unsafe fn run_quads<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
@@ -240,6 +243,18 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
         unsafe { super::avx2::transpose_8x8(src, src_stride, dst, dst_stride) }
+    }
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel) }
+    }
+    #[inline(always)]
+    unsafe fn call_pairs<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run_pairs(kernel) }
+    }
+    #[inline(always)]
+    unsafe fn call_quads<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run_quads(kernel) }
     }
     #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {

@@ -169,6 +169,29 @@ pub trait Simd: Copy + 'static {
     /// Eight rows of 8 floats must be readable at `src`, and writable at `dst`.
     unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize);
 
+    /// Runs a kernel as a function of its own, so that what is compiled in one piece stays small: the
+    /// compiler's time grows faster than a function does. In place, if the set has no way to.
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+    /// The same with the instructions of [`Simd::dot_pairs`].
+    ///
+    /// # Safety
+    /// Only within [`dispatch_pairs`].
+    #[inline(always)]
+    unsafe fn call_pairs<K: Kernel>(self, kernel: K) -> K::Output {
+        self.call(kernel)
+    }
+    /// The same with the instructions of [`Simd::dot_quads`].
+    ///
+    /// # Safety
+    /// Only within [`dispatch_quads`].
+    #[inline(always)]
+    unsafe fn call_quads<K: Kernel>(self, kernel: K) -> K::Output {
+        self.call(kernel)
+    }
+
     /// Sum of the lanes, as a fixed tree.
     fn reduce_add(self, a: Self::V) -> f32;
     /// The largest lane.

@@ -1,6 +1,6 @@
 //! The body every machine has: arrays of 8, in loops that the compiler vectorises.
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 /// Plain Rust.
 #[derive(Clone, Copy, Debug)]
@@ -213,6 +213,10 @@ impl Simd for Portable {
                 self.store(dst.add(j * dst_stride), rows.map(|row| row[j]));
             }
         }
+    }
+    #[inline(never)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
     }
     #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {

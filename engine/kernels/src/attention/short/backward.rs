@@ -236,10 +236,19 @@ unsafe fn chunk_backward<S: Simd>(
         for (scores, b, to, factor) in
             [(work.scores, d_out_rows, head.dv, &1.0), (work.d_scores, q_rows, head.dk, &a.scale)]
         {
-            RowProduct { rows: keys, depth: queries, scores, b, columns: dim, to, factor: (factor, 0), add }
-                .run::<S, LINE, 1>(s);
+            RowProduct::<LINE, 1> {
+                rows: keys,
+                depth: queries,
+                scores,
+                b,
+                columns: dim,
+                to,
+                factor: (factor, 0),
+                add,
+            }
+            .multiply(s);
         }
-        RowProduct {
+        RowProduct::<1, LINE> {
             rows: queries,
             depth: keys,
             scores: work.d_scores,
@@ -249,6 +258,6 @@ unsafe fn chunk_backward<S: Simd>(
             factor: (&a.scale, 0),
             add: false,
         }
-        .run::<S, 1, LINE>(s);
+        .multiply(s);
     }
 }

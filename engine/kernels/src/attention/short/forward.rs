@@ -166,7 +166,7 @@ unsafe fn chunk_forward<S: Simd>(
             }
             lane += S::LANES;
         }
-        RowProduct {
+        RowProduct::<1, LINE> {
             rows: queries,
             depth: keys,
             scores: work.scores,
@@ -176,7 +176,7 @@ unsafe fn chunk_forward<S: Simd>(
             factor: (work.share, 1),
             add: false,
         }
-        .run::<S, 1, LINE>(s);
+        .multiply(s);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two kinds of products of a head, in tiles that stay in registers.
 
 use super::LINE;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 
 /// What is done with a tile of products of keys and turned queries.
 pub(super) trait KeyTile<S: Simd> {
@@ -112,7 +112,7 @@ unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(
 
 /// Rows of a result: `to[i, c]` is (or, if `add`, grows by) `factor[i] * sum over p in 0..depth of
 /// scores(i, p) * b[p, c]`, where `scores(i, p)` is at `i * ROW + p * COLUMN`.
-pub(super) struct RowProduct {
+pub(super) struct RowProduct<const ROW: usize, const COLUMN: usize> {
     pub rows: usize,
     pub depth: usize,
     pub scores: *const f32,
@@ -125,11 +125,25 @@ pub(super) struct RowProduct {
     pub add: bool,
 }
 
-impl RowProduct {
+impl<const ROW: usize, const COLUMN: usize> Kernel for &RowProduct<ROW, COLUMN> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.tiles(s);
+    }
+}
+
+impl<const ROW: usize, const COLUMN: usize> RowProduct<ROW, COLUMN> {
     /// # Safety
     /// The matrices must hold the shapes; `scores` may be read for `BEYOND` rows more.
     #[inline(always)]
-    pub unsafe fn run<S: Simd, const ROW: usize, const COLUMN: usize>(&self, s: S) {
+    pub unsafe fn multiply<S: Simd>(&self, s: S) {
+        s.call(self);
+    }
+
+    #[inline(always)]
+    fn tiles<S: Simd>(&self, s: S) {
         // Heights are in threes, as that many rows beyond the last do no harm: nobody stores them.
         macro_rules! column {
             ($c:expr, $v:literal: $($r:literal)*) => {{
@@ -140,10 +154,10 @@ impl RowProduct {
                 let mut i = 0;
                 for t in 0..count {
                     let height = 3 * (low + usize::from(t < high));
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the promise of `multiply`.
                     unsafe {
                         match height {
-                            $($r => self.tile::<S, ROW, COLUMN, $r, $v>(s, i, $c),)*
+                            $($r => self.tile::<S, $r, $v>(s, i, $c),)*
                             _ => unreachable!("no tile of {height} rows"),
                         }
                     }
@@ -174,14 +188,9 @@ impl RowProduct {
     }
 
     /// # Safety
-    /// As [`RowProduct::run`].
+    /// As [`RowProduct::multiply`].
     #[inline(always)]
-    unsafe fn tile<S: Simd, const ROW: usize, const COLUMN: usize, const R: usize, const C: usize>(
-        &self,
-        s: S,
-        first: usize,
-        c: usize,
-    ) {
+    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self, s: S, first: usize, c: usize) {
         let mut sum = [[s.splat(0.0); C]; R];
         // SAFETY: the caller's promise.
         unsafe {
@@ -211,7 +220,7 @@ impl RowProduct {
     }
 
     /// # Safety
-    /// As [`RowProduct::run`]; the tile is inside the result.
+    /// As [`RowProduct::multiply`]; the tile is inside the result.
     #[inline(always)]
     unsafe fn store_whole<S: Simd, const R: usize, const C: usize, const ADD: bool>(
         &self,
@@ -237,7 +246,7 @@ impl RowProduct {
     /// Stores what of a tile is inside the result.
     ///
     /// # Safety
-    /// As [`RowProduct::run`].
+    /// As [`RowProduct::multiply`].
     #[inline(always)]
     unsafe fn store_part<S: Simd, const R: usize, const C: usize>(
         &self,
