@@ -134,9 +134,9 @@ impl Backtest {
         let start = Instant::now();
         let mut tally = Tally::new(self);
         let options = forecaster.options();
-        let (lookback, horizon) = (options.lookback, options.horizon);
+        let horizon = options.horizon;
         let batch = BATCH.min(self.index.len()).max(1);
-        let mut predictor = Predictor::new(&forecaster.model, lookback, horizon, batch)?;
+        let mut predictor = Predictor::new(&forecaster.model, options, batch)?;
         let mut scaled = self.frame.clone();
         // A standardised frame is in the model's own unit already.
         let scalers = match self.standardised {

@@ -70,7 +70,7 @@ pub struct FitOptions {
     pub windows: usize,
     /// Which windows a step learns from.
     pub sampling: Sampling,
-    /// The arithmetic of training; forecasts are made in f32.
+    /// The arithmetic of training, and of forecasts of many windows; of a few, f32.
     #[serde(default)]
     pub precision: Precision,
     /// The training itself; steps and validation are counted in batches.
@@ -305,7 +305,7 @@ impl Forecaster {
         window.transform(lags);
         let predictor = match &mut self.single {
             Some(predictor) => predictor,
-            none => none.insert(Predictor::new(&self.model, self.options.lookback, self.options.horizon, 1)?),
+            none => none.insert(Predictor::new(&self.model, &self.options, 1)?),
         };
         forecast.copy_from_slice(predictor.run(pool, &self.parameters, lags)?);
         window.inverse(forecast);

@@ -5,6 +5,7 @@ use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool};
 use bessemer_train::TrainError;
 
 use crate::error::Result;
+use crate::forecaster::FitOptions;
 use crate::frame::{Frame, History};
 use crate::models::Model;
 use crate::scaler::{Scaler, ScalerKind};
@@ -73,8 +74,10 @@ pub(crate) struct Predictor {
 }
 
 impl Predictor {
-    /// For `batch` windows at a time.
-    pub fn new(model: &Model, lookback: usize, horizon: usize, batch: usize) -> Result<Predictor> {
+    /// For `batch` windows at a time. A precision below f32 is for batches: a plan of a few rows reads its
+    /// weights as they are.
+    pub fn new(model: &Model, options: &FitOptions, batch: usize) -> Result<Predictor> {
+        let (lookback, horizon) = (options.lookback, options.horizon);
         let trace = |samples: usize| {
             let mut t = Trace::new(samples, batch, false);
             let lags = t.input("lags", &[lookback]);
@@ -82,7 +85,8 @@ impl Predictor {
             t.graph.output("forecast", forecast);
             Ok(t.graph)
         };
-        let run = Executable::compile(&trace, batch, &PlanOptions::INFER).map_err(TrainError::from)?;
+        let plan = PlanOptions { precision: options.precision, ..PlanOptions::INFER };
+        let run = Executable::compile(&trace, batch, &plan).map_err(TrainError::from)?;
         Ok(Predictor { run, batch, horizon, x: vec![0.0; batch * lookback] })
     }
 

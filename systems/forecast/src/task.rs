@@ -37,7 +37,7 @@ impl<'a> WindowTask<'a> {
         let validation = match validation.filter(|v| !v.is_empty()) {
             Some(index) => {
                 let batch = VALIDATION_BATCH.min(index.len());
-                Some((index, Predictor::new(model, options.lookback, options.horizon, batch)?))
+                Some((index, Predictor::new(model, options, batch)?))
             }
             None => None,
         };
