@@ -28,7 +28,7 @@ pub fn fit(
     progress: &Progress,
 ) -> Result<Forecaster> {
     let mut shown = progress.model(model.name(), options.train.steps);
-    let _hold = interrupt::hold();
+    let _hold = interrupt::training();
     let validation = rows.validation.as_deref();
     let mut watch = |event| {
         shown.watch(event);

@@ -7,12 +7,16 @@ pub const EXIT_CODE: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static HOLDS: AtomicUsize = AtomicUsize::new(0);
+static WRITES: AtomicUsize = AtomicUsize::new(0);
 
 /// Begins to listen for Ctrl-C.
 pub fn install() {
     // Without a handler Ctrl-C still ends the program, only less politely.
     let _ = ctrlc::set_handler(|| {
         let again = REQUESTED.swap(true, Ordering::SeqCst);
+        if WRITES.load(Ordering::SeqCst) > 0 {
+            return;
+        }
         if again || HOLDS.load(Ordering::SeqCst) == 0 {
             eprintln!("error: interrupted; nothing was written");
             std::process::exit(EXIT_CODE.into());
@@ -25,17 +29,29 @@ pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
 
-/// While this lives, the first Ctrl-C only sets [`requested`].
-pub struct Hold(());
+/// While this lives, Ctrl-C only sets [`requested`].
+pub struct Hold(&'static AtomicUsize);
 
-/// Puts off the end until the guard is dropped; a second Ctrl-C still ends at once.
-pub fn hold() -> Hold {
-    HOLDS.fetch_add(1, Ordering::SeqCst);
-    Hold(())
+impl Hold {
+    fn on(count: &'static AtomicUsize) -> Hold {
+        count.fetch_add(1, Ordering::SeqCst);
+        Hold(count)
+    }
+}
+
+/// Puts off the end while a model is trained; a second Ctrl-C still ends at once.
+pub fn training() -> Hold {
+    Hold::on(&HOLDS)
+}
+
+/// Puts off the end while files are written, however often Ctrl-C is pressed: half a file and its draft
+/// would stay behind.
+pub fn writing() -> Hold {
+    Hold::on(&WRITES)
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        HOLDS.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

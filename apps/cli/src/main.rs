@@ -40,8 +40,9 @@ enum Command {
     #[command(subcommand)]
     Forecast(Box<forecast::Forecast>),
     /// Measure this machine and this build
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  bessemer bench step --model encoder --threads 2")]
     Bench(bench::Bench),
+    Machine(machine::MachineCommand),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Forecast(command) => command.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Machine(machine) => machine.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -56,7 +56,7 @@ fn folder_of(path: &Path) -> &Path {
 /// Permissions are best asked of the system, by an empty file that is gone again at once.
 fn try_writing_in(folder: &Path) -> std::io::Result<()> {
     let probe = folder.join(format!(".bessemer-{}.tmp", std::process::id()));
-    let _hold = interrupt::hold();
+    let _hold = interrupt::writing();
     std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
     std::fs::remove_file(&probe)
 }
@@ -102,7 +102,7 @@ impl JsonTarget {
         match self {
             JsonTarget::Stdout => print(&text),
             JsonTarget::File(path) => {
-                let _hold = interrupt::hold();
+                let _hold = interrupt::writing();
                 write_whole(path, |file| file.write_all(text.as_bytes()))
                     .map_err(CliError::output(path, "write the file"))
             }

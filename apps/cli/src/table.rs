@@ -34,21 +34,30 @@ pub fn cells(score: &Score, by: RankBy) -> Vec<String> {
     cells
 }
 
-/// The table, best first, with a line below that says what it shows. `unit` is that of the data.
-pub fn render(results: &Results, by: RankBy, unit: &str) -> String {
+/// A table whose first column holds words and whose others hold numbers.
+pub fn plain<R: IntoIterator<Item = String>>(header: Vec<&str>, rows: impl IntoIterator<Item = R>) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header(by));
-    for score in &results.models {
-        let mut cells = cells(score, by);
-        if score.baseline {
-            cells[0].push_str(" (baseline)");
-        }
-        table.add_row(cells);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row.into_iter().collect::<Vec<String>>());
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+    table
+}
+
+/// The table, best first, with a line below that says what it shows. `unit` is that of the data.
+pub fn render(results: &Results, by: RankBy, unit: &str) -> String {
+    let rows = results.models.iter().map(|score| {
+        let mut cells = cells(score, by);
+        if score.baseline {
+            cells[0].push_str(" (baseline)");
+        }
+        cells
+    });
+    let table = plain(header(by), rows);
     let errors = match by {
         RankBy::Mae => format!("MAE is in {unit}"),
         RankBy::Mse => "errors are those of standardised values".into(),

@@ -1,6 +1,8 @@
 //! Runs a graph in f64 with every operation's reference evaluation: the oracle of everything else.
 
-use crate::graph::{Graph, ValueId};
+use std::time::{Duration, Instant};
+
+use crate::graph::{Graph, Node, ValueId};
 use crate::operation::Op;
 use crate::ops::source::Source;
 use crate::tensor::Tensor;
@@ -18,8 +20,18 @@ pub struct Bindings {
 
 /// Evaluates every value of a graph.
 pub fn evaluate(graph: &Graph, bindings: &Bindings) -> Vec<Tensor> {
+    evaluate_timed(graph, bindings, &mut |_, _| {})
+}
+
+/// [`evaluate`], telling after each node how long it took.
+pub fn evaluate_timed(
+    graph: &Graph,
+    bindings: &Bindings,
+    watch: &mut dyn FnMut(&Node, Duration),
+) -> Vec<Tensor> {
     let mut values: Vec<Tensor> = Vec::with_capacity(graph.types().len());
     for node in graph.nodes() {
+        let begun = Instant::now();
         let shape = |v: ValueId| graph.shape(v).to_vec();
         let outputs = match &node.op {
             Op::Source(Source::Input(i)) => vec![bindings.inputs[*i].clone()],
@@ -34,6 +46,7 @@ pub fn evaluate(graph: &Graph, bindings: &Bindings) -> Vec<Tensor> {
                 op.operation().reference(&inputs)
             }
         };
+        watch(node, begun.elapsed());
         for (value, id) in outputs.iter().zip(&node.outputs) {
             assert_eq!(value.shape, graph.shape(*id), "{} at `{}`", node.op.operation().name(), node.scope);
         }

@@ -20,7 +20,7 @@ mod tensor;
 
 pub use differentiate::{Backward, differentiate, gradients_of};
 pub use error::GraphError;
-pub use evaluate::{Bindings, evaluate};
+pub use evaluate::{Bindings, evaluate, evaluate_timed};
 pub use graph::{Graph, Input, Node, Parameter, ValueId};
 pub use operation::{Cost, Op, Operation};
 pub use shape::{DType, Type};

@@ -38,6 +38,9 @@ pub enum PlanError {
         /// How many there may be.
         limit: usize,
     },
+    /// Training in a precision without gradients.
+    #[error("8-bit integers are for inference; train in f32 or bf16 and round the weights afterwards")]
+    NotTrainable,
     /// An index outside its table.
     #[error("`{scope}`: {problem}")]
     Index {

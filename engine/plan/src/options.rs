@@ -11,6 +11,9 @@ pub enum Precision {
     /// Factors rounded to bf16, sums in f32: weights once a step, activations and gradients as they
     /// are read.
     Bf16,
+    /// Weights rounded to 8-bit integers with a scale for each output channel, once; what they multiply
+    /// likewise with a scale for each row, as it is read; sums in 32-bit integers. Not for training.
+    Int8,
 }
 
 /// Switches of the planner, all on by default.

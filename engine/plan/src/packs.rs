@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bessemer_kernels::gemm::{pack_b, packed_len, pair_columns, pair_count, pair_rows};
+use bessemer_kernels::gemm::{Int8Shape, pack_b, pack_int8, packed_len, pair_columns, pair_count, pair_rows};
 
 use crate::options::Precision;
 
@@ -20,7 +20,7 @@ pub struct Pack {
     pub n: usize,
     /// Row and column stride of B in the parameter.
     pub strides: (usize, usize),
-    /// As floats, or as pairs of bf16 numbers.
+    /// As floats, as pairs of bf16 numbers, or as quadruples of 8-bit integers (of a weight `[n, k]`).
     pub precision: Precision,
 }
 
@@ -42,6 +42,7 @@ impl Pack {
                 };
                 pack_b(pairs, n, words, strides, packed);
             }
+            Precision::Int8 => pack_int8(Int8Shape { n, k }, weight, packed),
         }
     }
 
@@ -50,13 +51,14 @@ impl Pack {
         match self.precision {
             Precision::F32 => packed_len(self.k, self.n),
             Precision::Bf16 => packed_len(pair_count(self.k), self.n),
+            Precision::Int8 => Int8Shape { n: self.n, k: self.k }.packed_len(),
         }
     }
 
     /// Floats to work in.
     fn work_len(&self) -> usize {
         match self.precision {
-            Precision::F32 => 0,
+            Precision::F32 | Precision::Int8 => 0,
             Precision::Bf16 => pair_count(self.k) * self.n,
         }
     }

@@ -1,5 +1,6 @@
 //! Compiled work: plans for the micro-batches of a batch, run in lanes.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
 use bessemer_graph::{Graph, GraphError, differentiate, passes};
@@ -12,7 +13,7 @@ use crate::error::PlanError;
 use crate::exchange::Exchange;
 use crate::folds::{Folds, tensor};
 use crate::frame::{Frame, Place, Randomness};
-use crate::options::PlanOptions;
+use crate::options::{PlanOptions, Precision};
 use crate::packs::Packs;
 use crate::parameters::{Parameters, ranges};
 use crate::plan::{Plan, is_integer};
@@ -105,6 +106,9 @@ pub type Trace<'a> = dyn Fn(usize) -> Result<Graph, GraphError> + 'a;
 impl Executable {
     /// Compiles `trace` for batches of `batch` samples.
     pub fn compile(trace: &Trace, batch: usize, options: &PlanOptions) -> Result<Executable, PlanError> {
+        if options.training && options.precision == Precision::Int8 {
+            return Err(PlanError::NotTrainable);
+        }
         let batch = batch.max(1);
         let (one, _) = prepare(trace(1)?, 1, batch, options)?;
         let (two, _) = prepare(trace(2)?, 2, batch, options)?;
@@ -200,6 +204,15 @@ impl Executable {
     /// Names and shapes of the parameters.
     pub fn parameters(&self) -> &[bessemer_graph::Parameter] {
         &self.parameters
+    }
+
+    /// The parameters that are multiplied as 8-bit integers, by number.
+    pub fn int8_parameters(&self) -> Vec<usize> {
+        let places = ranges(&self.parameters);
+        let is_int8 = |place: &Range<usize>| {
+            self.packs.list.iter().any(|p| p.precision == Precision::Int8 && p.parameter == *place)
+        };
+        (0..places.len()).filter(|&i| is_int8(&places[i])).collect()
     }
 
     /// How batches are divided.
@@ -470,6 +483,11 @@ pub const MAX_INPUTS: usize = 16;
 pub const MAX_LANES: usize = 64;
 
 /// Differentiates and rewrites the graph of `samples` samples of a batch as the options say.
+/// The graph of a batch after differentiation and every pass: what plans are made of.
+pub fn prepared(graph: Graph, options: &PlanOptions) -> Result<Graph, PlanError> {
+    prepare(graph, 1, 1, options).map(|(graph, _)| graph)
+}
+
 fn prepare(
     graph: Graph,
     samples: usize,
@@ -477,7 +495,8 @@ fn prepare(
     options: &PlanOptions,
 ) -> Result<(Graph, Vec<passes::Fold>), PlanError> {
     let graph = if options.attention { graph } else { passes::materialise_attention(&graph)? };
-    let (mut graph, folds) = match options.fold {
+    // Of a folded pair, neither weight would be kept as integers.
+    let (mut graph, folds) = match options.fold && options.precision != Precision::Int8 {
         true => passes::fold_linear(&graph, batch as f64 / samples as f64)?,
         false => (graph, Vec::new()),
     };

@@ -16,7 +16,7 @@ use bessemer_graph::ops::softmax::Softmax;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::ops::unfold::Unfold;
 use bessemer_graph::{Bindings, Graph, GraphError, Tensor, Type, ValueId, differentiate, evaluate};
-use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool, Precision, as_words};
+use bessemer_plan::{Batch, Executable, Parameters, PlanError, PlanOptions, Pool, Precision, as_words};
 
 type Built = Result<ValueId, GraphError>;
 
@@ -60,9 +60,9 @@ fn run(model: Model, options: &PlanOptions, threads: usize, parameters: &Paramet
     // Twice, as the second run must not see the first one's gradients.
     step.run(&pool, parameters, &batch).unwrap();
     let loss = step.run(&pool, parameters, &batch).unwrap();
-    let gradient = step.with_gradients(|lanes| {
-        (0..parameters.as_slice().len()).map(|i| lanes.iter().map(|lane| lane[i]).sum()).collect()
-    });
+    let len = if options.training { parameters.as_slice().len() } else { 0 };
+    let gradient =
+        step.with_gradients(|lanes| (0..len).map(|i| lanes.iter().map(|lane| lane[i]).sum()).collect());
     Run { loss, gradient, output: step.output("y").map(<[f32]>::to_vec) }
 }
 
@@ -277,6 +277,42 @@ fn products_with_weights_in_bf16() {
             );
         }
     }
+}
+
+#[test]
+fn products_with_weights_in_int8() {
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
+        let wide = g.parameter("wide", &[100, 48])?;
+        let back = g.parameter("back", &[40, 100])?;
+        let thin = g.parameter("thin", &[3, 40])?;
+        let h = g.linear(flat, wide, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let h = g.linear(h, back, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        g.linear(h, thin, None)
+    }
+    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
+    let whole = run(model, &PlanOptions::INFER, 1, &parameters);
+    for batching in [None, Some(1), Some(2)] {
+        let options = PlanOptions { precision: Precision::Int8, micro_batch: batching, ..PlanOptions::INFER };
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        let count = |kernel| step.plan().steps.iter().filter(|s| s.kernel == kernel).count();
+        assert_eq!(count("int8_gemm"), 2, "all but the weight with a short side");
+        assert_eq!(step.int8_parameters().len(), 2);
+        let rounded = run(model, &options, 1, &parameters);
+        let (a, b) = (whole.output.as_deref().unwrap(), rounded.output.as_deref().unwrap());
+        let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
+        assert!((1e-5..3e-2).contains(&off), "the output is off by {off}");
+        assert_eq!(run(model, &options, 3, &parameters).output.as_deref(), Some(b));
+    }
+    let trained = Executable::compile(
+        &|n| trace(model, n),
+        SAMPLES,
+        &PlanOptions { precision: Precision::Int8, ..PlanOptions::TRAIN },
+    );
+    assert_eq!(trained.err(), Some(PlanError::NotTrainable));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+use bessemer_kernels::gemm::int8_parts;
 use bessemer_plan::Parameters;
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
@@ -16,13 +17,14 @@ use crate::whole::write_whole;
 const MAX_BYTES: u64 = 16 << 30;
 
 struct Tensor<'a> {
+    dtype: Dtype,
     shape: &'a [usize],
-    data: &'a [f32],
+    data: Cow<'a, [u8]>,
 }
 
 impl View for Tensor<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
@@ -30,25 +32,47 @@ impl View for Tensor<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(bytemuck::cast_slice(self.data))
+        Cow::Borrowed(&self.data)
     }
 
     fn data_len(&self) -> usize {
-        self.data.len() * 4
+        self.data.len()
     }
 }
 
+/// The tensor of the scales of one of 8-bit integers.
+fn scale_name(name: &str) -> String {
+    format!("{name}.scale")
+}
+
 /// Writes parameters under their names, with `metadata` and a checksum of the values in the header.
+///
+/// Those numbered in `int8` have been through [`round_int8`](bessemer_kernels::gemm::round_int8) and take a byte a number: `[n, k]` integers,
+/// and `[n]` scales under the name with `.scale` behind it.
 pub fn save(
     path: &Path,
     parameters: &Parameters,
+    int8: &[usize],
     mut metadata: HashMap<String, String>,
 ) -> Result<(), TrainError> {
-    let tensors = parameters
-        .specs()
-        .iter()
-        .enumerate()
-        .map(|(i, spec)| (spec.name.as_str(), Tensor { shape: &spec.shape, data: parameters.get(i) }));
+    let mut tensors = Vec::new();
+    for (i, spec) in parameters.specs().iter().enumerate() {
+        let values = parameters.get(i);
+        if !int8.contains(&i) {
+            let data = Cow::Borrowed(bytemuck::cast_slice(values));
+            tensors.push((spec.name.clone(), Tensor { dtype: Dtype::F32, shape: &spec.shape, data }));
+            continue;
+        }
+        let mut whole = vec![0i8; values.len()];
+        let k = spec.shape[1..].iter().product::<usize>().max(1);
+        let scales: Vec<f32> =
+            values.chunks(k).zip(whole.chunks_mut(k)).map(|(row, out)| int8_parts(row, out)).collect();
+        let bytes = |data: &[u8]| Cow::Owned(data.to_vec());
+        let data = bytes(bytemuck::cast_slice(&whole));
+        tensors.push((spec.name.clone(), Tensor { dtype: Dtype::I8, shape: &spec.shape, data }));
+        let data = bytes(bytemuck::cast_slice(&scales));
+        tensors.push((scale_name(&spec.name), Tensor { dtype: Dtype::F32, shape: &spec.shape[..1], data }));
+    }
     metadata.insert(CHECKSUM.into(), checksum(parameters));
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| problem(path, e))?;
     write_whole(path, |file| file.write_all(&bytes)).map_err(|e| problem(path, e))
@@ -90,7 +114,11 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<HashMap<String, 
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| problem(path, e))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let names: Vec<String> = parameters.specs().iter().map(|s| s.name.clone()).collect();
-    if let Some(extra) = file.names().iter().find(|n| !names.iter().any(|m| m == *n)) {
+    let is_scale = |name: &str| {
+        let of = names.iter().find(|n| scale_name(n) == name);
+        of.is_some_and(|n| file.tensor(n).is_ok_and(|tensor| tensor.dtype() == Dtype::I8))
+    };
+    if let Some(extra) = file.names().iter().find(|n| !names.iter().any(|m| m == *n) && !is_scale(n)) {
         return Err(problem(
             path,
             format!("holds `{extra}`, which this model has not; is it another model's?"),
@@ -101,18 +129,25 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<HashMap<String, 
             problem(path, format!("lacks `{name}`, which this model has; is it another model's?"))
         })?;
         let expected = parameters.specs()[index].shape.clone();
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != expected {
+        let is_int8 = tensor.dtype() == Dtype::I8 && expected.len() > 1;
+        if !(tensor.dtype() == Dtype::F32 || is_int8) || tensor.shape() != expected {
             return Err(problem(
                 path,
-                format!(
-                    "`{name}` is {:?} {:?}, but the model has F32 {expected:?}",
-                    tensor.dtype(),
-                    tensor.shape()
-                ),
+                format!("`{name}` is {}, but the model has F32 {expected:?}", kind(&tensor)),
             ));
         }
-        for (x, bytes) in parameters.get_mut(index).iter_mut().zip(tensor.data().chunks_exact(4)) {
-            *x = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        if is_int8 {
+            let scale_name = scale_name(name);
+            let scales = file.tensor(&scale_name).ok().filter(|t| is_floats(t, &expected[..1])).ok_or_else(|| {
+                problem(path, format!("`{name}` holds 8-bit integers, but their F32 scales `{scale_name}` {:?} are not there", &expected[..1]))
+            })?;
+            let k = expected[1..].iter().product::<usize>().max(1);
+            let rows = parameters.get_mut(index).chunks_mut(k).zip(tensor.data().chunks(k));
+            for ((row, whole), scale) in rows.zip(floats(scales.data())) {
+                row.iter_mut().zip(whole).for_each(|(x, q)| *x = f32::from(q.cast_signed()) * scale);
+            }
+        } else {
+            parameters.get_mut(index).iter_mut().zip(floats(tensor.data())).for_each(|(x, value)| *x = value);
         }
         if let Some(bad) = parameters.get(index).iter().find(|x| !x.is_finite()) {
             return Err(problem(
@@ -128,6 +163,18 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<HashMap<String, 
     Ok(metadata)
 }
 
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+}
+
+fn is_floats(tensor: &TensorView, shape: &[usize]) -> bool {
+    tensor.dtype() == Dtype::F32 && tensor.shape() == shape
+}
+
+fn kind(tensor: &TensorView) -> String {
+    format!("{:?} {:?}", tensor.dtype(), tensor.shape())
+}
+
 fn problem(path: &Path, problem: impl ToString) -> TrainError {
     TrainError::File { path: path.to_path_buf(), problem: problem.to_string() }
 }
@@ -136,6 +183,7 @@ fn problem(path: &Path, problem: impl ToString) -> TrainError {
 mod tests {
     use super::*;
     use bessemer_graph::Parameter;
+    use bessemer_kernels::gemm::round_int8;
 
     fn parameters(names: &[(&str, usize)]) -> Parameters {
         let specs: Vec<Parameter> =
@@ -150,7 +198,7 @@ mod tests {
         let mut saved = parameters(&[("a", 3), ("b", 20)]);
         saved.get_mut(0).copy_from_slice(&[1.0, -2.0, 1e-30]);
         saved.get_mut(1).fill(0.5);
-        save(&path, &saved, HashMap::new()).unwrap();
+        save(&path, &saved, &[], HashMap::new()).unwrap();
         let mut loaded = parameters(&[("a", 3), ("b", 20)]);
         load(&path, &mut loaded).unwrap();
         assert_eq!(loaded.as_slice(), saved.as_slice());
@@ -158,10 +206,36 @@ mod tests {
     }
 
     #[test]
+    fn integers_come_back_to_the_last_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let specs =
+            [("w", vec![4, 50]), ("b", vec![4])].map(|(name, shape)| Parameter { name: name.into(), shape });
+        let mut saved = Parameters::new(&specs);
+        saved.get_mut(0).iter_mut().enumerate().for_each(|(i, x)| *x = (i as f32).sin() * (i / 50) as f32);
+        saved.get_mut(1).fill(0.1);
+        round_int8(50, saved.get_mut(0));
+        save(&path, &saved, &[0], HashMap::new()).unwrap();
+        let mut loaded = Parameters::new(&specs);
+        load(&path, &mut loaded).unwrap();
+        assert_eq!(loaded.as_slice(), saved.as_slice());
+
+        let file = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&file).into_owned();
+        assert!(text.contains("\"w\":{\"dtype\":\"I8\",\"shape\":[4,50]"), "{text}");
+        let other = file.iter().position(|b| *b == b'.').unwrap();
+        let mut renamed = file.clone();
+        renamed[other + 1] = b'z';
+        std::fs::write(&path, &renamed).unwrap();
+        let error = load(&path, &mut Parameters::new(&specs)).unwrap_err().to_string();
+        assert!(error.contains("`w.zcale`, which this model has not"), "{error}");
+    }
+
+    #[test]
     fn other_files_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
-        save(&path, &parameters(&[("a", 3)]), HashMap::new()).unwrap();
+        save(&path, &parameters(&[("a", 3)]), &[], HashMap::new()).unwrap();
         let refused = |names: &[(&str, usize)]| load(&path, &mut parameters(names)).unwrap_err().to_string();
         assert!(refused(&[("b", 3)]).contains("holds `a`, which this model has not"));
         assert!(refused(&[("a", 3), ("b", 3)]).contains("lacks `b`"));

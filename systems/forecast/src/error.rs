@@ -124,7 +124,7 @@ pub enum Error {
     FrequencyKind { file: String, frequency: String, kind: &'static str, remedy: &'static str },
 
     #[error(
-        "frequency {value:?} is not known; write s, min, h, D, B, W, MS, ME, QS, YS or a whole number, with a count before it if needed, such as 15min"
+        "frequency {value:?} is not known; write us, ms, s, min, h, D, B, W, MS, ME, QS, YS or a whole number, with a count before it if needed, such as 15min"
     )]
     BadFrequency { value: String },
 
@@ -143,12 +143,19 @@ pub enum Error {
     NoWindow { lookback: usize, horizon: usize },
 
     #[error(
-        "series `{series}`: no value is observed in rows {start} to {end}; give the missing values or drop the series"
+        "no window of lookback {lookback} + horizon {horizon} has its targets within the validation rows and a value observed among them; validate on more rows, shorten the horizon, or train without validation"
+    )]
+    NoValidationWindow { lookback: usize, horizon: usize },
+
+    #[error(
+        "series `{series}`: no value is observed in its rows {first} to {end}; give the missing values or drop the series",
+        first = start + 1
     )]
     NothingObserved { series: String, start: usize, end: usize },
 
     #[error(
-        "series `{series}`: rows {start} to {end} reach beyond its {rows} rows; split by the length of each series"
+        "series `{series}`: rows {first} to {end} reach beyond its {rows} rows; split by the length of each series",
+        first = start + 1
     )]
     RangeBeyondSeries { series: String, start: usize, end: usize, rows: usize },
 

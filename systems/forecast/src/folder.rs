@@ -65,7 +65,12 @@ impl Forecaster {
         let text = toml::to_string(&description).map_err(|e| failed(&path, e.to_string()))?;
         // Each file appears whole; that both are of one model is told by the stamp.
         let metadata = HashMap::from([(STAMP.to_string(), stamp(&text))]);
-        weights::save(&folder.join("weights.safetensors"), &self.parameters, metadata)?;
+        weights::save(
+            &folder.join("weights.safetensors"),
+            &self.parameters,
+            &self.int8_parameters()?,
+            metadata,
+        )?;
         write_whole(&path, |file| file.write_all(text.as_bytes())).map_err(|e| failed(&path, e.to_string()))
     }
 

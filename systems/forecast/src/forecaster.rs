@@ -2,6 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
+use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize, losses};
 use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
 use bessemer_train::{Event, History, TrainError, TrainOptions};
@@ -70,7 +71,7 @@ pub struct FitOptions {
     pub windows: usize,
     /// Which windows a step learns from.
     pub sampling: Sampling,
-    /// The arithmetic of training, and of forecasts of many windows; of a few, f32.
+    /// The arithmetic of training, and of forecasts of many windows; of a few, f32, but int8 of any number.
     #[serde(default)]
     pub precision: Precision,
     /// The training itself; steps and validation are counted in batches.
@@ -167,6 +168,9 @@ impl Forecaster {
             return Err(Error::NoWindow { lookback, horizon });
         }
         let validation = validation.map(|v| WindowIndex::new(frame, v, &windows)).transpose()?;
+        if validation.as_ref().is_some_and(WindowIndex::is_empty) {
+            return Err(Error::NoValidationWindow { lookback, horizon });
+        }
         let scalers = fit_scalers(options.scaler, frame, training)?;
         let mut scaled = frame.clone();
         scale_frame(&mut scaled, &scalers)?;
@@ -220,6 +224,59 @@ impl Forecaster {
         let parameters = Parameters::new(t.graph.parameters());
         let history = History::default();
         Ok(Forecaster { model, options, scalers, parameters, cadence, history, single: None })
+    }
+
+    /// The same model with the weights rounded to 8-bit integers, to be multiplied as such: those of at
+    /// least 32 inputs and outputs, each output channel with a scale of its own.
+    ///
+    /// ```
+    /// use bessemer_forecast::{FitOptions, Forecaster, Model, air_passengers};
+    /// use bessemer_plan::Pool;
+    ///
+    /// let (frame, pool) = (air_passengers::frame(), Pool::new(1));
+    /// let mut options = FitOptions::new(12, 36);
+    /// options.train.steps = 50;
+    /// let mut whole = Forecaster::fit(&frame, &Model::by_name("mlp")?, &options, &pool)?;
+    /// let mut rounded = whole.quantize()?;
+    /// let [a, b] = [&mut whole, &mut rounded].map(|m| m.predict(&frame, &pool).unwrap()[0].values[0][0]);
+    /// assert!(a != b && (a / b - 1.0).abs() < 0.02);
+    /// # Ok::<(), bessemer_forecast::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If no weight is that large.
+    pub fn quantize(&self) -> Result<Forecaster> {
+        let options = FitOptions { precision: Precision::Int8, ..self.options.clone() };
+        let mut rounded = Forecaster {
+            model: self.model.clone(),
+            options,
+            scalers: self.scalers.clone(),
+            parameters: self.parameters.clone(),
+            cadence: self.cadence.clone(),
+            history: self.history.clone(),
+            single: None,
+        };
+        let int8 = rounded.int8_parameters()?;
+        if int8.is_empty() {
+            return Err(Error::ModelSettings {
+                model: self.model.name(),
+                problem: "no weight is as large as 32 by 32, so there is nothing to gain from 8-bit integers"
+                    .into(),
+            });
+        }
+        for index in int8 {
+            let inputs = self.parameters.specs()[index].shape[1..].iter().product();
+            round_int8(inputs, rounded.parameters.get_mut(index));
+        }
+        Ok(rounded)
+    }
+
+    /// The parameters that are kept as 8-bit integers, by number.
+    pub(crate) fn int8_parameters(&self) -> Result<Vec<usize>> {
+        match self.options.precision {
+            Precision::Int8 => Ok(Predictor::new(&self.model, &self.options, 1)?.int8_parameters()),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The model with its settings.
@@ -340,4 +397,31 @@ fn trace_training(
     let sum = loss.sum(t, forecast, targets, Some(mask))?;
     t.graph.set_loss(sum);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+    use crate::{Series, air_passengers};
+
+    #[test]
+    fn validation_rows_without_a_value_are_refused() {
+        let mut frame = air_passengers::frame();
+        let mut values = frame.series[0].values().to_vec();
+        values[132..].fill(f32::NAN);
+        frame.series[0] = Series::new("passengers", frame.series[0].start, values);
+        let (model, options) = (Model::by_name("nlinear").unwrap(), FitOptions::new(6, 12));
+        let fitted = Forecaster::fit_within(
+            &frame,
+            from_ref(&(0..132)),
+            Some(from_ref(&(132..144))),
+            &model,
+            &options,
+            &Pool::new(1),
+            &mut |_| ControlFlow::Continue(()),
+        );
+        assert!(matches!(fitted, Err(Error::NoValidationWindow { lookback: 12, horizon: 6 })));
+    }
 }

@@ -161,6 +161,7 @@ pub enum Note {
     MissingInMore { series: usize, values: usize },
     UnusedColumns { columns: String },
     FrequencyInferred { frequency: Frequency },
+    TimeZone { zone: String },
 }
 
 impl fmt::Display for Note {
@@ -185,6 +186,7 @@ impl fmt::Display for Note {
             Note::FrequencyInferred { frequency } => {
                 write!(f, "the frequency `{frequency}` was taken from the rows")
             }
+            Note::TimeZone { zone } => write!(f, "times are in the zone `{zone}`; read as UTC"),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Frequency {
     }
 
     /// The usual length of the season in steps: a day of hours, quarter hours or minutes, a week of days,
-    /// a year of weeks, months or quarters; 1 (none) otherwise.
+    /// a year of weeks, months or quarters, an hour of seconds, a second of less; 1 (none) otherwise.
     pub fn seasonality(&self) -> usize {
         match *self {
             Frequency::Integer { .. } => 1,
@@ -106,9 +106,12 @@ impl Frequency {
                 (DAY / micros) as usize
             }
             Frequency::Fixed { micros }
-                if (1..60 * SECOND).contains(&micros) && 3600 * SECOND % micros == 0 =>
+                if (SECOND..60 * SECOND).contains(&micros) && 3600 * SECOND % micros == 0 =>
             {
                 (3600 * SECOND / micros) as usize
+            }
+            Frequency::Fixed { micros } if (1..SECOND).contains(&micros) && SECOND % micros == 0 => {
+                (SECOND / micros) as usize
             }
             Frequency::Fixed { .. } => 1,
         }
@@ -229,6 +232,7 @@ impl FromStr for Frequency {
         let months = |months: i64, day| Ok(Frequency::Months { count: (months * count) as u32, day });
         match unit {
             "" if digits > 0 => Ok(Frequency::Integer { step: count }),
+            "us" => fixed(1),
             "ms" => fixed(1_000),
             "s" | "S" => fixed(SECOND),
             "min" | "T" => fixed(60 * SECOND),
@@ -352,6 +356,7 @@ mod tests {
             ("Y", "YS", 1),
             ("1mo", "MS", 12),
             ("10s", "10s", 360),
+            ("250us", "250us", 4000),
             ("2D", "2D", 1),
             ("1", "1", 1),
         ] {

@@ -90,6 +90,11 @@ impl Predictor {
         Ok(Predictor { run, batch, horizon, x: vec![0.0; batch * lookback] })
     }
 
+    /// The parameters multiplied as 8-bit integers, by number.
+    pub fn int8_parameters(&self) -> Vec<usize> {
+        self.run.int8_parameters()
+    }
+
     /// Forecasts from lags `[batch, lookback]`, as many as the predictor was made for.
     pub fn run(&mut self, pool: &Pool, parameters: &Parameters, lags: &[f32]) -> Result<&[f32]> {
         let batch = Batch { inputs: &[lags], loss_scale: 0.0, seed: 0, step: 0 };

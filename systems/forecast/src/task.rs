@@ -34,13 +34,11 @@ impl<'a> WindowTask<'a> {
         model: &Model,
         options: &'a FitOptions,
     ) -> Result<WindowTask<'a>> {
-        let validation = match validation.filter(|v| !v.is_empty()) {
-            Some(index) => {
-                let batch = VALIDATION_BATCH.min(index.len());
-                Some((index, Predictor::new(model, options, batch)?))
-            }
-            None => None,
+        let predictor = |index: WindowIndex| {
+            let batch = VALIDATION_BATCH.min(index.len());
+            Predictor::new(model, options, batch).map(|predictor| (index, predictor))
         };
+        let validation = validation.map(predictor).transpose()?;
         let lags = Lags::new(options.window_scaler, frame);
         Ok(WindowTask { frame, train, validation, options, lags, chosen: Vec::new(), epoch: None })
     }

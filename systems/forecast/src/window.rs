@@ -245,7 +245,8 @@ fn windows_of(series: &Series, targets: &Range<usize>, options: &WindowOptions) 
             0 if end == rows => format!("lookback {lookback} + horizon {horizon}{padded}"),
             0 => format!("lookback {lookback} + horizon {horizon}{padded} within its first {end} rows"),
             _ => format!(
-                "lookback {lookback} + horizon {horizon} with targets in rows {start} to {end}{padded}"
+                "lookback {lookback} + horizon {horizon} with targets in rows {} to {end}{padded}",
+                start + 1
             ),
         };
         let minimum = first_origin.saturating_add(least_targets);

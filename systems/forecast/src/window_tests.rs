@@ -100,7 +100,7 @@ fn what_is_too_short_is_named() {
     let index = WindowIndex::new(&frame, &[0..200, 0..40], &skipping).unwrap();
     assert_eq!((index.len(), index.skipped()), (81, &[1][..]));
     let error = WindowIndex::new(&frame, &[0..200, 0..41], &options(2, 1)).unwrap_err();
-    insta::assert_snapshot!(error, @"series `s1`: rows 0 to 41 reach beyond its 40 rows; split by the length of each series");
+    insta::assert_snapshot!(error, @"series `s1`: rows 1 to 41 reach beyond its 40 rows; split by the length of each series");
     let error = WindowIndex::new(&frame, &[0..200, 0..40], &options(2, 0)).unwrap_err();
     insta::assert_snapshot!(error, @"horizon is 0; it must be at least 1");
     let error = WindowIndex::new(&frame, &[0..200, 0..40], &options(usize::MAX, usize::MAX)).unwrap_err();

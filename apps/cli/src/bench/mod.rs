@@ -1,5 +1,6 @@
 //! `bessemer bench`: measures this machine and this build.
 
+mod kernels;
 mod models;
 mod predict;
 mod start;
@@ -14,10 +15,10 @@ use crate::error::{CliError, Result};
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
-    /// Time a training step on random data
     Step(step::StepArgs),
     Predict(predict::PredictArgs),
     Start(start::StartArgs),
+    Kernels(kernels::KernelsArgs),
 }
 
 impl Bench {
@@ -27,6 +28,7 @@ impl Bench {
             Bench::Step(args) => args.run(),
             Bench::Predict(args) => args.run(),
             Bench::Start(args) => args.run(),
+            Bench::Kernels(args) => args.run(),
         }
     }
 }

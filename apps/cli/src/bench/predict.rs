@@ -19,12 +19,15 @@ use crate::run::RunArgs;
 /// The model and the data are read once; then the steps after the end of the first series are forecast
 /// again and again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:
   bessemer bench predict sales-model sales.csv --threads 2 --json -
 
 With --json:
   {\"model\", \"threads\", \"isa\", \"parameters\", \"lookback\", \"horizon\", \"forecasts\",
-   \"predict_ms\": {\"median\", \"min\", \"max\"}}")]
+   \"predict_ms\": {\"median\", \"min\", \"max\"}}"
+)]
 pub struct PredictArgs {
     /// Folder that `forecast fit` wrote
     #[arg(value_name = "FOLDER")]

@@ -20,10 +20,13 @@ use crate::run::RunArgs;
 /// Starts the program anew several times and waits for it to say that the step is done: loading,
 /// compiling the model, drawing weights and data, and the step itself.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bessemer bench start --model mlp --threads 2 --json -
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  bessemer bench start --model mlp --threads 2 --json -
 
 With --json:
-  {\"model\", \"threads\", \"starts\", \"start_ms\": {\"median\", \"min\", \"max\"}}")]
+  {\"model\", \"threads\", \"starts\", \"start_ms\": {\"median\", \"min\", \"max\"}}"
+)]
 pub struct StartArgs {
     /// The model
     #[arg(long, value_enum)]

@@ -12,37 +12,44 @@ use super::models::BenchModel;
 use super::training::Training;
 use super::{Spread, check_seconds};
 use crate::error::{CliError, Result};
+use crate::number;
 use crate::precision::PrecisionName;
 use crate::run::RunArgs;
 
-/// Time a training step (forward, backward, AdamW) on random data.
+/// Time a training step (forward, backward, AdamW), or a forward pass, on random data
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:
   bessemer bench step --model encoder --threads 2 --json -
 
 With --json:
-  {\"model\", \"precision\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\", \"steps\",
-   \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
+  {\"model\", \"precision\", \"inference\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\",
+   \"steps\", \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
    \"peak_fraction\", \"peak_memory_mb\", \"parameters\"}
-  peak_fraction is that of the f32 peak, also in bf16.")]
+  peak_fraction is that of the f32 peak, also in bf16 and int8."
+)]
 pub struct StepArgs {
     /// The model
     #[arg(long, value_enum)]
     model: BenchModel,
     /// Samples in a batch [default: the model's own]
-    #[arg(long)]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     batch: Option<usize>,
     /// Arithmetic of products with weights
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionName,
+    /// Run the model forward only, as for forecasts
+    #[arg(long)]
+    inference: bool,
     /// Seconds to measure for
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Samples in a micro-batch [default: by the cost model]
-    #[arg(long)]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     micro_batch: Option<usize>,
     /// Lanes [default: by the cost model]
-    #[arg(long)]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     lanes: Option<usize>,
     /// Show where the time goes, by operation
     #[arg(long)]
@@ -55,6 +62,7 @@ pub struct StepArgs {
 struct StepResult {
     model: &'static str,
     precision: PrecisionName,
+    inference: bool,
     threads: usize,
     isa: &'static str,
     batch: usize,
@@ -80,6 +88,24 @@ impl StepArgs {
             return Err(CliError::argument(format!("--batch {batch}"), problem, remedy));
         }
         check_seconds(self.seconds)?;
+        for (name, value) in [("micro-batch", self.micro_batch), ("lanes", self.lanes)] {
+            if let Some(value) = value.filter(|value| !(1..=batch).contains(value)) {
+                let problem = format!("it must be from 1 to the batch, {batch}");
+                return Err(CliError::argument(
+                    format!("--{name} {value}"),
+                    problem,
+                    "leave it out for the cost model's",
+                ));
+            }
+        }
+        if self.precision == PrecisionName::Int8 && !self.inference {
+            let problem = "8-bit integers are for inference";
+            return Err(CliError::argument(
+                "--precision int8",
+                problem,
+                "add --inference, or train in f32 or bf16",
+            ));
+        }
         let (result, profile) = self.measure(pool, batch)?;
         if let Some(json) = &self.run.json {
             json.write(&result)?;
@@ -99,6 +125,7 @@ impl StepArgs {
             micro_batch: self.micro_batch,
             lanes: self.lanes,
             precision: self.precision.get(),
+            training: !self.inference,
             ..PlanOptions::TRAIN
         };
         let mut training = Training::new(self.model, batch, pool, &options)?;
@@ -136,6 +163,7 @@ impl StepArgs {
         let result = StepResult {
             model: self.model.name(),
             precision: self.precision,
+            inference: self.inference,
             threads,
             isa: isa().name(),
             batch,
@@ -155,12 +183,22 @@ impl StepArgs {
 
 fn print_result(r: &StepResult) {
     println!(
-        "{} {}, batch {} ({} lanes of micro-batches of {}), {} threads, {}",
-        r.model, r.precision, r.batch, r.lanes, r.micro_batch, r.threads, r.isa
+        "{} {}, batch {} ({} of micro-batches of {}), {}, {}",
+        r.model,
+        r.precision,
+        r.batch,
+        number::counted(r.lanes, "lane"),
+        r.micro_batch,
+        number::counted(r.threads, "thread"),
+        r.isa
     );
     println!(
-        "  step    {:.3} ms median of {} ({:.3} to {:.3})",
-        r.step_ms.median, r.steps, r.step_ms.min, r.step_ms.max
+        "  {}    {:.3} ms median of {} ({:.3} to {:.3})",
+        if r.inference { "pass" } else { "step" },
+        r.step_ms.median,
+        r.steps,
+        r.step_ms.min,
+        r.step_ms.max
     );
     println!(
         "  work    {:.2} GFLOP, {:.1} % of the measured f32 peak ({:.0} GFLOP/s a core)",

@@ -1,4 +1,4 @@
-//! A model being trained on random data.
+//! A model being trained, or only run, on random data.
 
 use bessemer::kernels::random::{Stream, fill_normal};
 use bessemer::nn::{Trace, initialize};
@@ -16,16 +16,17 @@ pub struct Training {
     optimizer: OptimizerState,
     inputs: Vec<Vec<f32>>,
     loss_scale: f32,
+    trains: bool,
     count: u64,
 }
 
 impl Training {
     /// Compiles the step and draws weights and data.
     pub fn new(model: BenchModel, batch: usize, pool: Pool, options: &PlanOptions) -> Result<Training> {
-        let mut first = Trace::new(1, batch, true);
+        let mut first = Trace::new(1, batch, options.training);
         model.trace(&mut first).map_err(TrainError::from)?;
         let trace = |samples| {
-            let mut t = Trace::new(samples, batch, true);
+            let mut t = Trace::new(samples, batch, options.training);
             model.trace(&mut t)?;
             Ok(t.graph)
         };
@@ -42,18 +43,21 @@ impl Training {
             optimizer: OptimizerState::new(Optimizer::ADAMW, &parameters, first.buffers()),
             inputs: step.input_lens().enumerate().map(draw).collect(),
             loss_scale: 1.0 / model.targets(batch) as f32,
+            trains: options.training,
             count: 0,
             step,
             parameters,
         })
     }
 
-    /// One step: forward, backward, AdamW.
+    /// One step: forward, backward, AdamW; or forward only, as the options say.
     pub fn step(&mut self) -> Result<()> {
         let views: Vec<&[f32]> = self.inputs.iter().map(Vec::as_slice).collect();
         let batch = Batch { inputs: &views, loss_scale: self.loss_scale, seed: 1, step: self.count };
         let loss = self.step.run(&self.pool, &self.parameters, &batch).map_err(TrainError::from)?;
-        self.optimizer.step(&self.pool, &mut self.parameters, &mut self.step, 1e-3, None);
+        if self.trains {
+            self.optimizer.step(&self.pool, &mut self.parameters, &mut self.step, 1e-3, None);
+        }
         self.count += 1;
         match loss.is_finite() {
             true => Ok(()),

@@ -98,7 +98,7 @@ impl Fit {
         let progress = Progress::new(self.run.quiet);
         let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
         {
-            let _hold = interrupt::hold();
+            let _hold = interrupt::writing();
             forecaster.save(&self.out)?;
         }
 

@@ -5,6 +5,7 @@ mod defaults;
 mod fit;
 mod predict;
 mod protocol;
+mod quantize;
 pub mod reading;
 pub mod settings;
 mod training;
@@ -21,6 +22,7 @@ pub enum Forecast {
     Fit(fit::Fit),
     Predict(predict::Predict),
     Backtest(backtest::BacktestCommand),
+    Quantize(quantize::Quantize),
 }
 
 impl Forecast {
@@ -30,6 +32,7 @@ impl Forecast {
             Forecast::Fit(fit) => fit.run(),
             Forecast::Predict(predict) => predict.run(),
             Forecast::Backtest(backtest) => backtest.run(),
+            Forecast::Quantize(quantize) => quantize.run(),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Predict {
             time: frame.time,
         };
         {
-            let _hold = interrupt::hold();
+            let _hold = interrupt::writing();
             write_predictions(&self.out, &predictions)?;
         }
 

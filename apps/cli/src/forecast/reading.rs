@@ -26,8 +26,9 @@ pub struct ReadArgs {
     /// How series are laid out
     #[arg(long, value_enum, default_value_t, help_heading = "Reading")]
     layout: LayoutName,
-    /// Step between rows, such as h, D, MS or 15min [default: told from the rows]
-    #[arg(long, value_name = "STEP", help_heading = "Reading")]
+    /// Step between rows: us, ms, s, min, h, D, B, W, MS, ME, QS, YS or, for times that are numbers, a
+    /// number; a count may stand before it, as in 15min [default: told from the rows]
+    #[arg(long, value_name = "STEP", allow_hyphen_values = true, help_heading = "Reading")]
     frequency: Option<String>,
 }
 

@@ -45,7 +45,7 @@ pub struct TrainArgs {
     /// Scaling of each window, by its lags: likewise [default: standard; ltsf: none]
     #[arg(long, value_name = "KIND")]
     window_scaler: Option<String>,
-    /// Arithmetic of products with weights while training; weights and forecasts are f32
+    /// Arithmetic of products with weights, f32 or bf16; weights themselves are f32
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionName,
     /// Largest norm of the gradient [default: not clipped]
@@ -130,7 +130,8 @@ pub enum Validation {
 }
 
 impl Validation {
-    fn parse(text: &str) -> std::result::Result<Validation, String> {
+    /// For clap.
+    pub fn parse(text: &str) -> std::result::Result<Validation, String> {
         if let Ok(rows) = text.parse() {
             return Ok(Validation::Rows(rows));
         }
@@ -179,6 +180,12 @@ impl TrainArgs {
             () if self.epochs == Some(0) => zero("epochs"),
             () if self.batch_windows == Some(0) => zero("batch-windows"),
             () if self.patience == Some(0) => zero("patience"),
+            // The description of a saved model is TOML, whose whole numbers end there.
+            () if self.seed.is_some_and(|seed| i64::try_from(seed).is_err()) => Err(CliError::argument(
+                format!("--seed {}", self.seed.unwrap_or_default()),
+                format!("it must be at most {}", i64::MAX),
+                "any smaller number is as good",
+            )),
             () => Ok(()),
         }
     }
@@ -235,9 +242,12 @@ impl TrainArgs {
             // 0: only at the end, so that the last weights are kept.
             train.validate_every = self.validate_every.unwrap_or(if defaults.keep_best { every } else { 0 });
             train.patience = self.patience.or(defaults.patience);
-        } else if self.patience.is_some() || self.validate_every.is_some() {
+        } else if self.patience.is_some()
+            || self.validate_every.is_some()
+            || self.schedule == Some(ScheduleName::Plateau)
+        {
             return Err(CliError::argument(
-                "--patience and --validate-every",
+                "--patience, --validate-every and --schedule plateau",
                 "there are no validation rows to choose the weights by",
                 "give some with --validation, such as --validation 0.1",
             ));

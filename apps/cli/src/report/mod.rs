@@ -36,7 +36,7 @@ pub struct Material<'a> {
 
 /// Writes the page, whole or not at all.
 fn write(report: Report, path: &Path) -> Result<()> {
-    let _hold = interrupt::hold();
+    let _hold = interrupt::writing();
     report
         .footer(format!("Made by bessemer {}.", env!("CARGO_PKG_VERSION")))
         .write(path)

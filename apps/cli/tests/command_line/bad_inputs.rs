@@ -49,11 +49,14 @@ fn arguments_of_fit() {
         ("--horizon 7 --learning-rate 1e30", "the loss is"),
         ("--horizon 7 --clip-norm -1", "--clip-norm -1: it must be a positive number"),
         ("--horizon 7 --patience 3", "there are no validation rows"),
+        ("--horizon 7 --schedule plateau", "there are no validation rows"),
+        ("--horizon 7 --seed 9223372036854775808", "it must be at most 9223372036854775807"),
         ("--horizon 7 --validation 1.5", "a fraction from 0 to 1"),
         ("--horizon 7 --validation 60", "holding out 60 rows for validation needs at least 61"),
         ("--horizon 7 --scaler standrad", "scaler \"standrad\" is not known"),
         ("--horizon 7 --schedule cosin", "a similar value exists: 'cosine'"),
         ("--horizon 7 --frequency fortnight", "frequency \"fortnight\" is not known"),
+        ("--horizon 7 --frequency -1D", "frequency \"-1D\" is not known"),
         ("--horizon 7 --id-column shop", "there is no id column `shop`; the columns are `unique_id`"),
         ("--horizon 7 --set hiden=8", "--set hiden=8: mlp has no setting `hiden`; did you mean `hidden`?"),
         ("--horizon 7 --set hidden", "it must be setting=value, such as hidden=256"),
@@ -77,7 +80,7 @@ fn arguments_of_backtest() {
         ("--models mlp,mlp --horizon 7", "mlp is named twice"),
         ("--models mlp --horizon 0", "horizon is 0"),
         ("--models mlp --horizon 60", "holding out 0 rows for validation and 60 for test needs at least 61"),
-        ("--models mlp --horizon 7 --test-rows 6", "with targets in rows 54 to 60"),
+        ("--models mlp --horizon 7 --test-rows 6", "with targets in rows 55 to 60"),
         ("--models mlp --horizon 7 --drop-last 0", "drop-last is 0; it must be at least 1"),
         ("--models mlp --horizon 7 --protocol ltsf", "lookback 336 + horizon 7"),
         ("--models mlp --horizon 7 --protocol ltsf --scaler robust", "every series is standardised"),
@@ -87,6 +90,20 @@ fn arguments_of_backtest() {
     let place = Place::new();
     for (arguments, message) in cases {
         place.refuse(&format!("forecast backtest series.csv --json scores.json {arguments}"), message);
+    }
+}
+
+#[test]
+fn arguments_of_bench() {
+    let cases = [
+        ("--seconds -1", "--seconds -1: it must be more than 0"),
+        ("--batch 0", "--batch 0: it must be from 1 to"),
+        ("--lanes 0", "--lanes 0: it must be from 1 to the batch, 32"),
+        ("--micro-batch 33", "--micro-batch 33: it must be from 1 to the batch, 32"),
+    ];
+    let place = Place::new();
+    for (arguments, message) in cases {
+        place.refuse(&format!("bench step --model mlp --json step.json {arguments}"), message);
     }
 }
 

@@ -5,7 +5,21 @@ use crate::place::Place;
 #[test]
 fn every_command_has_help_with_an_example() {
     let place = Place::new();
-    let commands = ["", "demo", "forecast", "forecast fit", "forecast predict", "forecast backtest"];
+    let commands = [
+        "",
+        "demo",
+        "forecast",
+        "forecast fit",
+        "forecast predict",
+        "forecast backtest",
+        "forecast quantize",
+        "bench",
+        "bench step",
+        "bench predict",
+        "bench start",
+        "bench kernels",
+        "machine",
+    ];
     for command in commands {
         let text = place.succeed(&format!("{command} --help"));
         assert!(text.contains("Example"), "{command} --help has no example");

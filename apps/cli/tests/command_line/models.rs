@@ -17,9 +17,13 @@ fn a_fitted_model_forecasts_every_series() {
     assert!(lines[1].starts_with("a,2024-03-01,") && lines[14].starts_with("b,2024-03-07,"), "{text}");
 
     // The number of threads changes nothing, not even the last digit.
-    place.succeed(&FIT.replace("--out model", "--out again --threads 1"));
-    place.succeed(&PREDICT.replace("model", "again").replace("forecast.csv", "again.csv"));
-    assert_eq!(place.read("again.csv"), text);
+    for threads in [1, 3] {
+        place.succeed(&FIT.replace("--out model", &format!("--out again-{threads} --threads {threads}")));
+        place.succeed(
+            &PREDICT.replace("model", &format!("again-{threads}")).replace("forecast.csv", "again.csv"),
+        );
+        assert_eq!(place.read("again.csv"), text, "{threads} threads");
+    }
 
     place.succeed(&PREDICT.replace("forecast.csv", "forecast.parquet"));
     place.succeed("forecast predict model series.csv --out x.csv --json x.json");

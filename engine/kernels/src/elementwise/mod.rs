@@ -26,7 +26,7 @@
 
 mod compile;
 mod execute;
-mod ops;
+pub(crate) mod ops;
 
 pub use compile::ProgramError;
 pub use ops::{Binary, Unary};

@@ -102,7 +102,7 @@ fn normal_cdf<S: Simd>(s: S, x: S::V) -> S::V {
 }
 
 #[inline(always)]
-pub(super) fn gelu_erf<S: Simd>(s: S, x: S::V) -> S::V {
+pub(crate) fn gelu_erf<S: Simd>(s: S, x: S::V) -> S::V {
     s.mul(x, normal_cdf(s, x))
 }
 
@@ -119,7 +119,7 @@ const TANH_SLOPE: f32 = 1.595_769;
 const TANH_CUBIC: f32 = 0.071_354_814;
 
 #[inline(always)]
-pub(super) fn gelu_tanh<S: Simd>(s: S, x: S::V) -> S::V {
+pub(crate) fn gelu_tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let twice = s.mul(x, s.mul_add(s.mul(x, x), s.splat(TANH_CUBIC), s.splat(TANH_SLOPE)));
     s.mul(x, sigmoid(s, twice))
 }
@@ -136,7 +136,7 @@ pub(super) fn gelu_tanh_grad<S: Simd>(s: S, x: S::V) -> S::V {
 }
 
 #[inline(always)]
-pub(super) fn silu<S: Simd>(s: S, x: S::V) -> S::V {
+pub(crate) fn silu<S: Simd>(s: S, x: S::V) -> S::V {
     s.mul(x, sigmoid(s, x))
 }
 

@@ -1,6 +1,7 @@
 //! Activations that a product can apply to its result.
 
-use crate::math::{erf, sigmoid, tanh};
+use crate::elementwise::ops::{gelu_erf, gelu_tanh, silu};
+use crate::math::{sigmoid, tanh};
 use crate::simd::Simd;
 
 /// What is applied to each element of a product.
@@ -47,17 +48,9 @@ activations! {
     Identity: |_s, x| x;
     // In this order NaN stays NaN.
     Relu: |s, x| s.max(s.splat(0.0), x);
-    GeluErf: |s, x| {
-        let half = s.mul(s.splat(0.5), x);
-        s.mul_add(half, erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2))), half)
-    };
-    GeluTanh: |s, x| {
-        let cube = s.mul(s.mul(x, x), x);
-        let inner = s.mul(s.splat(0.797_884_6), s.mul_add(s.splat(0.044_715), cube, x));
-        let half = s.mul(s.splat(0.5), x);
-        s.mul_add(half, tanh(s, inner), half)
-    };
-    Silu: |s, x| s.mul(x, sigmoid(s, x));
+    GeluErf: |s, x| gelu_erf(s, x);
+    GeluTanh: |s, x| gelu_tanh(s, x);
+    Silu: |s, x| silu(s, x);
     Tanh: |s, x| tanh(s, x);
     Sigmoid: |s, x| sigmoid(s, x);
 }

@@ -116,6 +116,36 @@ pub fn pack_int8(shape: Int8Shape, weight: &[f32], out: &mut [f32]) {
     pack_b(words, n, rows, (1, words), packed);
 }
 
+/// Rounds the rows of a weight \[n, k\] in place: each number to a whole multiple, -127 to 127, of its row's
+/// scale. Packing the result loses nothing more.
+pub fn round_int8(k: usize, weight: &mut [f32]) {
+    for row in weight.chunks_exact_mut(k.max(1)) {
+        let scale = scale_of(row);
+        row.iter_mut().for_each(|x| *x = whole(*x, scale) * scale);
+    }
+}
+
+/// The whole numbers and the scale of a row from [`round_int8`]: their products are the row, to the last bit.
+///
+/// # Panics
+/// If `out` is not as long as the row.
+pub fn int8_parts(row: &[f32], out: &mut [i8]) -> f32 {
+    assert_eq!(out.len(), row.len(), "out: one number for each of the row");
+    let scale = scale_of(row);
+    out.iter_mut().zip(row).for_each(|(q, x)| *q = whole(*x, scale) as i8);
+    scale
+}
+
+/// A 127th of the largest magnitude, with 17 significant bits, so that its multiples are exact.
+fn scale_of(row: &[f32]) -> f32 {
+    let scale = row.iter().fold(0.0f32, |most, x| most.max(x.abs())) / LARGEST;
+    if scale < f32::MIN_POSITIVE { 0.0 } else { f32::from_bits((scale.to_bits() + 0x7f) & !0x7f) }
+}
+
+fn whole(x: f32, scale: f32) -> f32 {
+    if scale > 0.0 { (x / scale).round_ties_even().clamp(-LARGEST, LARGEST) } else { 0.0 }
+}
+
 /// Rounds the rows of X\[m, k\]: `out` holds a scale for each, then the words.
 ///
 /// A row with a number that is not finite gets the scale NaN, and so does all that is made of it.
@@ -343,6 +373,28 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_rounded_is_not_rounded_again(k in 1usize..200, size in -120i32..120, seed: u64) {
+            let mut weight = numbers(3 * k, seed);
+            weight.iter_mut().for_each(|x| *x *= 2f32.powi(size));
+            let before = weight.clone();
+            round_int8(k, &mut weight);
+            let rounded = weight.clone();
+            round_int8(k, &mut weight);
+            prop_assert_eq!(&weight, &rounded);
+            for (row, before) in rounded.chunks(k).zip(before.chunks(k)) {
+                let mut parts = vec![0; k];
+                let scale = int8_parts(row, &mut parts);
+                let again: Vec<f32> = parts.iter().map(|q| f32::from(*q) * scale).collect();
+                prop_assert_eq!(&again, row);
+                // And what the kernel makes of it are the same whole numbers.
+                prop_assert_eq!(super::tests::rounded(row).0, parts.iter().map(|q| i32::from(*q)).collect::<Vec<_>>());
+                prop_assert!(before.iter().zip(row).all(|(x, y)| (x - y).abs() <= 0.5001 * scale + 1e-38));
             }
         }
     }

@@ -54,7 +54,7 @@ mod tile;
 pub use activation::Activation;
 pub use bf16::{bf16_gemm, bf16_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use epilogue::Epilogue;
-pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, pack_int8, quantize_rows};
+pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, int8_parts, pack_int8, quantize_rows, round_int8};
 
 use crate::simd::{Kernel, Simd, dispatch};
 use few_rows::{FewRows, MOST};
@@ -65,7 +65,7 @@ use product::{Layout, Product, Strided, block_len};
 /// For other kernels that are made of products.
 pub(crate) mod kernels {
     pub(crate) use super::epilogue::Finish;
-    pub(crate) use super::multiply::Floats;
+    pub(crate) use super::multiply::{Floats, Multiply, NativePairs, NativeQuads};
     pub(crate) use super::panel::pack_panel;
     pub(crate) use super::product::{Layout, Product, Strided};
     pub(crate) use super::square::{SIDE, transpose};

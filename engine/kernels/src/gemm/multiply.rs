@@ -103,6 +103,15 @@ impl WidenedQuads {
 }
 
 impl NativeQuads {
+    /// For sums alone.
+    ///
+    /// # Safety
+    /// [`Multiply::result`] must not be asked for; and as [`NativeQuads::native`].
+    pub unsafe fn unscaled() -> NativeQuads {
+        let nowhere = std::ptr::null();
+        Quads(Scales { rows: nowhere, columns: nowhere, sums: nowhere })
+    }
+
     /// # Safety
     /// To be used within [`crate::simd::dispatch_quads`] only.
     pub unsafe fn native(other: WidenedQuads) -> NativeQuads {

@@ -1,8 +1,8 @@
 //! Products with a weight, and the gradient of a weight, in the precision asked for.
 
 use bessemer_kernels::gemm::{
-    Epilogue, Strides, bf16_gemm, bf16_gemm_packed, gemm, gemm_packed, gemm_scratch, pair_columns,
-    pair_count, pair_rows,
+    Epilogue, INT8_LONGEST, Int8Shape, Strides, bf16_gemm, bf16_gemm_packed, gemm, gemm_packed, gemm_scratch,
+    int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
 };
 
 use super::Site;
@@ -19,6 +19,8 @@ enum Way {
     Packed,
     /// The weight packed as pairs of bf16 numbers; the other operand is made into pairs first.
     Bf16,
+    /// The weight packed as 8-bit integers; the other operand is rounded first.
+    Int8,
 }
 
 /// C[m, n] = A[m, k]·B[k, n], where B is a weight.
@@ -45,12 +47,22 @@ impl WeightProduct {
     ) -> WeightProduct {
         let plain = WeightProduct { weight, m, n, k, a_strides, b_strides, way: Way::Plain };
         let Place::Parameter(range) = &plain.weight else { return plain };
-        if !site.options.pack || !Packs::pays(m * site.micro_batches) {
+        let mut precision = precision(site.options.precision, n, k);
+        let by_rows = (a_strides, b_strides) == ((k, 1), (1, k));
+        if precision == Precision::Int8 && !(by_rows && k <= INT8_LONGEST) {
+            precision = Precision::F32;
+        }
+        // Integers are packed once and for all, and a quarter of the size: for a single row too.
+        let pays = precision == Precision::Int8 || Packs::pays(m * site.micro_batches);
+        if !site.options.pack || !pays {
             return plain;
         }
-        let precision = precision(site.options.precision, n, k);
         let packed = site.packs.request(range.clone(), k, n, b_strides, precision);
-        let way = if precision == Precision::Bf16 { Way::Bf16 } else { Way::Packed };
+        let way = match precision {
+            Precision::F32 => Way::Packed,
+            Precision::Bf16 => Way::Bf16,
+            Precision::Int8 => Way::Int8,
+        };
         WeightProduct { weight: Place::Packed(packed), way, ..plain }
     }
 
@@ -60,6 +72,7 @@ impl WeightProduct {
             Way::Plain => "gemm",
             Way::Packed => "gemm_packed",
             Way::Bf16 => "bf16_gemm_packed",
+            Way::Int8 => "int8_gemm",
         }
     }
 
@@ -69,6 +82,7 @@ impl WeightProduct {
             Way::Plain => gemm_scratch(self.k),
             Way::Packed => 0,
             Way::Bf16 => self.m * pair_count(self.k),
+            Way::Int8 => Int8Shape { n: self.n, k: self.k }.rows_len(self.m),
         }
     }
 
@@ -88,6 +102,11 @@ impl WeightProduct {
                     (1, m)
                 };
                 bf16_gemm_packed(m, n, k, &scratch[..m * pairs], strides, weight, c, n, epilogue);
+            }
+            Way::Int8 => {
+                let shape = Int8Shape { n, k };
+                quantize_rows(m, k, a, scratch);
+                int8_gemm(m, shape, scratch, weight, c, n, epilogue);
             }
         }
     }
@@ -109,13 +128,16 @@ impl WeightGradient {
 
     /// The kernel that runs.
     pub fn kernel(&self) -> &'static str {
-        if self.precision == Precision::Bf16 { "bf16_gemm" } else { "gemm" }
+        match self.precision {
+            Precision::Bf16 => "bf16_gemm",
+            Precision::F32 | Precision::Int8 => "gemm",
+        }
     }
 
     /// Floats of scratch for up to so many rows.
     pub fn scratch(&self, rows: usize) -> usize {
         match self.precision {
-            Precision::F32 => gemm_scratch(rows),
+            Precision::F32 | Precision::Int8 => gemm_scratch(rows),
             Precision::Bf16 => {
                 let pairs = pair_count(rows);
                 pairs * (self.m + self.n) + gemm_scratch(pairs)
@@ -136,7 +158,9 @@ impl WeightGradient {
         let WeightGradient { m, n, precision } = *self;
         let epilogue = Epilogue { accumulate, ..Epilogue::default() };
         match precision {
-            Precision::F32 => gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, epilogue, scratch),
+            Precision::F32 | Precision::Int8 => {
+                gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, epilogue, scratch)
+            }
             Precision::Bf16 => {
                 let pairs = pair_count(rows);
                 let (dy_pairs, rest) = scratch.split_at_mut(pairs * m);

@@ -13,7 +13,7 @@ use super::columns::{self, Roles};
 use super::grid::{Column, Group, assemble};
 use super::{ReadOptions, Source};
 use crate::error::{Error, Result, shorten};
-use crate::frame::Frame;
+use crate::frame::{Frame, Note};
 use crate::time::{DAY, Precision, TimeKind, TimeStyle, Timestamp};
 
 pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Result<Frame> {
@@ -58,7 +58,16 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         }
         table.rows += batch.num_rows();
     }
-    let notes = columns::note_unused(&names, &roles).into_iter().collect();
+    let time = match roles {
+        Roles::Long { time, .. } | Roles::Wide { time, .. } => time,
+    };
+    let zone = match fields[time].data_type() {
+        DataType::Timestamp(_, Some(zone)) if !is_utc(zone) => {
+            Some(Note::TimeZone { zone: zone.to_string() })
+        }
+        _ => None,
+    };
+    let notes = columns::note_unused(&names, &roles).into_iter().chain(zone).collect();
     let groups = if matches!(roles, Roles::Long { .. }) { long.groups } else { vec![wide] };
     let kind = refine(table.kind.unwrap_or(TimeKind::Integer), &groups);
     assemble(source, kind, groups, options.frequency, notes)
@@ -255,6 +264,10 @@ fn show(array: &ArrayRef, row: usize) -> String {
 
 fn value_type(kind: &DataType) -> &DataType {
     if let DataType::Dictionary(_, values) = kind { values } else { kind }
+}
+
+fn is_utc(zone: &str) -> bool {
+    ["UTC", "Etc/UTC", "Z", "+00:00"].contains(&zone)
 }
 
 fn is_text(kind: &DataType) -> bool {
