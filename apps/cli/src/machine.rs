@@ -66,7 +66,8 @@ pub fn facts(threads: usize) -> Vec<(String, String)> {
 
 With --json:
   {\"processor\", \"cores\", \"threads\", \"isa\", \"caches\": [{\"level\", \"kind\", \"bytes\"}], \"memory_bytes\",
-   \"f32_gflops\", \"bf16_gflops\", \"int8_gops\", \"read_gb_per_s\": {\"cached\", \"one\", \"all\"}}
+   \"f32_gflops\", \"bf16_gflops\", \"int8_gops\", \"read_gb_per_s\": 
+   {\"second_level\", \"last_level\", \"one\", \"all\"}}
 Rates are a core's; those of missing instructions are null.")]
 pub struct MachineCommand {
     #[command(flatten)]
@@ -99,7 +100,8 @@ pub struct Machine {
 
 #[derive(Debug, Serialize)]
 struct Reading {
-    cached: f64,
+    second_level: f64,
+    last_level: f64,
     one: f64,
     all: f64,
 }
@@ -107,7 +109,9 @@ struct Reading {
 /// Memory that is read through to measure bandwidth: more than caches hold, and no strain on a small machine.
 const READ_FLOATS: usize = 64 << 20;
 /// What fits the second-level cache of one core, and not the first.
-const CACHED_FLOATS: usize = 128 << 10;
+const SECOND_LEVEL: usize = 128 << 10;
+/// What fits the last cache, and not the second.
+const LAST_LEVEL: usize = 2 << 20;
 
 impl Machine {
     /// Measures; takes about half a second.
@@ -124,7 +128,8 @@ impl Machine {
             bf16_gflops: peak::measure_bf16_flops(20).map(giga),
             int8_gops: peak::measure_int8_ops(20).map(giga),
             read_gb_per_s: Reading {
-                cached: giga(peak::measure_bandwidth(&Pool::new(1), CACHED_FLOATS, 200)),
+                second_level: giga(peak::measure_bandwidth(&Pool::new(1), SECOND_LEVEL, 200)),
+                last_level: giga(peak::measure_bandwidth(&Pool::new(1), LAST_LEVEL, 20)),
                 one: giga(peak::measure_bandwidth(&Pool::new(1), READ_FLOATS, 3)),
                 all: giga(peak::measure_bandwidth(pool, READ_FLOATS, 3)),
             },
@@ -139,8 +144,12 @@ impl Machine {
             kernel if kernel.starts_with("int8") => self.int8_gops,
             _ => None,
         };
-        let cached = entry.bytes < 4.0 * CACHED_FLOATS as f64;
-        let bytes = if cached { self.read_gb_per_s.cached } else { self.read_gb_per_s.one };
+        let rates = &self.read_gb_per_s;
+        let bytes = match entry.bytes / 4.0 {
+            floats if floats <= SECOND_LEVEL as f64 => rates.second_level,
+            floats if floats <= LAST_LEVEL as f64 => rates.last_level,
+            _ => rates.one,
+        };
         entry.floor(Roofline { flops: 1e9 * rate.unwrap_or(self.f32_gflops), bytes: 1e9 * bytes }, 1)
     }
 
@@ -163,8 +172,12 @@ impl Machine {
             (
                 "reading memory",
                 format!(
-                    "{:.0} GB/s on one thread, {:.0} on {}; {:.0} from the second-level cache",
-                    self.read_gb_per_s.one, self.read_gb_per_s.all, self.threads, self.read_gb_per_s.cached
+                    "{:.0} GB/s on one thread, {:.0} on {}; from the caches {:.0} (second level) and {:.0} (last)",
+                    self.read_gb_per_s.one,
+                    self.read_gb_per_s.all,
+                    self.threads,
+                    self.read_gb_per_s.second_level,
+                    self.read_gb_per_s.last_level,
                 ),
             ),
         ];

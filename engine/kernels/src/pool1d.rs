@@ -162,7 +162,10 @@ pub fn average_pool1d_forward(pool: &Pool1d, count_padding: bool, input: &[f32],
     pool.check(input.len(), output.len());
     let n = pool.out_length();
     if pool.stride == 1 && pool.padding == 0 {
-        return moving_average(pool, input, output);
+        for (plane, output) in input.chunks_exact(pool.length).zip(output.chunks_exact_mut(n)) {
+            dispatch(MovingAverage { taps: pool.kernel, input: plane, output });
+        }
+        return;
     }
     for (plane, output) in input.chunks_exact(pool.length).zip(output.chunks_exact_mut(n)) {
         for (i, y) in output.iter_mut().enumerate() {
@@ -173,35 +176,37 @@ pub fn average_pool1d_forward(pool: &Pool1d, count_padding: bool, input: &[f32],
     }
 }
 
-/// Neighbouring windows share a vector: tap after tap is added to all of them at once.
-fn moving_average(pool: &Pool1d, input: &[f32], output: &mut [f32]) {
-    struct Moving<'a>(&'a Pool1d, &'a [f32], &'a mut [f32]);
-    impl Kernel for Moving<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd>(self, s: S) {
-            let Moving(pool, input, output) = self;
-            let n = pool.length + 1 - pool.kernel;
-            let share = s.splat(1.0 / pool.kernel as f32);
-            for (plane, output) in input.chunks_exact(pool.length).zip(output.chunks_exact_mut(n)) {
-                let mut i = 0;
-                while i + S::LANES <= n {
-                    let mut sum = s.splat(0.0);
-                    for tap in 0..pool.kernel {
-                        // SAFETY: the last lane reads position i + LANES - 1 + kernel - 1 < length.
-                        sum = s.add(sum, unsafe { s.load(plane.as_ptr().add(i + tap)) });
-                    }
-                    // SAFETY: i + LANES <= n, the length of `output`.
-                    unsafe { s.store(output.as_mut_ptr().add(i), s.mul(sum, share)) };
-                    i += S::LANES;
-                }
-                for i in i..n {
-                    output[i] = plane[i..i + pool.kernel].iter().sum::<f32>() / pool.kernel as f32;
-                }
+/// The means of `taps` neighbours, `output.len() + taps - 1` of which there are in `input`. Neighbouring
+/// windows share a vector: tap after tap is added to all of them at once.
+struct MovingAverage<'a> {
+    taps: usize,
+    input: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl Kernel for MovingAverage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let MovingAverage { taps, input, output } = self;
+        assert_eq!(input.len() + 1, output.len() + taps);
+        let share = s.splat(1.0 / taps as f32);
+        let mut i = 0;
+        while i + S::LANES <= output.len() {
+            let mut sum = s.splat(0.0);
+            for tap in 0..taps {
+                // SAFETY: the last lane reads position i + LANES - 1 + taps - 1 < input.len().
+                sum = s.add(sum, unsafe { s.load(input.as_ptr().add(i + tap)) });
             }
+            // SAFETY: i + LANES <= output.len().
+            unsafe { s.store(output.as_mut_ptr().add(i), s.mul(sum, share)) };
+            i += S::LANES;
+        }
+        for i in i..output.len() {
+            output[i] = input[i..i + taps].iter().sum::<f32>() / taps as f32;
         }
     }
-    dispatch(Moving(pool, input, output));
 }
 
 /// The gradient of the input, replacing what is in `d_input`.
@@ -211,6 +216,18 @@ fn moving_average(pool: &Pool1d, input: &[f32], output: &mut [f32]) {
 pub fn average_pool1d_backward(pool: &Pool1d, count_padding: bool, d_output: &[f32], d_input: &mut [f32]) {
     pool.check(d_input.len(), d_output.len());
     let n = pool.out_length();
+    let taps = pool.kernel;
+    if pool.stride == 1 && pool.padding == 0 && n >= taps {
+        for (plane, d) in d_input.chunks_exact_mut(pool.length).zip(d_output.chunks_exact(n)) {
+            // Positions that whole windows of gradients reach, and those near the ends.
+            dispatch(MovingAverage { taps, input: d, output: &mut plane[taps - 1..n] });
+            for i in (0..taps - 1).chain(n..pool.length) {
+                let windows = &d[i.saturating_sub(taps - 1)..n.min(i + 1)];
+                plane[i] = windows.iter().sum::<f32>() / taps as f32;
+            }
+        }
+        return;
+    }
     d_input.fill(0.0);
     for (i, &d) in d_output.iter().enumerate() {
         let plane = &mut d_input[i / n * pool.length..][..pool.length];

@@ -217,7 +217,7 @@ mod tests {
         round_int8(50, saved.get_mut(0));
         save(&path, &saved, &[0], HashMap::new()).unwrap();
         let mut loaded = Parameters::new(&specs);
-        load(&path, &mut loaded).unwrap();
+        load(&path, &mut loaded).unwrap(); // the checksum is of the bits
         assert_eq!(loaded.as_slice(), saved.as_slice());
 
         let file = std::fs::read(&path).unwrap();

@@ -45,6 +45,40 @@ fn settings_and_training_are_saved() {
 }
 
 #[test]
+fn a_model_is_rounded_to_integers() {
+    let place = Place::new();
+    place.succeed(&FIT.replace("hidden=16", "hidden=64"));
+    let json = place.succeed("forecast quantize model series.csv --test-rows 20 --out small --json -");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let number = |side: &str, what: &str| json[side][what].as_f64().unwrap();
+    assert!(json["windows"] == 28 && number("int8", "bytes") < 0.5 * number("f32", "bytes"), "{json}");
+    assert!(number("f32", "mse") != number("int8", "mse"), "{json}");
+    assert!(json["mse_change"].as_f64().unwrap().abs() < 0.05, "{json}");
+
+    let forecast = |model: &str, out: &str| -> Vec<f64> {
+        place.succeed(&format!("forecast predict {model} series.csv --out {out} --quiet"));
+        place
+            .read(out)
+            .lines()
+            .skip(1)
+            .map(|line| line.rsplit(',').next().unwrap().parse().unwrap())
+            .collect()
+    };
+    let (whole, rounded) = (forecast("model", "a.csv"), forecast("small", "b.csv"));
+    assert_ne!(whole, rounded);
+    assert!(whole.iter().zip(&rounded).all(|(a, b)| (a - b).abs() < 0.05 * a.abs()), "{whole:?} {rounded:?}");
+
+    place.refuse("forecast quantize small series.csv --out again", "its weights are 8-bit integers already");
+    place.refuse(
+        "forecast quantize model series.csv --out model",
+        "--out model: it is the same file as the model",
+    );
+    place.refuse("forecast quantize model series.csv --test-rows 3 --out x", "with targets in rows 58 to 60");
+    place.succeed(&FIT.replace("nhits --set hidden=16", "nlinear"));
+    place.refuse("forecast quantize model series.csv --out x", "no weight is as large as 32 by 32");
+}
+
+#[test]
 fn a_damaged_model_is_refused() {
     let place = Place::new();
     place.succeed(FIT);

@@ -143,7 +143,8 @@ fn scale_of(row: &[f32]) -> f32 {
 }
 
 fn whole(x: f32, scale: f32) -> f32 {
-    if scale > 0.0 { (x / scale).round_ties_even().clamp(-LARGEST, LARGEST) } else { 0.0 }
+    // Plus 0, as integers know no -0.
+    if scale > 0.0 { (x / scale).round_ties_even().clamp(-LARGEST, LARGEST) + 0.0 } else { 0.0 }
 }
 
 /// Rounds the rows of X\[m, k\]: `out` holds a scale for each, then the words.
@@ -391,7 +392,8 @@ mod tests {
                 let mut parts = vec![0; k];
                 let scale = int8_parts(row, &mut parts);
                 let again: Vec<f32> = parts.iter().map(|q| f32::from(*q) * scale).collect();
-                prop_assert_eq!(&again, row);
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                prop_assert_eq!(bits(&again), bits(row));
                 // And what the kernel makes of it are the same whole numbers.
                 prop_assert_eq!(super::tests::rounded(row).0, parts.iter().map(|q| i32::from(*q)).collect::<Vec<_>>());
                 prop_assert!(before.iter().zip(row).all(|(x, y)| (x - y).abs() <= 0.5001 * scale + 1e-38));
