@@ -66,8 +66,7 @@ pub fn facts(threads: usize) -> Vec<(String, String)> {
 
 With --json:
   {\"processor\", \"cores\", \"threads\", \"isa\", \"caches\": [{\"level\", \"kind\", \"bytes\"}], \"memory_bytes\",
-   \"f32_gflops\", \"bf16_gflops\", \"int8_gops\", \"read_gb_per_s\": 
-   {\"second_level\", \"last_level\", \"one\", \"all\"}}
+   \"f32_gflops\", \"bf16_gflops\", \"int8_gops\", \"read_gb_per_s\": {\"cached\", \"one\", \"all\"}}
 Rates are a core's; those of missing instructions are null.")]
 pub struct MachineCommand {
     #[command(flatten)]
@@ -100,8 +99,7 @@ pub struct Machine {
 
 #[derive(Debug, Serialize)]
 struct Reading {
-    second_level: f64,
-    last_level: f64,
+    cached: f64,
     one: f64,
     all: f64,
 }
@@ -110,7 +108,7 @@ struct Reading {
 const READ_FLOATS: usize = 64 << 20;
 /// What fits the second-level cache of one core, and not the first.
 const SECOND_LEVEL: usize = 128 << 10;
-/// What fits the last cache, and not the second.
+/// What fits the last cache. It is measured against the second, which is a lower floor but never too high.
 const LAST_LEVEL: usize = 2 << 20;
 
 impl Machine {
@@ -128,8 +126,7 @@ impl Machine {
             bf16_gflops: peak::measure_bf16_flops(20).map(giga),
             int8_gops: peak::measure_int8_ops(20).map(giga),
             read_gb_per_s: Reading {
-                second_level: giga(peak::measure_bandwidth(&Pool::new(1), SECOND_LEVEL, 200)),
-                last_level: giga(peak::measure_bandwidth(&Pool::new(1), LAST_LEVEL, 20)),
+                cached: giga(peak::measure_bandwidth(&Pool::new(1), SECOND_LEVEL, 200)),
                 one: giga(peak::measure_bandwidth(&Pool::new(1), READ_FLOATS, 3)),
                 all: giga(peak::measure_bandwidth(pool, READ_FLOATS, 3)),
             },
@@ -137,7 +134,7 @@ impl Machine {
     }
 
     /// The least seconds for a call on one core: its arithmetic at the measured peak, or its operands at the
-    /// measured bandwidth of where they fit.
+    /// measured bandwidth of the second-level cache, or of memory if no cache holds them.
     pub fn floor(&self, entry: &Entry) -> f64 {
         let rate = match entry.kernel {
             kernel if kernel.starts_with("bf16") => self.bf16_gflops,
@@ -146,8 +143,7 @@ impl Machine {
         };
         let rates = &self.read_gb_per_s;
         let bytes = match entry.bytes / 4.0 {
-            floats if floats <= SECOND_LEVEL as f64 => rates.second_level,
-            floats if floats <= LAST_LEVEL as f64 => rates.last_level,
+            floats if floats <= LAST_LEVEL as f64 => rates.cached,
             _ => rates.one,
         };
         entry.floor(Roofline { flops: 1e9 * rate.unwrap_or(self.f32_gflops), bytes: 1e9 * bytes }, 1)
@@ -172,12 +168,8 @@ impl Machine {
             (
                 "reading memory",
                 format!(
-                    "{:.0} GB/s on one thread, {:.0} on {}; from the caches {:.0} (second level) and {:.0} (last)",
-                    self.read_gb_per_s.one,
-                    self.read_gb_per_s.all,
-                    self.threads,
-                    self.read_gb_per_s.second_level,
-                    self.read_gb_per_s.last_level,
+                    "{:.0} GB/s on one thread, {:.0} on {}; {:.0} from the second-level cache",
+                    self.read_gb_per_s.one, self.read_gb_per_s.all, self.threads, self.read_gb_per_s.cached,
                 ),
             ),
         ];

@@ -1,9 +1,10 @@
 //! The backward pass: probabilities are recomputed from the scores and the saved log-sum-exp.
 
-use super::lanes::{Part, exp2, mask_scores, product, query_chunk, store_turned, turn_rows};
+use super::lanes::{Part, mask_scores, product, query_chunk, store_turned, turn_rows};
 use super::short::{ShortBackward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows};
 use crate::gemm::gemm_scratch;
+use crate::math::exp2;
 use crate::simd::{Kernel, Simd, dispatch};
 
 /// Where the gradients go; they replace what is there.

@@ -1,9 +1,10 @@
 //! The forward pass: blocks of keys against a chunk of queries, with a running softmax.
 
-use super::lanes::{Part, exp2, mask_scores, product, query_chunk, store_turned, turn_rows};
+use super::lanes::{Part, mask_scores, product, query_chunk, store_turned, turn_rows};
 use super::short::{ShortForward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows};
 use crate::gemm::gemm_scratch;
+use crate::math::exp2;
 use crate::math::log;
 use crate::simd::{Kernel, Simd, dispatch};
 

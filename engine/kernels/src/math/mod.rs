@@ -6,6 +6,7 @@
 
 mod erf;
 mod exp;
+mod exp2;
 mod expm1;
 mod log;
 mod sigmoid;
@@ -15,6 +16,7 @@ pub(crate) mod trig;
 pub use erf::erf;
 pub use exp::exp;
 pub(crate) use exp::exp_below;
+pub(crate) use exp2::{exp2, exp2_each};
 pub use expm1::expm1;
 pub use log::log;
 pub use sigmoid::sigmoid;

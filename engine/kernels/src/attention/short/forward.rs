@@ -3,8 +3,9 @@
 use super::tiles::{KeyTile, RowProduct, key_tiles};
 use super::turn::turn;
 use super::{BEYOND, LINE, chunk_len, cut, cut_len, padded_len, start_scores, whole_rows};
-use crate::attention::lanes::{Part, exp2_each};
+use crate::attention::lanes::Part;
 use crate::attention::{Attention, Rows};
+use crate::math::exp2_each;
 use crate::math::log;
 use crate::simd::{Kernel, Simd};
 
