@@ -15,7 +15,7 @@ import machine
 import report
 import sides
 
-STEPS = {"encoder": "encoder", "mlp": "mlp"}
+STEPS = ["encoder", "mlp", "attention-1k", "attention-4k", "attention-16k"]
 FITS = {
     "neuralforecast-dlinear": "DLinear",
     "neuralforecast-nhits": "NHITS",
@@ -92,7 +92,7 @@ def parse_arguments():
 def compare(name, args):
     """Run one comparison; a side that fails is left out, and why is kept."""
     if name in STEPS:
-        kind, contenders = "step", sides.step_sides(STEPS[name], args.threads)
+        kind, contenders = "step", sides.step_sides(name, args.threads)
         rounds = args.rounds or STEP_ROUNDS
     else:
         kind, contenders = "fit", sides.forecast_sides(FITS[name], args.threads, args.data.resolve())

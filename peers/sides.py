@@ -53,10 +53,16 @@ class Side:
 
 
 def step_sides(model, threads):
-    """A training step of `model` (`encoder` or `mlp`)."""
+    """A training step of `model`."""
     torch = [PYTHON, str(PEERS / "torch_step.py"), "--model", model, "--threads", str(threads)]
     jax = [PYTHON, str(PEERS / "jax_step.py"), "--model", model, "--threads", str(threads)]
     ours = BESSEMER_STEP.format(model=model, threads=threads).split()
+    if model.startswith("attention"):
+        return [
+            Side(OURS, [BESSEMER, *ours], OURS),
+            *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
+            Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16"),
+        ]
     return [
         Side(OURS, [BESSEMER, *ours], OURS),
         Side(OURS_BF16, [BESSEMER, *ours, "--precision", "bf16"], OURS_BF16),

@@ -1,6 +1,6 @@
 """Times one training step in PyTorch: forward, backward, AdamW.
 
-    python torch_step.py --model encoder|mlp --threads 2 [--compile] [--autocast] [--optimizer fused]
+    python torch_step.py --model encoder|mlp|attention-1k|attention-4k|attention-16k --threads 2 [--compile] [--autocast] [--optimizer fused]
 """
 
 import argparse
@@ -61,9 +61,24 @@ def mlp():
     )
 
 
+# Positions of causal attention over 8 heads of 64.
+ATTENTION = {"attention-1k": 1024, "attention-4k": 4096, "attention-16k": 16384}
+
+
+class Attention(nn.Module):
+    """Queries, keys and values themselves are what gradients are taken of."""
+
+    def __init__(self, positions):
+        super().__init__()
+        self.qkv = nn.ParameterList(nn.Parameter(torch.randn(1, 8, positions, 64)) for _ in range(3))
+
+    def forward(self, _):
+        return F.scaled_dot_product_attention(*self.qkv, is_causal=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=["encoder", "mlp"], required=True)
+    parser.add_argument("--model", choices=["encoder", "mlp", *ATTENTION], required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="torch.compile the forward and loss")
     parser.add_argument(
@@ -79,8 +94,11 @@ def main():
     torch.manual_seed(0)
     if args.model == "encoder":
         model, input_shape, target_shape = Encoder(), (BATCH, TOKENS, FEATURES), (BATCH, OUTPUT)
-    else:
+    elif args.model == "mlp":
         model, input_shape, target_shape = mlp(), (32, 96), (32, 96)
+    else:
+        positions = ATTENTION[args.model]
+        model, input_shape, target_shape = Attention(positions), (1,), (1, 8, positions, 64)
     x, y = torch.randn(input_shape), torch.randn(target_shape)
 
     optimizer = torch.optim.AdamW(
@@ -99,7 +117,8 @@ def main():
     def step():
         loss = compute_loss(x, y)
         loss.backward()
-        update()
+        if args.model not in ATTENTION:  # it has no weights
+            update()
         optimizer.zero_grad(set_to_none=True)
         return loss
 

@@ -1,6 +1,7 @@
 //! The models whose training step is timed.
 
 use bessemer::forecast::models::{DLinear, NHits, Network, PatchTst};
+use bessemer::graph::ops::attention::Attention;
 use bessemer::nn::layers::{Activation, EncoderLayer, Linear, Masks};
 use bessemer::nn::losses::Loss;
 use bessemer::nn::{GraphError, Init, Trace, Value};
@@ -21,6 +22,15 @@ pub enum BenchModel {
     /// PatchTST: 336 lags to 96 steps, width 128, 16 heads, 3 layers with batch normalisation,
     /// feed-forward 256, dropout 0.2; batch 1024
     Patchtst,
+    /// Causal attention alone: 8 heads of 64 over 1,024 positions
+    #[value(name = "attention-1k")]
+    Attention1k,
+    /// Likewise over 4,096
+    #[value(name = "attention-4k")]
+    Attention4k,
+    /// Likewise over 16,384
+    #[value(name = "attention-16k")]
+    Attention16k,
 }
 
 impl BenchModel {
@@ -32,6 +42,9 @@ impl BenchModel {
             BenchModel::Nhits => "nhits",
             BenchModel::Dlinear => "dlinear",
             BenchModel::Patchtst => "patchtst",
+            BenchModel::Attention1k => "attention-1k",
+            BenchModel::Attention4k => "attention-4k",
+            BenchModel::Attention16k => "attention-16k",
         }
     }
 
@@ -41,6 +54,8 @@ impl BenchModel {
             BenchModel::Mlp => 32,
             BenchModel::Encoder => 224,
             BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => 1024,
+            // Heads know nothing of each other, so each is a sample.
+            BenchModel::Attention1k | BenchModel::Attention4k | BenchModel::Attention16k => 8,
         }
     }
 
@@ -50,6 +65,9 @@ impl BenchModel {
             BenchModel::Mlp => (&[96], 96),
             BenchModel::Encoder => (&[42, 16], 96),
             BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => (&[336], 96),
+            BenchModel::Attention1k => (&[1 << 10, 3 * HEAD], (1 << 10) * HEAD),
+            BenchModel::Attention4k => (&[1 << 12, 3 * HEAD], (1 << 12) * HEAD),
+            BenchModel::Attention16k => (&[1 << 14, 3 * HEAD], (1 << 14) * HEAD),
         }
     }
 
@@ -64,6 +82,9 @@ impl BenchModel {
             BenchModel::Nhits => NHits::default().forward(t, x, targets)?,
             BenchModel::Dlinear => DLinear::default().forward(t, x, targets)?,
             BenchModel::Patchtst => PATCHTST.forward(t, x, targets)?,
+            BenchModel::Attention1k | BenchModel::Attention4k | BenchModel::Attention16k => {
+                attention(t, x, targets)?
+            }
         };
         let loss = Loss::Mse.sum(t, forecast, y, None)?;
         t.graph.set_loss(loss);
@@ -79,6 +100,19 @@ impl BenchModel {
 /// The widths and the dropout of NeuralForecast's defaults.
 const PATCHTST: PatchTst =
     PatchTst { width: 128, heads: 16, feedforward: 256, dropout: 0.2, ..PatchTst::PAPER };
+
+/// Width of an attention head.
+const HEAD: usize = 64;
+
+/// Attention over queries, keys and values that a parameter is added to, so that it has gradients.
+fn attention(t: &mut Trace, x: Value, targets: usize) -> Result<Value, GraphError> {
+    let shift = t.parameter("shift", &[3 * HEAD], Init::Constant(0.0))?;
+    let qkv = t.graph.add(x, shift)?;
+    let scale = 1.0 / (HEAD as f32).sqrt();
+    let causal = Attention { heads: 1, scale, causal: true, packed: true, masked: false, biased: false };
+    let y = t.graph.apply(causal, &[qkv])?[0];
+    t.graph.reshape(y, &[t.samples(), targets])
+}
 
 fn mlp(t: &mut Trace, x: Value) -> Result<Value, GraphError> {
     let h = t.scope("fc1", |t| Linear::new(96, 512).forward(t, x))?;

@@ -1,8 +1,10 @@
 //! The backward pass: probabilities are recomputed from the scores and the saved log-sum-exp.
 
+use std::ops::Range;
+
 use super::lanes::{Part, mask_scores, product, query_chunk, store_turned, turn_rows};
 use super::short::{ShortBackward, is_short};
-use super::{Attention, KEYS, QUERIES, Rows};
+use super::{Attention, KEYS, QUERIES, Rows, group_len};
 use crate::gemm::gemm_scratch;
 use crate::math::exp2;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -36,9 +38,8 @@ pub fn attention_backward_scratch(attention: &Attention) -> usize {
         return ShortBackward::scratch_len(attention);
     }
     let bias = if attention.bias.is_some() { KEYS * QUERIES } else { 0 };
-    (3 * attention.head_dim + 2 * KEYS + 2) * QUERIES
-        + bias
-        + gemm_scratch(attention.head_dim.max(KEYS).max(QUERIES))
+    let kept = group_len(attention, KEPT) * (KEPT * attention.head_dim + 2);
+    (kept + 2 * KEYS) * QUERIES + bias + gemm_scratch(attention.head_dim.max(KEYS).max(QUERIES))
 }
 
 /// The gradients of [`attention_forward`](super::attention_forward) for `d_out`, given its inputs,
@@ -111,7 +112,11 @@ struct Backward<'a> {
     scratch: &'a mut [f32],
 }
 
-/// Scratch, cut up. Rows of `width`, queries in lanes.
+/// What is kept of a chunk of queries, in `[head_dim, QUERIES]`.
+const KEPT: usize = 3;
+
+/// Scratch, cut up; of the chunks of a group, the first. Rows of `width`, queries in lanes.
+#[derive(Clone, Copy)]
 struct Work {
     /// `[head_dim, width]`: queries, in units of powers of 2.
     query: *mut f32,
@@ -130,6 +135,21 @@ struct Work {
     /// `[keys, width]`
     bias: *mut f32,
     product: *mut f32,
+}
+
+impl Work {
+    /// That of another chunk of the group.
+    #[inline(always)]
+    fn at(self, chunk: usize, dim: usize) -> Work {
+        Work {
+            query: self.query.wrapping_add(chunk * dim * QUERIES),
+            d_out: self.d_out.wrapping_add(chunk * dim * QUERIES),
+            d_query: self.d_query.wrapping_add(chunk * dim * QUERIES),
+            lse: self.lse.wrapping_add(chunk * QUERIES),
+            dot: self.dot.wrapping_add(chunk * QUERIES),
+            ..self
+        }
+    }
 }
 
 /// One head of one sample: the first value of each matrix and its row stride.
@@ -152,16 +172,10 @@ impl Kernel for Backward<'_> {
         let dim = a.head_dim;
         let scratch: *mut f32 = self.scratch.as_mut_ptr();
         let bias_len = if a.bias.is_some() { KEYS * QUERIES } else { 0 };
-        let lens = [
-            dim * QUERIES,
-            dim * QUERIES,
-            dim * QUERIES,
-            KEYS * QUERIES,
-            KEYS * QUERIES,
-            QUERIES,
-            QUERIES,
-            bias_len,
-        ];
+        let group = group_len(a, KEPT);
+        let kept = group * dim * QUERIES;
+        let block = KEYS * QUERIES;
+        let lens = [kept, kept, kept, block, block, group * QUERIES, group * QUERIES, bias_len];
         let mut at = 0;
         let starts = lens.map(|len| {
             at += len;
@@ -202,25 +216,51 @@ impl Kernel for Backward<'_> {
                 }
                 let mut first = 0;
                 while first < a.q_len {
-                    let queries = first..(first + chunk).min(a.q_len);
-                    let count = queries.len();
-                    let width = count.next_multiple_of(S::LANES);
-                    let part = Part { sample, head, queries, keys: 0..0, width };
-                    let lse = &self.lse[(sample * a.heads + head) * a.q_len + first..][..count];
+                    let end = (first + group * chunk).min(a.q_len);
+                    let part = |i: usize, keys: Range<usize>| {
+                        let queries = first + i * chunk..(first + (i + 1) * chunk).min(end);
+                        let width = queries.len().next_multiple_of(S::LANES);
+                        Part { sample, head, queries, keys, width }
+                    };
+                    let count = (end - first).div_ceil(chunk);
                     // SAFETY: `attention_backward` has checked that every token of every sample is
-                    // inside its slice, and that scratch is cut for the largest chunk.
+                    // inside its slice, and that scratch is cut for the largest group.
                     unsafe {
-                        let rows = |x: (*const f32, usize)| (x.0.wrapping_add(first * x.1), x.1);
-                        let factor = Some(a.scale * std::f32::consts::LOG2_E);
-                        let (q, d_out) = (rows(place.q), rows(place.d_out));
-                        turn_rows(s, &part, dim, q.0, q.1, factor, work.query);
-                        turn_rows(s, &part, dim, d_out.0, d_out.1, None, work.d_out);
-                        row_values(s, dim, width, rows(out), d_out, lse, &work);
-                        chunk_backward(s, a, part, &place, !zeroed && first == 0, &work);
-                        let dq = (dq.0.wrapping_add(first * dq.1), dq.1);
-                        store_turned(s, (work.d_query, width), dim, count, dq, false);
+                        for i in 0..count {
+                            let (part, work) = (part(i, 0..0), work.at(i, dim));
+                            let at = part.queries.start;
+                            let rows = |x: (*const f32, usize)| (x.0.wrapping_add(at * x.1), x.1);
+                            let factor = Some(a.scale * std::f32::consts::LOG2_E);
+                            let (q, d_out) = (rows(place.q), rows(place.d_out));
+                            turn_rows(s, &part, dim, q.0, q.1, factor, work.query);
+                            turn_rows(s, &part, dim, d_out.0, d_out.1, None, work.d_out);
+                            let rows_before = (sample * a.heads + head) * a.q_len;
+                            let lse = &self.lse[rows_before..][part.queries.clone()];
+                            row_values(s, dim, part.width, rows(out), d_out, lse, &work);
+                            if a.k_len == 0 {
+                                std::slice::from_raw_parts_mut(work.d_query, dim * part.width).fill(0.0);
+                            }
+                        }
+                        let blocks = a.k_len.div_ceil(KEYS);
+                        for block in 0..blocks {
+                            let keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
+                            for i in 0..count {
+                                let part = part(i, keys.clone());
+                                if a.causal && keys.start >= part.queries.end {
+                                    continue;
+                                }
+                                let replace = !zeroed && part.queries.start == 0;
+                                block_backward(s, a, &part, &place, (block == 0, replace), &work.at(i, dim));
+                            }
+                        }
+                        for i in 0..count {
+                            let part = part(i, 0..0);
+                            let dq = (dq.0.wrapping_add(part.queries.start * dq.1), dq.1);
+                            let from = (work.at(i, dim).d_query.cast_const(), part.width);
+                            store_turned(s, from, dim, part.queries.len(), dq, false);
+                        }
                     }
-                    first += chunk;
+                    first = end;
                 }
             }
         }
@@ -269,81 +309,50 @@ unsafe fn row_values<S: Simd>(
     }
 }
 
-/// All keys against one chunk of queries; `replace` says that dk and dv hold nothing yet.
+/// A block of keys against one chunk of queries. If `first`, the queries' gradients hold nothing yet; if
+/// `replace`, dk and dv.
 ///
 /// # Safety
 /// The head's matrices hold all its rows; `work` is as large as it says and filled.
 #[inline(always)]
-unsafe fn chunk_backward<S: Simd>(
+unsafe fn block_backward<S: Simd>(
     s: S,
     a: &Attention,
-    mut part: Part,
+    part: &Part,
     head: &Head,
-    replace: bool,
+    (first, replace): (bool, bool),
     work: &Work,
 ) {
     let (dim, width, queries) = (a.head_dim, part.width, part.queries.len());
-    let first = part.queries.start;
     let rows = |x: (*const f32, usize), at: usize| x.0.wrapping_add(at * x.1);
-    let blocks = a.k_len.div_ceil(KEYS);
-    if blocks == 0 {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(work.d_query, dim * width).fill(0.0) };
-    }
-    for block in 0..blocks {
-        part.keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
-        if a.causal && part.keys.start >= part.queries.end {
-            break;
-        }
-        let (key, keys) = (part.keys.start, part.keys.len());
-        let (k, v) = (rows(head.k, key), rows(head.v, key));
-        product(
-            (keys, width, dim),
-            (k, head.k.1, 1),
-            (work.query, width),
-            (work.scores, width),
-            false,
-            work.product,
-        );
-        product(
-            (keys, width, dim),
-            (v, head.v.1, 1),
-            (work.d_out, width),
-            (work.d_scores, width),
-            false,
-            work.product,
-        );
-        // SAFETY: the caller's promise.
-        unsafe {
-            mask_scores(s, a, &part, work.scores, work.bias);
-            score_gradients(s, keys, width, if head.d_bias.is_some() { 1.0 } else { a.scale }, work);
-            if let Some(d_bias) = head.d_bias {
-                let to = d_bias.wrapping_add(first * a.k_len + key);
-                store_turned(s, (work.d_scores, width), keys, queries, (to, a.k_len), true);
-                let scale = s.splat(a.scale);
-                let mut at = 0;
-                while at < keys * width {
-                    let x = work.d_scores.add(at);
-                    s.store(x, s.mul(s.load(x), scale));
-                    at += S::LANES;
-                }
+    let (key, keys) = (part.keys.start, part.keys.len());
+    let (k, v) = (rows(head.k, key), rows(head.v, key));
+    let sizes = (keys, width, dim);
+    product(sizes, (k, head.k.1, 1), (work.query, width), (work.scores, width), false, work.product);
+    product(sizes, (v, head.v.1, 1), (work.d_out, width), (work.d_scores, width), false, work.product);
+    // SAFETY: the caller's promise.
+    unsafe {
+        mask_scores(s, a, part, work.scores, work.bias);
+        score_gradients(s, keys, width, if head.d_bias.is_some() { 1.0 } else { a.scale }, work);
+        if let Some(d_bias) = head.d_bias {
+            let to = d_bias.wrapping_add(part.queries.start * a.k_len + key);
+            store_turned(s, (work.d_scores, width), keys, queries, (to, a.k_len), true);
+            let scale = s.splat(a.scale);
+            let mut at = 0;
+            while at < keys * width {
+                let x = work.d_scores.add(at);
+                s.store(x, s.mul(s.load(x), scale));
+                at += S::LANES;
             }
         }
-        for (left, right, (to, row)) in [(work.scores, head.d_out, head.dv), (work.d_scores, head.q, head.dk)]
-        {
-            let to = to.wrapping_add(key * row);
-            let right = (rows(right, first), right.1);
-            product((keys, dim, queries), (left, width, 1), right, (to, row), !replace, work.product);
-        }
-        product(
-            (dim, width, keys),
-            (k, 1, head.k.1),
-            (work.d_scores, width),
-            (work.d_query, width),
-            block > 0,
-            work.product,
-        );
     }
+    for (left, right, (to, row)) in [(work.scores, head.d_out, head.dv), (work.d_scores, head.q, head.dk)] {
+        let to = to.wrapping_add(key * row);
+        let right = (rows(right, part.queries.start), right.1);
+        product((keys, dim, queries), (left, width, 1), right, (to, row), !replace, work.product);
+    }
+    let turned = (k, 1, head.k.1);
+    product((dim, width, keys), turned, (work.d_scores, width), (work.d_query, width), !first, work.product);
 }
 
 /// Scores to probabilities p, and their gradients to those of the scores: p (dp - out · d_out).

@@ -1,8 +1,10 @@
 //! The forward pass: blocks of keys against a chunk of queries, with a running softmax.
 
+use std::ops::Range;
+
 use super::lanes::{Part, mask_scores, product, query_chunk, store_turned, turn_rows};
 use super::short::{ShortForward, is_short};
-use super::{Attention, KEYS, QUERIES, Rows};
+use super::{Attention, KEYS, QUERIES, Rows, group_len};
 use crate::gemm::gemm_scratch;
 use crate::math::exp2;
 use crate::math::log;
@@ -14,7 +16,8 @@ pub fn attention_forward_scratch(attention: &Attention) -> usize {
         return ShortForward::scratch_len(attention);
     }
     let bias = if attention.bias.is_some() { KEYS * QUERIES } else { 0 };
-    (2 * attention.head_dim + KEYS + 2) * QUERIES + bias + gemm_scratch(attention.head_dim.max(KEYS))
+    let kept = group_len(attention, KEPT) * (KEPT * attention.head_dim + 2);
+    (kept + KEYS) * QUERIES + bias + gemm_scratch(attention.head_dim.max(KEYS))
 }
 
 /// out = softmax(scale q kᵀ + bias) v, for every sample and head; rows of `out` as those of `q`
@@ -60,7 +63,11 @@ struct Forward<'a> {
     scratch: &'a mut [f32],
 }
 
-/// Scratch, cut up.
+/// What is kept of a chunk of queries, in `[head_dim, QUERIES]`.
+const KEPT: usize = 2;
+
+/// Scratch, cut up; of the chunks of a group, the first.
+#[derive(Clone, Copy)]
 struct Work {
     /// `[head_dim, width]`: the queries turned, in units of powers of 2.
     query: *mut f32,
@@ -77,6 +84,20 @@ struct Work {
     product: *mut f32,
 }
 
+impl Work {
+    /// That of another chunk of the group.
+    #[inline(always)]
+    fn at(self, chunk: usize, dim: usize) -> Work {
+        Work {
+            query: self.query.wrapping_add(chunk * dim * QUERIES),
+            out: self.out.wrapping_add(chunk * dim * QUERIES),
+            largest: self.largest.wrapping_add(chunk * QUERIES),
+            sum: self.sum.wrapping_add(chunk * QUERIES),
+            ..self
+        }
+    }
+}
+
 impl Kernel for Forward<'_> {
     type Output = ();
 
@@ -84,11 +105,12 @@ impl Kernel for Forward<'_> {
     fn run<S: Simd>(self, s: S) {
         let a = self.attention;
         let dim = a.head_dim;
-        let (query, rest) = self.scratch.split_at_mut(dim * QUERIES);
-        let (out, rest) = rest.split_at_mut(dim * QUERIES);
+        let group = group_len(a, KEPT);
+        let (query, rest) = self.scratch.split_at_mut(group * dim * QUERIES);
+        let (out, rest) = rest.split_at_mut(group * dim * QUERIES);
         let (scores, rest) = rest.split_at_mut(KEYS * QUERIES);
-        let (largest, rest) = rest.split_at_mut(QUERIES);
-        let (sum, rest) = rest.split_at_mut(QUERIES);
+        let (largest, rest) = rest.split_at_mut(group * QUERIES);
+        let (sum, rest) = rest.split_at_mut(group * QUERIES);
         let (bias, rest) = rest.split_at_mut(if a.bias.is_some() { KEYS * QUERIES } else { 0 });
         let work = Work {
             query: query.as_mut_ptr(),
@@ -108,46 +130,57 @@ impl Kernel for Forward<'_> {
                 let v = self.v.values.as_ptr().wrapping_add(k_at * self.v.row + head * dim);
                 let mut first = 0;
                 while first < a.q_len {
-                    let queries = first..(first + chunk).min(a.q_len);
-                    let part = Part {
-                        sample,
-                        head,
-                        width: queries.len().next_multiple_of(S::LANES),
-                        queries,
-                        keys: 0..0,
+                    let end = (first + group * chunk).min(a.q_len);
+                    let part = |i: usize, keys: Range<usize>| {
+                        let queries = first + i * chunk..(first + (i + 1) * chunk).min(end);
+                        let width = queries.len().next_multiple_of(S::LANES);
+                        Part { sample, head, queries, keys, width }
                     };
-                    let out = self.out.wrapping_add((q_at + first) * self.out_row + head * dim);
-                    let lse = self.lse.wrapping_add((sample * a.heads + head) * a.q_len + first);
+                    let count = (end - first).div_ceil(chunk);
                     // SAFETY: `attention_forward` has checked that every token of every sample is
-                    // inside its slice, and cut the scratch for the largest chunk.
+                    // inside its slice, and cut the scratch for the largest group.
                     unsafe {
-                        let factor = Some(a.scale * std::f32::consts::LOG2_E);
-                        let rows = q.wrapping_add(first * self.q.row);
-                        turn_rows(s, &part, dim, rows, self.q.row, factor, work.query);
-                        chunk_forward(s, a, part, (k, self.k.row), (v, self.v.row), &work);
-                        finish(s, dim, first..(first + chunk).min(a.q_len), &work, (out, self.out_row), lse);
+                        for i in 0..count {
+                            let (part, work) = (part(i, 0..0), work.at(i, dim));
+                            let rows = q.wrapping_add(part.queries.start * self.q.row);
+                            let factor = Some(a.scale * std::f32::consts::LOG2_E);
+                            turn_rows(s, &part, dim, rows, self.q.row, factor, work.query);
+                            begin(s, a, part.width, &work);
+                        }
+                        let blocks = a.k_len.div_ceil(KEYS);
+                        for block in 0..blocks {
+                            let keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
+                            for i in 0..count {
+                                let part = part(i, keys.clone());
+                                if a.causal && keys.start >= part.queries.end {
+                                    continue;
+                                }
+                                let (k, v) = ((k, self.k.row), (v, self.v.row));
+                                block_forward(s, a, &part, block == 0, k, v, &work.at(i, dim));
+                            }
+                        }
+                        for i in 0..count {
+                            let queries = part(i, 0..0).queries;
+                            let at = q_at + queries.start;
+                            let out = self.out.wrapping_add(at * self.out_row + head * dim);
+                            let rows = (sample * a.heads + head) * a.q_len + queries.start;
+                            let lse = self.lse.wrapping_add(rows);
+                            finish(s, dim, queries, &work.at(i, dim), (out, self.out_row), lse);
+                        }
                     }
-                    first += chunk;
+                    first = end;
                 }
             }
         }
     }
 }
 
-/// All keys against one chunk of queries.
+/// Nothing seen yet.
 ///
 /// # Safety
-/// Keys and values hold `k_len` rows; `work` is as large as it says.
+/// `work` is as large as it says.
 #[inline(always)]
-unsafe fn chunk_forward<S: Simd>(
-    s: S,
-    a: &Attention,
-    mut part: Part,
-    k: (*const f32, usize),
-    v: (*const f32, usize),
-    work: &Work,
-) {
-    let (dim, width) = (a.head_dim, part.width);
+unsafe fn begin<S: Simd>(s: S, a: &Attention, width: usize, work: &Work) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut at = 0;
@@ -157,36 +190,34 @@ unsafe fn chunk_forward<S: Simd>(
             at += S::LANES;
         }
         if a.k_len == 0 {
-            std::slice::from_raw_parts_mut(work.out, dim * width).fill(0.0);
+            std::slice::from_raw_parts_mut(work.out, a.head_dim * width).fill(0.0);
         }
-        let blocks = a.k_len.div_ceil(KEYS);
-        for block in 0..blocks {
-            part.keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
-            if a.causal && part.keys.start >= part.queries.end {
-                break;
-            }
-            let keys = part.keys.len();
-            let k_rows = (k.0.wrapping_add(part.keys.start * k.1), k.1, 1);
-            let v_turned = (v.0.wrapping_add(part.keys.start * v.1), 1, v.1);
-            product(
-                (keys, width, dim),
-                k_rows,
-                (work.query, width),
-                (work.scores, width),
-                false,
-                work.product,
-            );
-            mask_scores(s, a, &part, work.scores, work.bias);
-            softmax_block(s, dim, keys, width, block == 0, work);
-            product(
-                (dim, width, keys),
-                v_turned,
-                (work.scores, width),
-                (work.out, width),
-                block > 0,
-                work.product,
-            );
-        }
+    }
+}
+
+/// A block of keys, perhaps the first, against one chunk of queries.
+///
+/// # Safety
+/// Keys and values hold `k_len` rows; `work` is as large as it says.
+#[inline(always)]
+unsafe fn block_forward<S: Simd>(
+    s: S,
+    a: &Attention,
+    part: &Part,
+    first: bool,
+    k: (*const f32, usize),
+    v: (*const f32, usize),
+    work: &Work,
+) {
+    let (dim, width, keys) = (a.head_dim, part.width, part.keys.len());
+    let k_rows = (k.0.wrapping_add(part.keys.start * k.1), k.1, 1);
+    let v_turned = (v.0.wrapping_add(part.keys.start * v.1), 1, v.1);
+    // SAFETY: the caller's promise.
+    unsafe {
+        product((keys, width, dim), k_rows, (work.query, width), (work.scores, width), false, work.product);
+        mask_scores(s, a, part, work.scores, work.bias);
+        softmax_block(s, dim, keys, width, first, work);
+        product((dim, width, keys), v_turned, (work.scores, width), (work.out, width), !first, work.product);
     }
 }
 
@@ -245,7 +276,7 @@ unsafe fn softmax_block<S: Simd>(s: S, dim: usize, keys: usize, width: usize, fi
 unsafe fn finish<S: Simd>(
     s: S,
     dim: usize,
-    queries: std::ops::Range<usize>,
+    queries: Range<usize>,
     work: &Work,
     out: (*mut f32, usize),
     lse: *mut f32,

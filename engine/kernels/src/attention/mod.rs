@@ -39,6 +39,16 @@ const QUERIES: usize = 64;
 /// Keys at a time.
 const KEYS: usize = 64;
 
+/// Floats of what is known of a group of queries: it shares the second-level cache with a block of keys.
+const GROUP: usize = 96 << 10;
+
+/// Chunks of queries that see a block of keys one after the other while it is in the cache, where `parts`
+/// `[head_dim, QUERIES]` are kept of each.
+fn group_len(attention: &Attention, parts: usize) -> usize {
+    let chunks = attention.q_len.div_ceil(QUERIES).max(1);
+    (GROUP / (parts * attention.head_dim.max(1) * QUERIES)).clamp(1, chunks)
+}
+
 /// Sizes and options of an attention. Query i of a head sees key j with the score
 /// `scale * q_i · k_j + bias`, unless masked.
 #[derive(Clone, Copy, Debug)]

@@ -183,6 +183,25 @@ proptest! {
 }
 
 #[test]
+fn several_groups_of_queries() {
+    let attention = |q_len| Attention {
+        batch: 1,
+        heads: 1,
+        q_len,
+        k_len: 200,
+        head_dim: 256,
+        scale: 1.0,
+        causal: false,
+        key_mask: None,
+        bias: None,
+    };
+    // 200 queries are four chunks, in groups of two.
+    assert_eq!(super::group_len(&attention(200), 3), 2);
+    check((1, 1, 200, 200, 256), true, true, Bias::Shared);
+    check((2, 1, 210, 130, 256), false, false, Bias::None);
+}
+
+#[test]
 fn encoder_shapes() {
     check((2, 8, 42, 42, 16), false, false, Bias::None);
     check((1, 2, 42, 42, 16), true, true, Bias::Shared);

@@ -134,8 +134,8 @@ impl<M: Multiply> Product<M> {
         match self.layout {
             Layout::Packed => (b.wrapping_add(column * self.k + p * width), width),
             // A few rows of A don't pay for a copy of the panel; many do, as rows a power of two apart
-            // share the same few sets of the first-level cache.
-            Layout::Rows if columns == width && self.m < ROWS_WORTH_PACKING => {
+            // share the same few sets of the first-level cache. Rows of a panel's width are one already.
+            Layout::Rows if columns == width && (self.m < ROWS_WORTH_PACKING || self.b.row == width) => {
                 (b.wrapping_add(p * self.b.row + column), self.b.row)
             }
             _ => {
