@@ -106,7 +106,7 @@ const HEAD: usize = 64;
 
 /// Attention over queries, keys and values that a parameter is added to, so that it has gradients.
 fn attention(t: &mut Trace, x: Value, targets: usize) -> Result<Value, GraphError> {
-    let shift = t.parameter("shift", &[3 * HEAD], Init::Constant(0.0))?;
+    let shift = t.parameter("shift", &[3 * HEAD], Init::ZEROS)?;
     let qkv = t.graph.add(x, shift)?;
     let scale = 1.0 / (HEAD as f32).sqrt();
     let causal = Attention { heads: 1, scale, causal: true, packed: true, masked: false, biased: false };
