@@ -300,12 +300,7 @@ impl Forecaster {
     /// Where the rows are not as far apart as those it was fitted on, a series is unknown to a model
     /// that scales each by itself, or has fewer rows than the lookback.
     pub fn predict(&mut self, frame: &Frame, pool: &Pool) -> Result<Vec<SeriesPredictions>> {
-        if frame.frequency.cadence() != self.cadence {
-            return Err(Error::OtherFrequency {
-                found: frame.frequency.cadence(),
-                fitted: self.cadence.clone(),
-            });
-        }
+        self.check_frequency(frame)?;
         let mut predictions = Vec::with_capacity(frame.series.len());
         for series in &frame.series {
             let scaler = self.scaler_of(&series.id)?;
@@ -344,6 +339,12 @@ impl Forecaster {
             });
         }
         Ok(predictions)
+    }
+
+    /// Refuses a frame whose rows are not as far apart as those the model was fitted on.
+    pub fn check_frequency(&self, frame: &Frame) -> Result<()> {
+        let (found, fitted) = (frame.frequency.cadence(), self.cadence.clone());
+        if found == fitted { Ok(()) } else { Err(Error::OtherFrequency { found, fitted }) }
     }
 
     /// Forecasts one window: `lags` (in the series' own unit, overwritten) to `forecast`.

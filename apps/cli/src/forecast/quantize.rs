@@ -95,6 +95,7 @@ impl Quantize {
             return Err(CliError::argument(self.model.display().to_string(), problem, remedy));
         }
         let frame = self.read.read(&self.run)?;
+        whole.check_frequency(&frame)?;
         let split = |series: &Series| {
             let test = self.test_rows.rows(series.len()).min(series.len());
             let start = series.len() - test;

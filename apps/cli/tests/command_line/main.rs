@@ -4,5 +4,6 @@ mod bad_inputs;
 mod demo;
 mod help;
 mod interrupt;
+mod measuring;
 mod models;
 mod place;

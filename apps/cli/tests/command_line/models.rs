@@ -73,6 +73,7 @@ fn a_model_is_rounded_to_integers() {
         "forecast quantize model series.csv --out model",
         "--out model: it is the same file as the model",
     );
+    place.refuse("forecast quantize model series.csv --frequency 12h --out x", "fitted at `D`");
     place.refuse("forecast quantize model series.csv --test-rows 3 --out x", "with targets in rows 58 to 60");
     place.succeed(&FIT.replace("nhits --set hidden=16", "nlinear"));
     place.refuse("forecast quantize model series.csv --out x", "no weight is as large as 32 by 32");

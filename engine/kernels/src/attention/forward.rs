@@ -258,9 +258,13 @@ unsafe fn softmax_block<S: Simd>(s: S, dim: usize, keys: usize, width: usize, fi
             } else {
                 let shrink = exp2(s, s.sub(before, base));
                 s.store(work.sum.add(at), s.mul_add(s.load(work.sum.add(at)), shrink, sum));
-                for c in 0..dim {
-                    let out = work.out.add(c * width + at);
-                    s.store(out, s.mul(s.load(out), shrink));
+                // After a few blocks the largest is mostly known, and the factors are all 1.
+                let growth = s.sub(largest, s.max(s.splat(-1e30), before));
+                if s.reduce_max(s.max(growth, s.splat(0.0))) > 0.0 {
+                    for c in 0..dim {
+                        let out = work.out.add(c * width + at);
+                        s.store(out, s.mul(s.load(out), shrink));
+                    }
                 }
             }
         }

@@ -1,0 +1,49 @@
+//! Commands that measure: what they find is the machine's business, but not its form.
+
+use serde_json::Value;
+
+use crate::place::Place;
+
+fn json(arguments: &str) -> Value {
+    serde_json::from_str(&Place::new().succeed(&format!("{arguments} --json -"))).unwrap()
+}
+
+#[test]
+fn the_machine_is_described() {
+    let machine = json("machine --threads 2");
+    for name in ["cores", "threads", "f32_gflops"] {
+        assert!(machine[name].as_f64().unwrap() >= 1.0, "{name} of {machine}");
+    }
+    for name in ["cached", "one", "all"] {
+        assert!(machine["read_gb_per_s"][name].as_f64().unwrap() > 0.1, "{name} of {machine}");
+    }
+}
+
+#[test]
+fn kernels_are_compared() {
+    let results = json("bench kernels --only norm --threads 1");
+    let rows = results["kernels"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["layer_norm", "layer_norm_backward", "rms_norm", "rms_norm_backward"]);
+    for row in rows {
+        for value in ["us", "gflops", "peak_percent", "oracle_gain"] {
+            assert!(row[value].as_f64().unwrap() > 0.0, "{value} of {row}");
+        }
+    }
+}
+
+#[test]
+fn passes_are_timed_in_every_precision() {
+    for precision in ["f32", "bf16", "int8"] {
+        let step =
+            json(&format!("bench step --model mlp --inference --precision {precision} --seconds 0.01"));
+        assert_eq!((&step["precision"], &step["inference"]), (&precision.into(), &true.into()));
+        assert!(step["step_ms"]["min"].as_f64().unwrap() > 0.0);
+    }
+    let place = Place::new();
+    place.refuse("bench step --model mlp --precision int8", "add --inference");
+    place.refuse(
+        "forecast fit series.csv --model mlp --horizon 7 --out model --precision int8",
+        "8-bit integers are for inference",
+    );
+}
