@@ -183,7 +183,7 @@ impl<M: Multiply> Block<'_, M> {
         let spilled = !finish.is_cheap() || self.columns < vectors * S::LANES;
         self.choose(s, i, rows, vectors, spilled);
         if spilled {
-            // SAFETY: `the kernel has just filled the tile; its columns are within C as for the kernel.
+            // SAFETY: the kernel has just filled the tile; its columns are within C as for the kernel.
             unsafe {
                 finish.store_spilled(s, self.spill.as_ptr().cast(), vectors * S::LANES, rows, self.columns);
             }
