@@ -22,8 +22,6 @@ FITS = {
     "neuralforecast-patchtst": "PatchTST",
 }
 GROUPS = {"neuralforecast": list(FITS)}
-# A step takes seconds to measure, a fit up to minutes.
-STEP_ROUNDS, FIT_ROUNDS = 7, 3
 TIME_LIMIT_SECONDS = 1800
 
 
@@ -66,7 +64,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--rounds", type=int,
-        help=f"default {STEP_ROUNDS} for steps, {FIT_ROUNDS} for fits",
+        default=7, help="how often the sides take turns; default %(default)s",
     )
     parser.add_argument(
         "--only", default="", metavar="TEXT",
@@ -93,14 +91,13 @@ def compare(name, args):
     """Run one comparison; a side that fails is left out, and why is kept."""
     if name in STEPS:
         kind, contenders = "step", sides.step_sides(name, args.threads)
-        rounds = args.rounds or STEP_ROUNDS
     else:
         kind, contenders = "fit", sides.forecast_sides(FITS[name], args.threads, args.data.resolve())
-        rounds = args.rounds or FIT_ROUNDS
     if args.only:
         contenders = [
             side for side in contenders if any(text in side.name.lower() for text in args.only)
         ]
+    rounds = args.rounds
     reports = {side.name: [] for side in contenders}
     left_out = {}
     for number in range(rounds):
