@@ -24,7 +24,7 @@ pub struct TrainArgs {
     /// Windows in a batch [default: 32; ltsf: 224, patchtst 896]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     batch_windows: Option<usize>,
-    /// Learning rate [default: 0.001; ltsf: 0.001, nlinear 0.01, dlinear 0.03, patchtst 0.0005]
+    /// Learning rate [default: 0.001; ltsf: 0.001, nlinear and dlinear 0.01, patchtst 0.0005]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Update rule
@@ -54,7 +54,7 @@ pub struct TrainArgs {
     /// Validations without improvement before training ends [default: none; ltsf: mlp and nhits 3]
     #[arg(long, value_parser = number::whole::<u32>, value_name = "N")]
     patience: Option<u32>,
-    /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer; ltsf nlinear: only at the end]
+    /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer; ltsf nlinear and dlinear: only at the end]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     validate_every: Option<u64>,
     /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1;
