@@ -1,8 +1,6 @@
 //! The backward pass: probabilities are recomputed from the scores and the saved log-sum-exp.
 
-use std::ops::Range;
-
-use super::lanes::{Part, mask_scores, product, query_chunk, store_turned, turn_rows};
+use super::lanes::{Group, Part, key_blocks, mask_scores, product, store_turned, turn_rows};
 use super::short::{ShortBackward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows, group_len};
 use crate::gemm::gemm_scratch;
@@ -184,7 +182,6 @@ impl Kernel for Backward<'_> {
         let [query, d_out, d_query, scores, d_scores, lse, dot, bias] = starts;
         let product = scratch.wrapping_add(at);
         let work = Work { query, d_out, d_query, scores, d_scores, lse, dot, bias, product };
-        let chunk = query_chunk(s, a.q_len);
         for sample in 0..a.batch {
             for head in 0..a.heads {
                 let start = |x: Rows, len: usize| {
@@ -216,18 +213,12 @@ impl Kernel for Backward<'_> {
                 }
                 let mut first = 0;
                 while first < a.q_len {
-                    let end = (first + group * chunk).min(a.q_len);
-                    let part = |i: usize, keys: Range<usize>| {
-                        let queries = first + i * chunk..(first + (i + 1) * chunk).min(end);
-                        let width = queries.len().next_multiple_of(S::LANES);
-                        Part { sample, head, queries, keys, width }
-                    };
-                    let count = (end - first).div_ceil(chunk);
+                    let group = Group::new(s, a, (sample, head), first, group);
                     // SAFETY: `attention_backward` has checked that every token of every sample is
                     // inside its slice, and that scratch is cut for the largest group.
                     unsafe {
-                        for i in 0..count {
-                            let (part, work) = (part(i, 0..0), work.at(i, dim));
+                        for i in 0..group.chunks() {
+                            let (part, work) = (group.chunk(i), work.at(i, dim));
                             let at = part.queries.start;
                             let rows = |x: (*const f32, usize)| (x.0.wrapping_add(at * x.1), x.1);
                             let factor = Some(a.scale * std::f32::consts::LOG2_E);
@@ -241,26 +232,21 @@ impl Kernel for Backward<'_> {
                                 std::slice::from_raw_parts_mut(work.d_query, dim * part.width).fill(0.0);
                             }
                         }
-                        let blocks = a.k_len.div_ceil(KEYS);
-                        for block in 0..blocks {
-                            let keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
-                            for i in 0..count {
-                                let part = part(i, keys.clone());
-                                if a.causal && keys.start >= part.queries.end {
-                                    continue;
-                                }
+                        for block in 0..key_blocks(a) {
+                            for i in 0..group.chunks() {
+                                let Some(part) = group.against(a, i, block) else { continue };
                                 let replace = !zeroed && part.queries.start == 0;
                                 block_backward(s, a, &part, &place, (block == 0, replace), &work.at(i, dim));
                             }
                         }
-                        for i in 0..count {
-                            let part = part(i, 0..0);
+                        for i in 0..group.chunks() {
+                            let part = group.chunk(i);
                             let dq = (dq.0.wrapping_add(part.queries.start * dq.1), dq.1);
                             let from = (work.at(i, dim).d_query.cast_const(), part.width);
                             store_turned(s, from, dim, part.queries.len(), dq, false);
                         }
                     }
-                    first = end;
+                    first = group.end();
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lanes::{Part, mask_scores, product, query_chunk, store_turned, turn_rows};
+use super::lanes::{Group, Part, key_blocks, mask_scores, product, store_turned, turn_rows};
 use super::short::{ShortForward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows, group_len};
 use crate::gemm::gemm_scratch;
@@ -121,7 +121,6 @@ impl Kernel for Forward<'_> {
             bias: bias.as_mut_ptr(),
             product: rest.as_mut_ptr(),
         };
-        let chunk = query_chunk(s, a.q_len);
         for sample in 0..a.batch {
             for head in 0..a.heads {
                 let (q_at, k_at) = (sample * a.q_len, sample * a.k_len);
@@ -130,37 +129,26 @@ impl Kernel for Forward<'_> {
                 let v = self.v.values.as_ptr().wrapping_add(k_at * self.v.row + head * dim);
                 let mut first = 0;
                 while first < a.q_len {
-                    let end = (first + group * chunk).min(a.q_len);
-                    let part = |i: usize, keys: Range<usize>| {
-                        let queries = first + i * chunk..(first + (i + 1) * chunk).min(end);
-                        let width = queries.len().next_multiple_of(S::LANES);
-                        Part { sample, head, queries, keys, width }
-                    };
-                    let count = (end - first).div_ceil(chunk);
+                    let group = Group::new(s, a, (sample, head), first, group);
                     // SAFETY: `attention_forward` has checked that every token of every sample is
                     // inside its slice, and cut the scratch for the largest group.
                     unsafe {
-                        for i in 0..count {
-                            let (part, work) = (part(i, 0..0), work.at(i, dim));
+                        for i in 0..group.chunks() {
+                            let (part, work) = (group.chunk(i), work.at(i, dim));
                             let rows = q.wrapping_add(part.queries.start * self.q.row);
                             let factor = Some(a.scale * std::f32::consts::LOG2_E);
                             turn_rows(s, &part, dim, rows, self.q.row, factor, work.query);
                             begin(s, a, part.width, &work);
                         }
-                        let blocks = a.k_len.div_ceil(KEYS);
-                        for block in 0..blocks {
-                            let keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
-                            for i in 0..count {
-                                let part = part(i, keys.clone());
-                                if a.causal && keys.start >= part.queries.end {
-                                    continue;
-                                }
+                        for block in 0..key_blocks(a) {
+                            for i in 0..group.chunks() {
+                                let Some(part) = group.against(a, i, block) else { continue };
                                 let (k, v) = ((k, self.k.row), (v, self.v.row));
                                 block_forward(s, a, &part, block == 0, k, v, &work.at(i, dim));
                             }
                         }
-                        for i in 0..count {
-                            let queries = part(i, 0..0).queries;
+                        for i in 0..group.chunks() {
+                            let queries = group.chunk(i).queries;
                             let at = q_at + queries.start;
                             let out = self.out.wrapping_add(at * self.out_row + head * dim);
                             let rows = (sample * a.heads + head) * a.q_len + queries.start;
@@ -168,7 +156,7 @@ impl Kernel for Forward<'_> {
                             finish(s, dim, queries, &work.at(i, dim), (out, self.out_row), lse);
                         }
                     }
-                    first = end;
+                    first = group.end();
                 }
             }
         }

@@ -2,16 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Attention, QUERIES};
+use super::{Attention, KEYS, QUERIES};
 use crate::gemm::kernels::{Finish, Floats, Layout, Product, SIDE, Strided, pack_panel, transpose};
 use crate::simd::{Simd, dispatch};
-
-/// Queries at a time: as even as can be, in whole vectors.
-#[inline(always)]
-pub(super) fn query_chunk<S: Simd>(_: S, q_len: usize) -> usize {
-    let chunks = q_len.div_ceil(QUERIES).max(1);
-    q_len.div_ceil(chunks).next_multiple_of(S::LANES)
-}
 
 /// The part of a head at work: some queries against some keys of one sample and head.
 #[derive(Clone)]
@@ -22,6 +15,68 @@ pub(super) struct Part {
     pub keys: Range<usize>,
     /// Queries, rounded up to whole vectors: the row length of everything with queries in lanes.
     pub width: usize,
+}
+
+/// Chunks of queries of one head of one sample that take turns at every block of keys.
+pub(super) struct Group {
+    sample: usize,
+    head: usize,
+    queries: Range<usize>,
+    /// Queries of a chunk: as even as can be, in whole vectors.
+    chunk: usize,
+    lanes: usize,
+}
+
+impl Group {
+    /// The group of up to `len` chunks that begins at a query.
+    #[inline(always)]
+    pub fn new<S: Simd>(
+        _: S,
+        a: &Attention,
+        (sample, head): (usize, usize),
+        first: usize,
+        len: usize,
+    ) -> Group {
+        let chunks = a.q_len.div_ceil(QUERIES).max(1);
+        let chunk = a.q_len.div_ceil(chunks).next_multiple_of(S::LANES);
+        let end = (first + len * chunk).min(a.q_len);
+        Group { sample, head, queries: first..end, chunk, lanes: S::LANES }
+    }
+
+    /// The first query of the group after this one.
+    #[inline(always)]
+    pub fn end(&self) -> usize {
+        self.queries.end
+    }
+
+    #[inline(always)]
+    pub fn chunks(&self) -> usize {
+        self.queries.len().div_ceil(self.chunk)
+    }
+
+    /// The queries of a chunk, before any key.
+    #[inline(always)]
+    pub fn chunk(&self, i: usize) -> Part {
+        let first = self.queries.start + i * self.chunk;
+        let queries = first..(first + self.chunk).min(self.queries.end);
+        let width = queries.len().next_multiple_of(self.lanes);
+        Part { sample: self.sample, head: self.head, queries, keys: 0..0, width }
+    }
+
+    /// A chunk against a block of keys, if it sees any of them.
+    #[inline(always)]
+    pub fn against(&self, a: &Attention, i: usize, block: usize) -> Option<Part> {
+        let blocks = key_blocks(a);
+        let keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
+        let part = self.chunk(i);
+        if a.causal && keys.start >= part.queries.end { None } else { Some(Part { keys, ..part }) }
+    }
+}
+
+/// Blocks of keys, as even as can be.
+#[inline(always)]
+pub(super) fn key_blocks(a: &Attention) -> usize {
+    a.k_len.div_ceil(KEYS)
 }
 
 /// C[m, n] (+)= A[m, k]·B[k, n], with B's columns contiguous.

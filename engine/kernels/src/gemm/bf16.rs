@@ -124,20 +124,8 @@ pub fn bf16_gemm_packed(
     check("a", a.len(), (m, pairs), a_strides);
     assert_eq!(packed_b.len(), packed_len(pairs, n), "packed length");
     check("c", c.len(), (m, n), (c_row, 1));
-    let product = Product {
-        multiply: WidenedPairs,
-        batch: 1,
-        m,
-        n,
-        k: pairs,
-        a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
-        b: Strided { ptr: packed_b.as_ptr(), batch: 0, row: 0, col: 0 },
-        layout: Layout::Packed,
-        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
-        c_batch: 0,
-        scratch: std::ptr::dangling_mut(),
-    };
-    run(product, has_pairs());
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
+    run(Product::packed(WidenedPairs, (m, n, pairs), (a, a_strides), packed_b, finish), has_pairs());
 }
 
 fn run(product: Product<WidenedPairs>, native: bool) {
@@ -172,7 +160,7 @@ fn pair<S: Simd>(s: S, first: S::V, second: S::V) -> S::V {
 /// # Safety
 /// They must be readable.
 #[inline(always)]
-unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
+pub(super) unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
     // SAFETY: the caller's promise.
     unsafe {
         match count {

@@ -30,8 +30,9 @@
 //! }
 //! ```
 
+use super::bf16::load;
 use super::multiply::{NativeQuads, Scales, WidenedQuads};
-use super::product::{Layout, Product, Strided};
+use super::product::Product;
 use super::{Epilogue, check, pack_b, packed_len};
 use crate::simd::{Kernel, Simd, dispatch, dispatch_quads, has_quads};
 
@@ -196,20 +197,10 @@ fn multiply(
     let (panels, rest) = packed.split_at(packed_len(words, n));
     let (column_scales, rest) = rest.split_at(shape.padded());
     let scales = Scales { rows: row_scales.as_ptr(), columns: column_scales.as_ptr(), sums: rest.as_ptr() };
-    let product = Product {
-        // SAFETY: the scales are as many as the rows, and as the columns with their padding.
-        multiply: unsafe { WidenedQuads::new(scales) },
-        batch: 1,
-        m,
-        n,
-        k: words,
-        a: Strided { ptr: rows.as_ptr(), batch: 0, row: words, col: 1 },
-        b: Strided { ptr: panels.as_ptr(), batch: 0, row: 0, col: 0 },
-        layout: Layout::Packed,
-        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
-        c_batch: 0,
-        scratch: std::ptr::dangling_mut(),
-    };
+    // SAFETY: the scales are as many as the rows, and as the columns with their padding.
+    let widened = unsafe { WidenedQuads::new(scales) };
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
+    let product = Product::packed(widened, (m, n, words), (rows, (words, 1)), panels, finish);
     if native {
         // SAFETY: it is run by `dispatch_quads`.
         let quads = unsafe { NativeQuads::native(product.multiply) };
@@ -301,22 +292,6 @@ unsafe fn block<S: Simd>(s: S, x: *const f32, count: usize, factor: f32, out: *m
             }
         }
         j += S::LANES;
-    }
-}
-
-/// Loads up to `count` floats, and zeros after them.
-///
-/// # Safety
-/// They must be readable.
-#[inline(always)]
-unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match count {
-            0 => s.splat(0.0),
-            n if n >= S::LANES => s.load(p),
-            n => s.load_first(p, n),
-        }
     }
 }
 

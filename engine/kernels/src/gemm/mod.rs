@@ -189,19 +189,8 @@ pub fn gemm_packed(
     check("a", a.len(), (m, k), a_strides);
     assert_eq!(packed_b.len(), packed_len(k, n), "packed length");
     check("c", c.len(), (m, n), (c_row, 1));
-    dispatch(Product {
-        multiply: Floats,
-        batch: 1,
-        m,
-        n,
-        k,
-        a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
-        b: Strided { ptr: packed_b.as_ptr(), batch: 0, row: 0, col: 0 },
-        layout: Layout::Packed,
-        finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
-        c_batch: 0,
-        scratch: std::ptr::dangling_mut(),
-    });
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
+    dispatch(Product::packed(Floats, (m, n, k), (a, a_strides), packed_b, finish));
 }
 
 /// Asserts that a slice of `len` holds a matrix.

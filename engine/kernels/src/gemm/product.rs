@@ -52,6 +52,29 @@ pub(crate) struct Product<M> {
 }
 
 impl<M> Product<M> {
+    /// One product whose B is packed.
+    pub fn packed(
+        multiply: M,
+        (m, n, k): (usize, usize, usize),
+        a: (&[f32], (usize, usize)),
+        panels: &[f32],
+        finish: Finish,
+    ) -> Product<M> {
+        Product {
+            multiply,
+            batch: 1,
+            m,
+            n,
+            k,
+            a: Strided { ptr: a.0.as_ptr(), batch: 0, row: a.1.0, col: a.1.1 },
+            b: Strided { ptr: panels.as_ptr(), batch: 0, row: 0, col: 0 },
+            layout: Layout::Packed,
+            finish,
+            c_batch: 0,
+            scratch: std::ptr::dangling_mut(),
+        }
+    }
+
     /// The same product with another way to multiply.
     pub fn with<N>(self, multiply: N) -> Product<N> {
         let Product { batch, m, n, k, a, b, layout, finish, c_batch, scratch, .. } = self;
