@@ -15,7 +15,7 @@ import machine
 import report
 import sides
 
-STEPS = ["encoder", "mlp", "attention-1k", "attention-4k", "attention-16k"]
+STEPS = ["encoder", "mlp", "lstm", "attention-1k", "attention-4k", "attention-16k"]
 FITS = {
     "neuralforecast-dlinear": "DLinear",
     "neuralforecast-nhits": "NHITS",
@@ -68,7 +68,7 @@ def parse_arguments():
     )
     parser.add_argument(
         "--only", default="", metavar="TEXT",
-        help="only sides with one of these comma-separated texts in their name",
+        help="only these sides, comma-separated: by name, or by a part that several names share",
     )
     parser.add_argument(
         "--data", type=Path,
@@ -87,6 +87,15 @@ def parse_arguments():
     return args
 
 
+def chosen(contenders, texts):
+    """The sides that have one of these names; of a text that is no name, those that contain it."""
+    names = {side.name.lower() for side in contenders}
+    return [
+        side for side in contenders
+        if any(side.name.lower() == text if text in names else text in side.name.lower() for text in texts)
+    ]
+
+
 def compare(name, args):
     """Run one comparison; a side that fails is left out, and why is kept."""
     if name in STEPS:
@@ -94,9 +103,7 @@ def compare(name, args):
     else:
         kind, contenders = "fit", sides.forecast_sides(FITS[name], args.threads, args.data.resolve())
     if args.only:
-        contenders = [
-            side for side in contenders if any(text in side.name.lower() for text in args.only)
-        ]
+        contenders = chosen(contenders, args.only)
     rounds = args.rounds
     reports = {side.name: [] for side in contenders}
     left_out = {}
