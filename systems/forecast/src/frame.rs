@@ -153,15 +153,50 @@ impl<'a> History<'a> {
 /// Something worth knowing about a source that was read.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[allow(missing_docs)] // the text of each says what its fields are
 pub enum Note {
-    Sorted { series: usize },
-    MissingSteps { series: String, steps: usize, frequency: Frequency },
-    MissingValues { series: String, values: usize },
-    MissingInMore { series: usize, values: usize },
-    UnusedColumns { columns: String },
-    FrequencyInferred { frequency: Frequency },
-    TimeZone { zone: String },
+    /// Rows were not in the order of time.
+    Sorted {
+        /// How many series that concerns.
+        series: usize,
+    },
+    /// Rows are missing between others.
+    MissingSteps {
+        /// Where.
+        series: String,
+        /// How many.
+        steps: usize,
+        /// The step between rows.
+        frequency: Frequency,
+    },
+    /// Rows have no value.
+    MissingValues {
+        /// Where.
+        series: String,
+        /// How many.
+        values: usize,
+    },
+    /// What series beyond those named are missing.
+    MissingInMore {
+        /// How many series.
+        series: usize,
+        /// Values in all of them.
+        values: usize,
+    },
+    /// Columns that were left out.
+    UnusedColumns {
+        /// Their names.
+        columns: String,
+    },
+    /// The step between rows was not given.
+    FrequencyInferred {
+        /// What the rows say it is.
+        frequency: Frequency,
+    },
+    /// Times carry a zone, which is not kept.
+    TimeZone {
+        /// Its name.
+        zone: String,
+    },
 }
 
 impl fmt::Display for Note {

@@ -49,13 +49,18 @@ pub struct TimeStyle {
 
 /// The finest part of a timestamp that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names say it all
 pub enum Precision {
+    /// `2016-07`.
     Month,
+    /// `2016-07-01`.
     Day,
+    /// `2016-07-01 12:30`.
     Minute,
+    /// `2016-07-01 12:30:05`.
     Second,
+    /// Three more digits.
     Millisecond,
+    /// Six more digits.
     Microsecond,
 }
 
