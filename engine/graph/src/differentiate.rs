@@ -63,7 +63,7 @@ pub fn differentiate(graph: &mut Graph) -> Result<(), GraphError> {
         .filter(|n| matches!(n.op, Op::Source(Source::Parameter(_))))
         .map(|n| n.outputs[0])
         .collect();
-    let contributions = gradients_of(graph, loss, seed, &targets, true)?;
+    let contributions = gradients_of(graph, &[(loss, seed)], &targets, true)?;
     for (target, values) in targets.iter().zip(contributions) {
         let index = graph.nodes().iter().find_map(|n| match n.op {
             Op::Source(Source::Parameter(index)) if n.outputs[0] == *target => Some(index),
@@ -76,12 +76,12 @@ pub fn differentiate(graph: &mut Graph) -> Result<(), GraphError> {
     Ok(())
 }
 
-/// Appends the gradient of `seed * output` by each of `targets`; for each target its contributions
-/// (one, summed, unless `separate`; none where the output doesn't depend on it).
+/// Appends the gradient of the sum of `output * seed` over pairs (output, seed) by each of `targets`;
+/// for each target its contributions (one, summed, unless `separate`; none where no output depends on
+/// it).
 pub fn gradients_of(
     graph: &mut Graph,
-    output: ValueId,
-    seed: ValueId,
+    seeded: &[(ValueId, ValueId)],
     targets: &[ValueId],
     separate: bool,
 ) -> Result<Vec<Vec<ValueId>>, GraphError> {
@@ -102,7 +102,9 @@ pub fn gradients_of(
     }
 
     let mut grads: Vec<Vec<ValueId>> = vec![Vec::new(); count];
-    grads[output.index()].push(seed);
+    for (output, seed) in seeded {
+        grads[output.index()].push(*seed);
+    }
     for node in nodes.iter().rev() {
         if matches!(node.op, Op::Source(_)) || !node.outputs.iter().any(|v| reaches[v.index()]) {
             continue;
@@ -149,7 +151,7 @@ pub fn gradients_of(
     Ok(result)
 }
 
-fn sum(graph: &mut Graph, parts: &[ValueId]) -> Result<Option<ValueId>, GraphError> {
+pub(crate) fn sum(graph: &mut Graph, parts: &[ValueId]) -> Result<Option<ValueId>, GraphError> {
     let mut parts = parts.iter().copied();
     let Some(mut total) = parts.next() else { return Ok(None) };
     for part in parts {

@@ -47,7 +47,7 @@ pub fn check_with_indices(
     let weighted = graph.mul(y, weights).expect("same shape");
     let loss = graph.sum_all(weighted).expect("a sum");
     let seed = graph.loss_scale();
-    let grads = gradients_of(&mut graph, loss, seed, &operands, false).expect("differentiable");
+    let grads = gradients_of(&mut graph, &[(loss, seed)], &operands, false).expect("differentiable");
 
     let mut bindings = Bindings { loss_scale: 1.0, ..Default::default() };
     let mut count = 0;

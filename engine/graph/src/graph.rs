@@ -233,6 +233,15 @@ impl Graph {
         self.outputs.push((name.to_string(), value));
     }
 
+    /// Drops the outputs of other numbers than those wanted.
+    pub fn keep_outputs(&mut self, wanted: impl Fn(usize) -> bool) {
+        let mut number = 0;
+        self.outputs.retain(|_| {
+            number += 1;
+            wanted(number - 1)
+        });
+    }
+
     /// Makes a scalar the loss: summed over the micro-batch, scaled by the step.
     pub fn set_loss(&mut self, loss: ValueId) {
         self.loss = Some(loss);

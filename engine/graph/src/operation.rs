@@ -111,6 +111,8 @@ operations! {
     attention::Attention,
     /// Gradient of attention.
     attention::AttentionGrad,
+    /// A graph run once a time step.
+    scan::Scan,
     /// Random zeroing.
     dropout::Dropout,
     /// Cross-entropy from logits.

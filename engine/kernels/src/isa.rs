@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 /// An instruction set that every kernel has a body for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
+    /// One float at a time: what the others are measured against. Never chosen by itself.
+    Scalar,
     /// Plain Rust over arrays of 8, which the compiler vectorises for its baseline target.
     Portable,
     /// AVX2 with FMA: 8 floats a vector.
@@ -19,13 +21,14 @@ impl Isa {
     /// The name that `BESSEMER_ISA` takes.
     pub fn name(self) -> &'static str {
         match self {
+            Isa::Scalar => "scalar",
             Isa::Portable => "portable",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
         }
     }
 
-    /// Every instruction set this machine can run, slowest first.
+    /// Every instruction set this machine can run, slowest first, but for the scalar one.
     pub fn available() -> Vec<Isa> {
         #[allow(unused_mut)] // only x86-64 adds to it
         let mut all = vec![Isa::Portable];
@@ -52,7 +55,7 @@ impl Isa {
     /// # Panics
     /// If the machine lacks it: see [`Isa::available`].
     pub fn force<R>(self, body: impl FnOnce() -> R) -> R {
-        assert!(Isa::available().contains(&self), "this machine has no {self}");
+        assert!(self == Isa::Scalar || Isa::available().contains(&self), "this machine has no {self}");
         let before = FORCED.replace(Some(self));
         let result = body();
         FORCED.set(before);
@@ -86,7 +89,8 @@ pub fn chosen() -> Result<Isa, String> {
         .get_or_init(|| match std::env::var("BESSEMER_ISA") {
             Err(_) => Ok(best()),
             Ok(name) => {
-                let available = Isa::available();
+                let mut available = Isa::available();
+                available.insert(0, Isa::Scalar);
                 available.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| {
                     let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
                     format!("BESSEMER_ISA={name}: this machine has {}", names.join(", "))
@@ -108,7 +112,7 @@ mod tests {
     #[test]
     fn forcing_an_isa_holds_for_the_body_only() {
         let before = isa();
-        for forced in Isa::available() {
+        for forced in [vec![Isa::Scalar], Isa::available()].concat() {
             assert_eq!(forced.force(isa), forced);
         }
         assert_eq!(isa(), before);

@@ -12,6 +12,8 @@ use crate::step::MAX_LANES;
 const CACHE_BYTES: f64 = 1048576.0;
 /// Micro-batches beyond this many samples gain nothing.
 const MAX_MICRO_BATCH: usize = 256;
+/// Samples in a micro-batch of a model with a loop, if the batch has them.
+const LOOP_ROWS: usize = 32;
 
 /// A division of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +55,15 @@ pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> 
         let fixed: Vec<&[usize]> = graph.parameters().iter().map(|p| p.shape.as_slice()).collect();
         let bytes = |node: &bessemer_graph::Node| -> f64 {
             let operands = node.inputs.iter().chain(&node.outputs);
-            operands
+            let all: f64 = operands
                 .filter(|v| !fixed.contains(&graph.shape(**v)))
                 .map(|v| 4.0 * graph.ty(*v).len() as f64)
-                .sum()
+                .sum();
+            // A loop works on one step at a time.
+            match &node.op {
+                Op::Scan(scan) => all / graph.shape(node.inputs[scan.states()])[0].max(1) as f64,
+                _ => all,
+            }
         };
         work.map(bytes).fold(1.0, f64::max)
     };
@@ -73,6 +80,10 @@ pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> 
     });
     let lanes = lanes.clamp(1, batch.min(MAX_LANES));
     let cached = ((CACHE_BYTES / widest) as usize).clamp(1, MAX_MICRO_BATCH);
+    // A loop reads its weights at every step, for the rows of one step: more of them are worth more than
+    // what lies before and after it in the cache.
+    let loops = one.nodes().iter().any(|node| matches!(node.op, Op::Scan(_)));
+    let cached = if loops { cached.max(LOOP_ROWS) } else { cached };
     let largest = options.micro_batch.unwrap_or(cached.min(batch.div_ceil(lanes))).clamp(1, batch);
     let micro_batch = match options.micro_batch {
         Some(_) => batch.div_ceil(batch.div_ceil(largest)),

@@ -27,24 +27,46 @@ pub enum Place {
     Gradient(Range<usize>),
     /// Among the operands that the lane keeps for its end.
     Stash(Range<usize>),
+    /// In the arena of a loop, which holds one step of it at a time.
+    Loop(Range<usize>),
+    /// In a loop, the part of one step of what holds all steps, one after the other.
+    Step {
+        /// All steps.
+        all: Box<Place>,
+        /// Floats of a step.
+        len: usize,
+        /// Which step, counted from the one that runs.
+        shift: isize,
+    },
     /// Nowhere: nobody reads it.
     Nowhere,
 }
 
 /// The memories that a call can write.
-const MEMORIES: usize = 4;
+const MEMORIES: usize = 5;
 
 impl Place {
     /// Which memory of a [`Frame`] holds the place, if a call can write there, and where in it.
-    pub(crate) fn in_memory(&self) -> Option<(usize, &Range<usize>)> {
+    pub(crate) fn in_memory(&self, time: usize) -> Option<(usize, Range<usize>)> {
         match self {
-            Place::Arena(range) => Some((0, range)),
-            Place::Kept(range) => Some((1, range)),
-            Place::Gradient(range) => Some((2, range)),
-            Place::Stash(range) => Some((3, range)),
+            Place::Arena(range) => Some((0, range.clone())),
+            Place::Kept(range) => Some((1, range.clone())),
+            Place::Gradient(range) => Some((2, range.clone())),
+            Place::Stash(range) => Some((3, range.clone())),
+            Place::Loop(range) => Some((4, range.clone())),
+            Place::Step { all, len, shift } => all.in_memory(time).map(|(memory, range)| {
+                let part = step_part(time, *shift, *len);
+                (memory, range.start + part.start..range.start + part.end)
+            }),
             _ => None,
         }
     }
+}
+
+/// The floats of a step among those of all steps.
+fn step_part(time: usize, shift: isize, len: usize) -> Range<usize> {
+    let start = time.wrapping_add_signed(shift) * len;
+    start..start + len
 }
 
 /// How a call writes one of its outputs.
@@ -71,8 +93,8 @@ pub struct Randomness {
 
 /// The memory of one micro-batch being run.
 pub struct Frame<'a> {
-    /// The arena, the micro-batch's own, the lane's gradient accumulator, and the operands of
-    /// products that are put off to the lane's end.
+    /// The arena, the micro-batch's own, the lane's gradient accumulator, the operands of products that
+    /// are put off to the lane's end, and the arena of loops.
     pub(crate) memories: [&'a mut Arena; MEMORIES],
     pub(crate) scratch: &'a mut [f32],
     pub(crate) parameters: &'a [f32],
@@ -88,6 +110,8 @@ pub struct Frame<'a> {
     /// Rows that each stash holds.
     pub(crate) stashed: &'a mut [usize],
     pub(crate) randomness: Randomness,
+    /// The step of the loop that runs.
+    pub(crate) time: usize,
     /// Set by a call that met an index outside its table.
     pub(crate) fault: Option<String>,
 }
@@ -118,11 +142,12 @@ impl Frame<'_> {
         reads: [&Place; R],
         writes: [&Place; W],
     ) -> Operands<'_, R, W> {
+        let time = self.time;
         let mut resolved = [&[] as &[f32]; R];
         let mut written = [(); W].map(|()| &mut [] as &mut [f32]);
         for (memory, arena) in self.memories.iter_mut().enumerate() {
-            let here = |place: &Place| match place.in_memory() {
-                Some((m, range)) if m == memory => range.clone(),
+            let here = |place: &Place| match place.in_memory(time) {
+                Some((m, range)) if m == memory => range,
                 _ => 0..0,
             };
             let (parts, mut targets) = arena.parts(reads.map(here), writes.map(here));
@@ -147,8 +172,8 @@ impl Frame<'_> {
             loss_scale: self.loss_scale,
         };
         for (slot, place) in resolved.iter_mut().zip(reads) {
-            if place.in_memory().is_none() {
-                *slot = shared.get(place);
+            if place.in_memory(time).is_none() {
+                *slot = shared.get(place, time);
             }
         }
         Operands { reads: resolved, writes: written, scratch: self.scratch }
@@ -156,8 +181,8 @@ impl Frame<'_> {
 
     /// One value, to read.
     pub fn read(&self, place: &Place) -> &[f32] {
-        match place.in_memory() {
-            Some((memory, range)) => &self.memories[memory].as_slice()[range.clone()],
+        match place.in_memory(self.time) {
+            Some((memory, range)) => &self.memories[memory].as_slice()[range],
             None => Shared {
                 parameters: self.parameters,
                 derived: self.derived,
@@ -167,7 +192,7 @@ impl Frame<'_> {
                 input_ranges: self.input_ranges,
                 loss_scale: self.loss_scale,
             }
-            .get(place),
+            .get(place, self.time),
         }
     }
 }
@@ -184,13 +209,14 @@ struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn get(&self, place: &Place) -> &'a [f32] {
+    fn get(&self, place: &Place, time: usize) -> &'a [f32] {
         match place {
             Place::Parameter(r) => tensor(self.parameters, self.derived, r),
             Place::Packed(r) => &self.packed[r.clone()],
             Place::Constant(r) => &self.constants[r.clone()],
             Place::Input(i) => &self.inputs[*i][self.input_ranges[*i].clone()],
             Place::LossScale => self.loss_scale,
+            Place::Step { all, len, shift } => &self.get(all, time)[step_part(time, *shift, *len)],
             _ => &[],
         }
     }

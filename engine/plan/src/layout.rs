@@ -16,6 +16,18 @@ pub struct Buffer {
     pub last: usize,
 }
 
+/// Gives every buffer a range of its own, and says how long the arena is.
+pub fn line_up(buffers: &[Buffer]) -> (Vec<Range<usize>>, usize) {
+    let mut total = 0;
+    let mut place = |len: usize| {
+        let start = total;
+        total += len.next_multiple_of(ALIGN);
+        start..start + len
+    };
+    let ranges = buffers.iter().map(|b| place(b.len)).collect();
+    (ranges, total)
+}
+
 /// Gives every buffer a range, and says how long the arena is.
 ///
 /// Largest first, each at the lowest offset that is free for its lifetime (greedy by size; Pisarchyk &
@@ -80,5 +92,6 @@ mod tests {
     fn a_chain_reuses_two_buffers() {
         let buffers: Vec<Buffer> = (0..10).map(|i| Buffer { len: 64, first: i, last: i + 1 }).collect();
         assert_eq!(lay_out(&buffers).1, 128);
+        assert_eq!(line_up(&buffers).1, 640);
     }
 }

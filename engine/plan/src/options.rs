@@ -27,12 +27,14 @@ pub struct PlanOptions {
     pub fold: bool,
     /// Join element-wise operations, and linear layers with what follows.
     pub fuse: bool,
-    /// Run attention without materialising its scores.
+    /// Run attention without materialising its scores (within loops, always).
     pub attention: bool,
     /// Keep weights packed for the product kernel, once a step.
     pub pack: bool,
     /// Multiply weight gradients of few rows once, at the end of a lane.
     pub defer: bool,
+    /// Use the memory of a value again once nothing reads it any more.
+    pub reuse: bool,
     /// The arithmetic of products with weights.
     pub precision: Precision,
     /// Samples in a micro-batch; chosen by the cost model if `None`.
@@ -51,6 +53,7 @@ impl PlanOptions {
         attention: true,
         pack: true,
         defer: true,
+        reuse: true,
         precision: Precision::F32,
         micro_batch: None,
         lanes: None,

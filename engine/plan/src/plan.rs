@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bessemer_graph::ops::source::Source;
 use bessemer_graph::{Cost, DType, Graph, Node, Op, ValueId};
@@ -9,7 +10,7 @@ use bessemer_graph::{Cost, DType, Graph, Node, Op, ValueId};
 use crate::error::PlanError;
 use crate::exchange::Exchange;
 use crate::frame::{Accumulate, Call, Frame, Place};
-use crate::layout::{Buffer, lay_out};
+use crate::layout::{Buffer, lay_out, line_up};
 use crate::lower::{Lowered, Site, accumulates, batch_moments, lower};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
@@ -26,6 +27,27 @@ pub struct Step {
     pub scope: String,
     /// Its work.
     pub cost: Cost,
+    /// What a loop runs at each of its steps.
+    pub inner: Arc<[Step]>,
+}
+
+impl Step {
+    /// Makes the call.
+    pub(crate) fn run(&self, frame: &mut Frame) {
+        (self.call)(frame);
+    }
+}
+
+/// What lies around a graph that is laid out.
+pub(crate) struct Surroundings<'a> {
+    /// Where each parameter is found.
+    pub parameters: &'a [Place],
+    /// Where each input is found.
+    pub inputs: &'a [Place],
+    /// Where outputs go; where this is `Nowhere`, or of those past the end, anywhere.
+    pub outputs: &'a [Place],
+    /// The memory of everything else.
+    pub memory: fn(Range<usize>) -> Place,
 }
 
 /// A straight list of kernel calls for micro-batches of one size.
@@ -40,6 +62,8 @@ pub struct Plan {
     pub arena_len: usize,
     /// Floats that each micro-batch keeps from segment to segment.
     pub kept_len: usize,
+    /// Floats of the arena of loops.
+    pub loop_len: usize,
     /// Floats of scratch.
     pub scratch_len: usize,
     pub(crate) constants: Vec<f32>,
@@ -62,9 +86,31 @@ impl Plan {
         options: &PlanOptions,
         micro_batches: usize,
     ) -> Result<Plan, PlanError> {
+        let places: Vec<Place> = parameters.iter().cloned().map(Place::Parameter).collect();
+        let inputs: Vec<Place> = (0..graph.inputs().len()).map(Place::Input).collect();
+        let around =
+            Surroundings { parameters: &places, inputs: &inputs, outputs: &[], memory: Place::Arena };
+        let mut constants = Vec::new();
+        let mut plan =
+            Plan::within(&around, graph, parameters, &mut constants, packs, stashes, options, micro_batches)?;
+        plan.constants = constants;
+        Ok(plan)
+    }
+
+    /// Lays a graph out amid another one: its constants are appended to `constants`. `parameters` are the
+    /// ranges of those that have gradients or statistics.
+    pub(crate) fn within(
+        around: &Surroundings,
+        graph: &Graph,
+        parameters: &[Range<usize>],
+        constants: &mut Vec<f32>,
+        packs: &mut Packs,
+        stashes: &mut Stashes,
+        options: &PlanOptions,
+        micro_batches: usize,
+    ) -> Result<Plan, PlanError> {
         let order = Order::new(graph);
         let alias = aliases(graph);
-        let mut constants = Vec::new();
         let constant_ranges: Vec<Range<usize>> = graph
             .constants()
             .iter()
@@ -80,8 +126,8 @@ impl Plan {
         for node in graph.nodes() {
             if let Op::Source(source) = &node.op {
                 place[node.outputs[0].index()] = Some(match source {
-                    Source::Input(i) => Place::Input(*i),
-                    Source::Parameter(i) => Place::Parameter(parameters[*i].clone()),
+                    Source::Input(i) => around.inputs[*i].clone(),
+                    Source::Parameter(i) => around.parameters[*i].clone(),
                     Source::Constant(i) => Place::Constant(constant_ranges[*i].clone()),
                     Source::LossScale => Place::LossScale,
                 });
@@ -126,6 +172,14 @@ impl Plan {
             }
         }
 
+        // Outputs that are asked for in some place are made there, if they are made at all.
+        for ((_, v), to) in graph.outputs().iter().zip(around.outputs) {
+            let place = &mut place[alias[v.index()]];
+            if place.is_none() && *to != Place::Nowhere {
+                *place = Some(to.clone());
+            }
+        }
+
         // Everything else gets a buffer in the arena.
         let end = order.nodes.len();
         let keep: Vec<usize> = graph.roots().iter().map(|v| alias[v.index()]).collect();
@@ -149,7 +203,11 @@ impl Plan {
             }
             for (i, v) in node.outputs.iter().enumerate() {
                 let v = v.index();
-                let optional = matches!(node.op, Op::Linear(_)) && i == 1;
+                let optional = match &node.op {
+                    Op::Linear(_) => i == 1,
+                    Op::Scan(scan) => i >= scan.states(),
+                    _ => false,
+                };
                 if place[v].is_some() {
                     continue;
                 }
@@ -167,8 +225,8 @@ impl Plan {
                 list.buffers.push(Buffer { len: graph.types()[v].len(), first: position, last });
             }
         }
-        let (_, arena_len) = within.lay_out(&mut place, Place::Arena);
-        let (kept_ranges, kept_len) = kept.lay_out(&mut place, Place::Kept);
+        let (_, arena_len) = within.lay_out(&mut place, around.memory, options.reuse);
+        let (kept_ranges, kept_len) = kept.lay_out(&mut place, Place::Kept, options.reuse);
         let at = |v: &ValueId| place[alias[v.index()]].clone().expect("every value was placed");
 
         // Calls.
@@ -178,8 +236,9 @@ impl Plan {
             exchanges: Vec::new(),
             arena_len,
             kept_len,
+            loop_len: 0,
             scratch_len: 0,
-            constants: constants.clone(),
+            constants: Vec::new(),
             loss: graph.loss().as_ref().map(at),
             outputs: graph.outputs().iter().map(|(n, v)| (n.clone(), at(v))).collect(),
             buffers: graph.buffers().iter().map(|(p, v)| (parameters[*p].clone(), at(v))).collect(),
@@ -238,6 +297,7 @@ impl Plan {
                 whole_gradient: node.outputs.iter().map(|v| whole_gradient[v.index()]).collect(),
                 packs,
                 stashes,
+                constants,
                 options,
                 micro_batches,
             };
@@ -247,13 +307,15 @@ impl Plan {
         for (p, v, mode) in copies {
             let from = place[v].clone().expect("placed");
             let to = Place::Gradient(parameters[p].clone());
-            plan.steps.push(Step {
-                call: Box::new(move |f| copy(f, &from, &to, mode)),
-                operation: "gradient_copy",
-                kernel: "copy",
-                scope: graph.parameters()[p].name.clone(),
-                cost: Cost { flops: 0.0, bytes: 8.0 * parameters[p].len() as f64 },
-            });
+            let scope = graph.parameters()[p].name.clone();
+            plan.steps.push(copy_step("gradient_copy", scope, parameters[p].len(), from, to, mode));
+        }
+        for ((name, v), to) in graph.outputs().iter().zip(around.outputs) {
+            let from = at(v);
+            if from != *to && *to != Place::Nowhere {
+                let len = graph.ty(*v).len();
+                plan.steps.push(copy_step("copy", name.clone(), len, from, to.clone(), Accumulate::Never));
+            }
         }
         plan.segments.push(segment_start..plan.steps.len());
         while plan.exchanges.len() + 1 > plan.segments.len() {
@@ -265,19 +327,21 @@ impl Plan {
 
     fn push(&mut self, lowered: Lowered, node: &Node, cost: Cost) {
         self.scratch_len = self.scratch_len.max(lowered.scratch);
+        self.loop_len = self.loop_len.max(lowered.loop_len);
         self.steps.push(Step {
             call: lowered.call,
             operation: node.op.operation().name(),
             kernel: lowered.kernel,
             scope: node.scope.to_string(),
             cost,
+            inner: lowered.inner,
         });
     }
 
     /// Runs one segment.
     pub(crate) fn run(&self, segment: usize, frame: &mut Frame) {
         for step in &self.steps[self.segments[segment].clone()] {
-            (step.call)(frame);
+            step.run(frame);
         }
     }
 
@@ -285,7 +349,7 @@ impl Plan {
     pub(crate) fn run_timed(&self, segment: usize, frame: &mut Frame, nanos: &mut [u64]) {
         for i in self.segments[segment].clone() {
             let start = std::time::Instant::now();
-            (self.steps[i].call)(frame);
+            self.steps[i].run(frame);
             nanos[i] += start.elapsed().as_nanos() as u64;
         }
     }
@@ -294,6 +358,20 @@ impl Plan {
     pub fn flops(&self) -> f64 {
         self.steps.iter().map(|s| s.cost.flops).sum()
     }
+}
+
+/// A copy of `len` floats.
+fn copy_step(
+    operation: &'static str,
+    scope: String,
+    len: usize,
+    from: Place,
+    to: Place,
+    mode: Accumulate,
+) -> Step {
+    let cost = Cost { flops: 0.0, bytes: 8.0 * len as f64 };
+    let call = Box::new(move |f: &mut Frame| copy(f, &from, &to, mode));
+    Step { call, operation, kernel: "copy", scope, cost, inner: Arc::default() }
 }
 
 fn copy(f: &mut Frame, from: &Place, to: &Place, mode: Accumulate) {
@@ -331,8 +409,9 @@ impl Values {
         self,
         place: &mut [Option<Place>],
         of: fn(Range<usize>) -> Place,
+        reuse: bool,
     ) -> (Vec<Range<usize>>, usize) {
-        let (ranges, len) = lay_out(&self.buffers);
+        let (ranges, len) = if reuse { lay_out(&self.buffers) } else { line_up(&self.buffers) };
         for (owner, range) in self.owners.into_iter().zip(&ranges) {
             if let Some(v) = owner {
                 place[v] = Some(of(range.clone()));

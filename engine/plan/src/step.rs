@@ -1,24 +1,28 @@
 //! Compiled work: plans for the micro-batches of a batch, run in lanes.
 
-use std::ops::Range;
-use std::sync::{Mutex, MutexGuard};
+mod compile;
+mod lane;
 
-use bessemer_graph::{Graph, GraphError, differentiate, passes};
+pub(crate) use compile::rewritten;
+pub use compile::{Trace, prepared};
+
+use std::ops::Range;
+use std::sync::Mutex;
+
 use bessemer_kernels::arena::Arena;
 use bessemer_kernels::chunks::for_parts;
 use bessemer_kernels::pool::Pool;
 
-use crate::batching::{Batching, divide};
+use self::lane::{Arenas, Lane};
+use crate::batching::Batching;
 use crate::error::PlanError;
-use crate::exchange::Exchange;
 use crate::folds::{Folds, tensor};
-use crate::frame::{Frame, Place, Randomness};
-use crate::options::{PlanOptions, Precision};
+use crate::frame::Place;
+use crate::options::Precision;
 use crate::packs::Packs;
 use crate::parameters::{Parameters, ranges};
-use crate::plan::{Plan, is_integer};
+use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::stashes::Stashes;
 
 /// What a run needs besides the parameters.
 #[derive(Clone, Copy, Debug)]
@@ -37,18 +41,6 @@ pub struct Batch<'a> {
 /// Integers as the words in which inputs are passed.
 pub fn as_words(integers: &[i32]) -> &[f32] {
     bytemuck::cast_slice(integers)
-}
-
-/// One lane's memory.
-struct Lane {
-    gradients: Arena,
-    stash: Arena,
-    stashed: Vec<usize>,
-    scratch: Vec<f32>,
-    losses: Vec<f32>,
-    outputs: Vec<Vec<f32>>,
-    nanos: [Vec<u64>; 2],
-    fault: Option<String>,
 }
 
 /// A compiled graph for batches of one size: a training step or a prediction.
@@ -86,10 +78,10 @@ pub struct Executable {
     packed_version: u64,
     lanes: Vec<Mutex<Lane>>,
     /// One per thread, whichever lane it runs, so that it stays in the thread's cache.
-    arenas: Vec<Mutex<Arena>>,
+    arenas: Vec<Mutex<Arenas>>,
     /// One per micro-batch if values live on from segment to segment, else none.
     kept: Vec<Mutex<Arena>>,
-    arena_len: usize,
+    arena_lens: (usize, usize),
     outputs: Vec<(String, Vec<f32>)>,
     input_names: Vec<String>,
     integer_inputs: Vec<bool>,
@@ -100,107 +92,7 @@ pub struct Executable {
     timed: bool,
 }
 
-/// Builds the graph of a micro-batch of so many samples.
-pub type Trace<'a> = dyn Fn(usize) -> Result<Graph, GraphError> + 'a;
-
 impl Executable {
-    /// Compiles `trace` for batches of `batch` samples.
-    pub fn compile(trace: &Trace, batch: usize, options: &PlanOptions) -> Result<Executable, PlanError> {
-        if options.training && options.precision == Precision::Int8 {
-            return Err(PlanError::NotTrainable);
-        }
-        let batch = batch.max(1);
-        let (one, _) = prepare(trace(1)?, 1, batch, options)?;
-        let (two, _) = prepare(trace(2)?, 2, batch, options)?;
-        let batching = divide(&one, &two, batch, options);
-        Executable::with_batching(trace, batching, options)
-    }
-
-    fn with_batching(
-        trace: &Trace,
-        batching: Batching,
-        options: &PlanOptions,
-    ) -> Result<Executable, PlanError> {
-        let traced = trace(batching.micro_batch)?;
-        let own = traced.parameters().to_vec();
-        let (graph, folds) = prepare(traced, batching.micro_batch, batching.batch, options)?;
-        if graph.inputs().len() > MAX_INPUTS {
-            return Err(PlanError::TooManyInputs { got: graph.inputs().len(), limit: MAX_INPUTS });
-        }
-        let places = ranges(graph.parameters());
-        let base = places[..own.len()].last().map_or(0, |r| r.end.next_multiple_of(16));
-        let folds = Folds::new(&folds, graph.parameters(), &places, base);
-        let mut packs = Packs::default();
-        let longest_lane = (0..batching.lanes).map(|lane| batching.lane(lane).len()).max().unwrap_or(0);
-        let mut stashes = Stashes::new(longest_lane);
-        let plan = Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?;
-        let tail = match batching.tail() {
-            Some(samples) => {
-                let (graph, _) = prepare(trace(samples)?, samples, batching.batch, options)?;
-                Some(Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?)
-            }
-            None => None,
-        };
-        if let Some(tail) = &tail {
-            assert_eq!(plan.exchanges.len(), tail.exchanges.len(), "a model is traced alike for every size");
-        }
-        let longest = |f: fn(&Plan) -> usize| f(&plan).max(tail.as_ref().map_or(0, f));
-        let arena_len = longest(|p| p.arena_len);
-        let kept_len = longest(|p| p.kept_len);
-        let scratch_len = longest(|p| p.scratch_len);
-        let gradient_len = match options.training {
-            true => places.last().map_or(0, |r| r.end.next_multiple_of(16)),
-            false => 0,
-        };
-        let output_len = |value: &str| {
-            let (_, v) = graph.outputs().iter().find(|(n, _)| n == value).expect("its own name");
-            graph.ty(*v).len()
-        };
-        let lanes = (0..batching.lanes)
-            .map(|lane| {
-                let count = batching.lane(lane).len();
-                Mutex::new(Lane {
-                    gradients: Arena::new(gradient_len),
-                    stash: Arena::new(stashes.len()),
-                    stashed: vec![0; stashes.count()],
-                    scratch: vec![0.0; scratch_len],
-                    losses: vec![0.0; count],
-                    outputs: graph.outputs().iter().map(|(n, _)| vec![0.0; count * output_len(n)]).collect(),
-                    nanos: [vec![0; plan.steps.len()], vec![0; tail.as_ref().map_or(0, |t| t.steps.len())]],
-                    fault: None,
-                })
-            })
-            .collect();
-        let kept = if kept_len > 0 { batching.count() } else { 0 };
-        let outputs = graph
-            .outputs()
-            .iter()
-            .map(|(n, _)| (n.clone(), vec![0.0; output_len(n) / batching.micro_batch * batching.batch]))
-            .collect();
-        let exchange = plan.exchanges.iter().flatten().map(Exchange::len).max().unwrap_or(0);
-        Ok(Executable {
-            batching,
-            folds,
-            packed: Arena::new(packs.len()),
-            packs,
-            packed_version: 0,
-            lanes,
-            arenas: vec![Mutex::new(Arena::new(arena_len))],
-            kept: (0..kept).map(|_| Mutex::new(Arena::new(kept_len))).collect(),
-            arena_len,
-            outputs,
-            input_names: graph.inputs().iter().map(|i| i.name.clone()).collect(),
-            integer_inputs: (0..graph.inputs().len()).map(|i| is_integer(&graph, i)).collect(),
-            exchange: vec![0.0; exchange],
-            own_len: base,
-            trains: options.training,
-            timed: false,
-            parameters: own,
-            plan,
-            tail,
-        })
-    }
-
     /// Names and shapes of the parameters.
     pub fn parameters(&self) -> &[bessemer_graph::Parameter] {
         &self.parameters
@@ -250,7 +142,7 @@ impl Executable {
         self.check(batch)?;
         self.refresh(pool, parameters);
         while self.arenas.len() < pool.threads().min(self.lanes.len()) {
-            self.arenas.push(Mutex::new(Arena::new(self.arena_len)));
+            self.arenas.push(Mutex::new(Arenas::new(self.arena_lens)));
         }
         let segments = self.plan.segments.len();
         for segment in 0..segments {
@@ -309,71 +201,6 @@ impl Executable {
             list[i].refresh(tensor(parameters.as_slice(), derived, &list[i].parameter), out);
         });
         self.packed_version = parameters.version();
-    }
-
-    fn run_lane(&self, lane: usize, segment: usize, parameters: &Parameters, batch: &Batch) {
-        let mut memory = self.lanes[lane].lock().expect("no run panicked");
-        let memory = &mut *memory;
-        let range = self.batching.lane(lane);
-        let mut arena = self.free_arena();
-        let mut nothing = Arena::new(0);
-        let mut input_ranges = [const { 0..0 }; MAX_INPUTS];
-        for (position, micro) in range.clone().enumerate() {
-            let samples = micro * self.batching.micro_batch;
-            let is_tail = samples + self.batching.micro_batch > self.batching.batch;
-            let plan =
-                if is_tail { self.tail.as_ref().expect("compiled with the batching") } else { &self.plan };
-            for (to, len) in input_ranges.iter_mut().zip(&self.plan.input_lens) {
-                let each = len / self.batching.micro_batch;
-                let end = (samples + self.batching.micro_batch).min(self.batching.batch);
-                *to = samples * each..end * each;
-            }
-            let mut kept = self.kept.get(micro).map(|kept| kept.lock().expect("no run panicked"));
-            let kept = kept.as_deref_mut().unwrap_or(&mut nothing);
-            let mut frame = Frame {
-                memories: [&mut arena, kept, &mut memory.gradients, &mut memory.stash],
-                scratch: &mut memory.scratch,
-                parameters: parameters.as_slice(),
-                derived: self.folds.derived(),
-                packed: self.packed.as_slice(),
-                constants: &plan.constants,
-                inputs: batch.inputs,
-                input_ranges: &input_ranges,
-                loss_scale: &[batch.loss_scale],
-                first: position == 0,
-                last: position + 1 == range.len(),
-                stashed: &mut memory.stashed,
-                randomness: Randomness { seed: batch.seed, step: batch.step, first_sample: samples as u64 },
-                fault: None,
-            };
-            match self.timed {
-                true => plan.run_timed(segment, &mut frame, &mut memory.nanos[usize::from(is_tail)]),
-                false => plan.run(segment, &mut frame),
-            }
-            if let Some(fault) = frame.fault.take() {
-                memory.fault.get_or_insert(fault);
-            }
-            if segment + 1 == self.plan.segments.len() {
-                memory.losses[position] = plan.loss.as_ref().map_or(0.0, |place| frame.read(place)[0]);
-                for (out, ((_, place), (_, full))) in
-                    memory.outputs.iter_mut().zip(plan.outputs.iter().zip(&self.outputs))
-                {
-                    let stride = full.len() / self.batching.batch * self.batching.micro_batch;
-                    let value = frame.read(place);
-                    out[position * stride..][..value.len()].copy_from_slice(value);
-                }
-            }
-        }
-    }
-
-    /// An arena that no other lane is using. There is one for every thread.
-    fn free_arena(&self) -> MutexGuard<'_, Arena> {
-        loop {
-            if let Some(free) = self.arenas.iter().find_map(|arena| arena.try_lock().ok()) {
-                return free;
-            }
-            std::hint::spin_loop();
-        }
     }
 
     /// Joins what all micro-batches hold, in order, for the segment after `boundary`.
@@ -481,35 +308,3 @@ impl Executable {
 pub const MAX_INPUTS: usize = 16;
 /// The most lanes.
 pub const MAX_LANES: usize = 64;
-
-/// Differentiates and rewrites the graph of `samples` samples of a batch as the options say.
-/// The graph of a batch after differentiation and every pass: what plans are made of.
-pub fn prepared(graph: Graph, options: &PlanOptions) -> Result<Graph, PlanError> {
-    prepare(graph, 1, 1, options).map(|(graph, _)| graph)
-}
-
-fn prepare(
-    graph: Graph,
-    samples: usize,
-    batch: usize,
-    options: &PlanOptions,
-) -> Result<(Graph, Vec<passes::Fold>), PlanError> {
-    let graph = if options.attention { graph } else { passes::materialise_attention(&graph)? };
-    // Of a folded pair, neither weight would be kept as integers.
-    let (mut graph, folds) = match options.fold && options.precision != Precision::Int8 {
-        true => passes::fold_linear(&graph, batch as f64 / samples as f64)?,
-        false => (graph, Vec::new()),
-    };
-    if options.training {
-        differentiate(&mut graph)?;
-    }
-    if options.simplify {
-        graph = passes::simplify(&graph)?;
-    }
-    let graph = if options.fuse {
-        passes::fuse_elementwise(&passes::fuse_linear(&graph)?)?
-    } else {
-        passes::lower_elementwise(&graph)?
-    };
-    Ok((graph, folds))
-}

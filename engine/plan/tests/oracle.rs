@@ -1,5 +1,7 @@
 //! Every operation, run by kernels in lanes, against the graph's own evaluation in f64.
 
+mod common;
+
 use bessemer_graph::ops::attention::Attention;
 use bessemer_graph::ops::avg_pool1d::AvgPool1d;
 use bessemer_graph::ops::binary::Binary;
@@ -12,75 +14,15 @@ use bessemer_graph::ops::max_pool1d::MaxPool1d;
 use bessemer_graph::ops::pad::{Pad, PadMode};
 use bessemer_graph::ops::reduce::Reduction;
 use bessemer_graph::ops::rms_norm::RmsNorm;
+use bessemer_graph::ops::scan::Scan;
 use bessemer_graph::ops::softmax::Softmax;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::ops::unfold::Unfold;
-use bessemer_graph::{Bindings, Graph, GraphError, Tensor, Type, ValueId, differentiate, evaluate};
-use bessemer_plan::{Batch, Executable, Parameters, PlanError, PlanOptions, Pool, Precision, as_words};
+use bessemer_graph::{Bindings, Graph, Tensor, Type, ValueId, differentiate, evaluate};
+use bessemer_kernels::isa::Isa;
+use bessemer_plan::{Executable, PlanOptions};
 
-type Built = Result<ValueId, GraphError>;
-
-/// A model over x `[n, 6, 8]` and indices `[n, 6]` below 5.
-type Model = fn(&mut Graph, ValueId, ValueId) -> Built;
-
-const SAMPLES: usize = 7;
-
-fn pseudo_random(i: usize) -> f32 {
-    ((i as f64 * 0.754_877_666_2 + 0.1).fract() * 2.0 - 1.0) as f32
-}
-
-fn trace(model: Model, samples: usize) -> Result<Graph, GraphError> {
-    let mut g = Graph::new();
-    let x = g.input("x", Type::f32([samples, 6, 8]));
-    let indices = g.input("indices", Type::i32([samples, 6]));
-    let y = model(&mut g, x, indices)?;
-    // Micro-batches add up, so what is a sum over samples already stays as it is.
-    let summed = g.shape(y).is_empty();
-    let weighted = if summed { y } else { g.apply1(Unary::Sin, &[y])? };
-    let loss = g.sum_all(weighted)?;
-    g.set_loss(loss);
-    if g.shape(y).first() == Some(&samples) {
-        g.output("y", y);
-    }
-    Ok(g)
-}
-
-struct Run {
-    loss: f64,
-    gradient: Vec<f32>,
-    output: Option<Vec<f32>>,
-}
-
-fn run(model: Model, options: &PlanOptions, threads: usize, parameters: &Parameters) -> Run {
-    let (x, indices) = data();
-    let mut step = Executable::compile(&|n| trace(model, n), SAMPLES, options).unwrap();
-    let inputs = [x.as_slice(), as_words(&indices)];
-    let batch = Batch { inputs: &inputs, loss_scale: 0.25, seed: 0, step: 0 };
-    let pool = Pool::new(threads);
-    // Twice, as the second run must not see the first one's gradients.
-    step.run(&pool, parameters, &batch).unwrap();
-    let loss = step.run(&pool, parameters, &batch).unwrap();
-    let len = if options.training { parameters.as_slice().len() } else { 0 };
-    let gradient =
-        step.with_gradients(|lanes| (0..len).map(|i| lanes.iter().map(|lane| lane[i]).sum()).collect());
-    Run { loss, gradient, output: step.output("y").map(<[f32]>::to_vec) }
-}
-
-fn data() -> (Vec<f32>, Vec<i32>) {
-    let x = (0..SAMPLES * 48).map(pseudo_random).collect();
-    let indices = (0..SAMPLES * 6).map(|i| (i * 7 % 5) as i32).collect();
-    (x, indices)
-}
-
-fn parameters_of(graph: &Graph) -> Parameters {
-    let mut parameters = Parameters::new(graph.parameters());
-    for (i, range) in parameters.ranges().to_vec().into_iter().enumerate() {
-        for (j, at) in range.enumerate() {
-            parameters.as_mut_slice()[at] = 0.5 * pseudo_random(1000 * (i + 1) + j);
-        }
-    }
-    parameters
-}
+use common::{Built, Model, SAMPLES, data, parameters_of, run, trace};
 
 fn check(name: &str, model: Model) {
     let mut graph = trace(model, SAMPLES).unwrap();
@@ -115,6 +57,7 @@ fn check(name: &str, model: Model) {
         attention: false,
         pack: false,
         defer: false,
+        reuse: false,
         ..base
     };
     let variants = [
@@ -127,11 +70,15 @@ fn check(name: &str, model: Model) {
         PlanOptions { fuse: false, ..base },
         PlanOptions { attention: false, ..base },
         PlanOptions { pack: false, ..base },
+        PlanOptions { reuse: false, ..base },
         off,
     ];
-    for options in variants {
+    let scalar = PlanOptions { micro_batch: Some(1), lanes: Some(1), ..off };
+    let with_isa = variants.map(|options| (None, options)).into_iter().chain([(Some(Isa::Scalar), scalar)]);
+    for (isa, options) in with_isa {
         let close = |got: f64, want: f64| (got - want).abs() <= 3e-5 * (1.0 + want.abs());
-        let got = run(model, &options, 1, &parameters);
+        let alone = || run(model, &options, 1, &parameters);
+        let got = isa.map_or_else(alone, |isa| isa.force(alone));
         assert!(close(got.loss, loss), "{name} {options:?}: loss {} instead of {loss}", got.loss);
         for (i, (g, e)) in got.gradient.iter().zip(&expected).enumerate() {
             assert!(close(*g as f64, *e), "{name} {options:?}: gradient {i} is {g} instead of {e}");
@@ -141,7 +88,8 @@ fn check(name: &str, model: Model) {
                 assert!(close(*g as f64, *e), "{name} {options:?}: output {i} is {g} instead of {e}");
             }
         }
-        for threads in [2, 3] {
+        // An instruction set is forced on one thread only.
+        for threads in [2, 3].into_iter().filter(|_| isa.is_none()) {
             let again = run(model, &options, threads, &parameters);
             assert_eq!(again.loss.to_bits(), got.loss.to_bits(), "{name} at {threads} threads");
             assert_eq!(again.gradient, got.gradient, "{name} at {threads} threads");
@@ -218,101 +166,6 @@ fn linear_layers_with_nothing_between_them() {
     };
     assert_eq!((layers(true), layers(false)), (5, 9));
     check("folded", model);
-}
-
-/// Factors of 8 bits: each result is off by less than a hundredth of the whole, and by more than f32
-/// would be.
-#[test]
-fn products_with_weights_in_bf16() {
-    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
-        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
-        let wide = g.parameter("wide", &[28 * 60, 48])?;
-        let narrow = g.parameter("narrow", &[33, 60])?;
-        let back = g.parameter("back", &[40, 33])?;
-        let thin = g.parameter("thin", &[3, 40])?;
-        let rows = g.linear(flat, wide, None)?;
-        let rows = g.reshape(rows, &[g.shape(x)[0], 28, 60])?;
-        let rows = g.scale(rows, 0.2)?;
-        let h = g.linear(rows, narrow, None)?;
-        let h = g.apply1(Unary::Tanh, &[h])?;
-        let h = g.linear(h, back, None)?;
-        let h = g.apply1(Unary::Tanh, &[h])?;
-        let h = g.linear(h, thin, None)?;
-        g.reduce(h, Reduction::Mean, 1)
-    }
-    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
-    let whole = run(model, &PlanOptions::TRAIN, 1, &parameters);
-    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-    for batching in [None, Some(2)] {
-        let options = PlanOptions {
-            precision: Precision::Bf16,
-            micro_batch: batching,
-            lanes: Some(2),
-            ..PlanOptions::TRAIN
-        };
-        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
-        let ran = |operation, kernel| {
-            step.plan().steps.iter().any(|s| s.operation.starts_with(operation) && s.kernel == kernel)
-        };
-        assert!(ran("linear", "bf16_gemm_packed") && ran("matmul", "bf16_gemm_packed"));
-        assert!(ran("matmul", "bf16_gemm"), "weight gradients");
-        assert!(ran("linear", "gemm_packed"), "a weight with a short side stays in f32");
-        let rounded = run(model, &options, 1, &parameters);
-        for range in parameters.ranges() {
-            let (a, b) = (&whole.gradient[range.clone()], &rounded.gradient[range.clone()]);
-            let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
-            assert!((1e-5..1e-2).contains(&off), "the gradient is off by {off}");
-        }
-        assert!(
-            (rounded.loss - whole.loss).abs() < 1e-2 * whole.loss.abs(),
-            "{} {}",
-            rounded.loss,
-            whole.loss
-        );
-        for threads in [2, 3] {
-            let again = run(model, &options, threads, &parameters);
-            assert_eq!(
-                (again.loss.to_bits(), again.gradient),
-                (rounded.loss.to_bits(), rounded.gradient.clone())
-            );
-        }
-    }
-}
-
-#[test]
-fn products_with_weights_in_int8() {
-    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
-        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
-        let wide = g.parameter("wide", &[100, 48])?;
-        let back = g.parameter("back", &[40, 100])?;
-        let thin = g.parameter("thin", &[3, 40])?;
-        let h = g.linear(flat, wide, None)?;
-        let h = g.apply1(Unary::Tanh, &[h])?;
-        let h = g.linear(h, back, None)?;
-        let h = g.apply1(Unary::Tanh, &[h])?;
-        g.linear(h, thin, None)
-    }
-    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
-    let whole = run(model, &PlanOptions::INFER, 1, &parameters);
-    for batching in [None, Some(1), Some(2)] {
-        let options = PlanOptions { precision: Precision::Int8, micro_batch: batching, ..PlanOptions::INFER };
-        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
-        let count = |kernel| step.plan().steps.iter().filter(|s| s.kernel == kernel).count();
-        assert_eq!(count("int8_gemm"), 2, "all but the weight with a short side");
-        assert_eq!(step.int8_parameters().len(), 2);
-        let rounded = run(model, &options, 1, &parameters);
-        let (a, b) = (whole.output.as_deref().unwrap(), rounded.output.as_deref().unwrap());
-        let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
-        assert!((1e-5..3e-2).contains(&off), "the output is off by {off}");
-        assert_eq!(run(model, &options, 3, &parameters).output.as_deref(), Some(b));
-    }
-    let trained = Executable::compile(
-        &|n| trace(model, n),
-        SAMPLES,
-        &PlanOptions { precision: Precision::Int8, ..PlanOptions::TRAIN },
-    );
-    assert_eq!(trained.err(), Some(PlanError::NotTrainable));
 }
 
 #[test]
@@ -456,6 +309,93 @@ fn convolution_and_pooling() {
         let y = g.apply1(grouped, &[y, v])?;
         g.apply1(AvgPool1d { kernel: 3, stride: 2, padding: 1, ceil_mode: true }, &[y])
     });
+}
+
+#[test]
+fn loops_over_time() {
+    // A cell with two states, a weight and a vector, in both directions; only one state is read.
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let samples = g.shape(x)[0];
+        let w = g.parameter("w", &[16, 8])?;
+        let v = g.parameter("v", &[8])?;
+        let by_time = g.permute(x, &[1, 0, 2])?;
+        let mut results = Vec::new();
+        for reverse in [false, true] {
+            let mut body = Graph::new();
+            let h = body.input("h", Type::f32([samples, 8]));
+            let c = body.input("c", Type::f32([samples, 8]));
+            let x = body.input("x", Type::f32([samples, 8]));
+            let weights = (body.parameter("w", &[16, 8])?, body.parameter("v", &[8])?);
+            let gates = body.linear(h, weights.0, None)?;
+            let a = body.slice(gates, 1, 0, 8)?;
+            let a = body.add(a, x)?;
+            let a = body.apply1(Unary::Sigmoid, &[a])?;
+            let b = body.slice(gates, 1, 8, 8)?;
+            let b = body.mul(b, weights.1)?;
+            let kept = body.mul(a, c)?;
+            let c = body.add(kept, b)?;
+            let h = body.apply1(Unary::Tanh, &[c])?;
+            body.output("h", h);
+            body.output("c", c);
+            let scan = Scan::new(body, 2, reverse)?;
+            let first = g.slice(by_time, 0, 0, 1)?;
+            let first = g.reshape(first, &[samples, 8])?;
+            let zeros = g.constant(&[samples, 8], vec![0.0; samples * 8]);
+            results.push(g.apply(scan, &[zeros, first, by_time, w, v])?[0]);
+        }
+        let y = g.mul(results[0], results[1])?;
+        g.permute(y, &[1, 0, 2])
+    }
+    let step = Executable::compile(&|n| trace(model, n), SAMPLES, &PlanOptions::TRAIN).unwrap();
+    let loops: Vec<_> = step.plan().steps.iter().filter(|s| s.kernel == "scan").collect();
+    assert_eq!(loops.len(), 4, "two loops, there and back");
+    assert!(loops.iter().all(|s| s.inner.iter().filter(|s| s.kernel.starts_with("gemm")).count() == 1));
+    check("scan", model);
+}
+
+#[test]
+fn loops_that_hand_things_through() {
+    // States that change places, one that is the slice itself, and a sequence and a first state that are
+    // parameters, by which the body multiplies as by a weight; all is read.
+    fn model(steps: usize, g: &mut Graph, x: ValueId) -> Built {
+        let samples = g.shape(x)[0];
+        let by_time = g.permute(x, &[1, 0, 2])?;
+        let by_time = g.slice(by_time, 0, 0, steps)?;
+        let begin = g.parameter("begin", &[8, 8])?;
+        let factors = g.parameter("factors", &[steps, 8])?;
+        let zeros = g.constant(&[samples, 8], vec![0.0; samples * 8]);
+        let mut body = Graph::new();
+        let a = body.input("a", Type::f32([samples, 8]));
+        let b = body.input("b", Type::f32([samples, 8]));
+        let held = body.input("held", Type::f32([samples, 8]));
+        let square = body.input("square", Type::f32([8, 8]));
+        let x = body.input("x", Type::f32([samples, 8]));
+        let factor = body.input("factor", Type::f32([8]));
+        let turned = body.matmul(b, square)?;
+        let turned = body.mul(turned, factor)?;
+        let turned = body.add(turned, held)?;
+        let turned = body.sub(turned, a)?;
+        let next = body.apply1(Unary::Tanh, &[turned])?;
+        let next_square = body.apply1(Unary::Sin, &[square])?;
+        let again = body.reshape(next, &[samples, 2, 4])?;
+        for (name, value) in
+            [("a", b), ("b", next), ("held", x), ("square", next_square), ("x", x), ("again", again)]
+        {
+            body.output(name, value);
+        }
+        let scan = Scan::new(body, 4, false)?;
+        let first = g.slice(by_time, 0, 0, 1)?;
+        let first = g.reshape(first, &[samples, 8])?;
+        let outputs = g.apply(scan, &[zeros, first, zeros, begin, by_time, factors])?;
+        let again = g.reshape(outputs[5], &[steps, samples, 8])?;
+        let mut sum = g.add(outputs[0], outputs[1])?;
+        for part in [outputs[2], outputs[4], again] {
+            sum = g.add(sum, part)?;
+        }
+        g.permute(sum, &[1, 0, 2])
+    }
+    check("one step", |g, x, _| model(1, g, x));
+    check("three steps", |g, x, _| model(3, g, x));
 }
 
 #[test]

@@ -49,6 +49,12 @@ fn every_switch_chooses_its_kernels() {
     assert!(!spelled_out.iter().any(|c| c.1.starts_with("attention")));
     assert!(has(&spelled_out, "softmax", "softmax") && has(&spelled_out, "matmul", "batched_gemm"));
 
+    let memory = |reuse| {
+        let options = PlanOptions { reuse, ..PlanOptions::TRAIN };
+        Executable::compile(&trace, 64, &options).unwrap().plan().arena_len
+    };
+    assert!(memory(true) < memory(false), "{} beside {}", memory(true), memory(false));
+
     let repeated = calls(PlanOptions { simplify: false, ..PlanOptions::TRAIN });
     assert!(repeated.len() > all.len());
 }

@@ -1,5 +1,7 @@
 //! Initial values of parameters, as PyTorch draws them by default.
 
+use std::ops::Range;
+
 use bessemer_kernels::random::{Stream, fill_normal, fill_uniform};
 use bessemer_plan::Parameters;
 
@@ -18,6 +20,15 @@ pub enum Init {
         /// Its deviation.
         std: f32,
     },
+    /// Uniform in ±bound, but for one part.
+    UniformBut {
+        /// The largest size.
+        bound: f32,
+        /// First element of the part, and the one after its last.
+        part: (usize, usize),
+        /// What is everywhere in the part.
+        value: f32,
+    },
 }
 
 impl Init {
@@ -30,6 +41,12 @@ impl Init {
     /// ±1/√fan_in (Kaiming uniform with a = √5).
     pub fn fan_in(fan_in: usize) -> Init {
         Init::Uniform { bound: 1.0 / (fan_in.max(1) as f32).sqrt() }
+    }
+
+    /// Uniform as by [`Init::fan_in`], but one number in a part.
+    pub fn fan_in_but(fan_in: usize, part: Range<usize>, value: f32) -> Init {
+        let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
+        Init::UniformBut { bound, part: (part.start, part.end), value }
     }
 
     /// Uniform in ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010).
@@ -45,9 +62,10 @@ pub fn initialize(parameters: &mut Parameters, inits: &[Init], seed: u64) {
         let data = parameters.get_mut(index);
         match *init {
             Init::Constant(x) => data.fill(x),
-            Init::Uniform { bound } => {
-                fill_uniform(stream, 0, data);
-                data.iter_mut().for_each(|x| *x = (*x * 2.0 - 1.0) * bound);
+            Init::Uniform { bound } => uniform(stream, bound, data),
+            Init::UniformBut { bound, part: (start, end), value } => {
+                uniform(stream, bound, data);
+                data[start..end].fill(value);
             }
             Init::Normal { std } => {
                 fill_normal(stream, 0, data);
@@ -55,6 +73,11 @@ pub fn initialize(parameters: &mut Parameters, inits: &[Init], seed: u64) {
             }
         }
     }
+}
+
+fn uniform(stream: Stream, bound: f32, data: &mut [f32]) {
+    fill_uniform(stream, 0, data);
+    data.iter_mut().for_each(|x| *x = (*x * 2.0 - 1.0) * bound);
 }
 
 /// FNV-1a, to give every name its own random numbers.

@@ -1,6 +1,6 @@
 //! A compiled training step allocates nothing.
 
-use bessemer_nn::layers::{Activation, BatchNorm1d, EncoderLayer, Linear, Masks};
+use bessemer_nn::layers::{Activation, BatchNorm1d, EncoderLayer, Linear, Lstm, Masks};
 use bessemer_nn::losses::Loss;
 use bessemer_nn::{GraphError, Trace, initialize};
 use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool};
@@ -18,6 +18,7 @@ fn trace(samples: usize) -> Result<Trace, GraphError> {
     let encoder =
         EncoderLayer { dropout: 0.1, activation: Activation::GeluErf, ..EncoderLayer::new(8, 2, 16) };
     let h = t.scope("encoder", |t| encoder.forward(t, x, Masks::default()))?;
+    let h = t.scope("lstm", |t| Lstm::new(8, 8).forward(t, h))?;
     let flat = t.graph.reshape(h, &[samples, 48])?;
     let h = t.scope("norm", |t| BatchNorm1d::new(48).forward(t, flat))?;
     let h = t.scope("head", |t| Linear::new(48, 4).forward(t, h))?;

@@ -21,6 +21,7 @@ pub mod permute;
 pub mod reduce;
 pub mod reshape;
 pub mod rms_norm;
+pub mod scan;
 pub mod select;
 pub mod slice;
 pub mod softmax;

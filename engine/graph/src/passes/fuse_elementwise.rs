@@ -31,10 +31,9 @@ pub fn fuse_elementwise(graph: &Graph) -> Result<Graph, GraphError> {
 /// Makes every element-wise operation a group of its own: what the planner lowers when fusion is
 /// off.
 pub fn lower_elementwise(graph: &Graph) -> Result<Graph, GraphError> {
-    build(
-        graph,
-        &(0..graph.nodes().len()).map(|i| is_elementwise(&graph.nodes()[i]).then_some(i)).collect::<Vec<_>>(),
-    )
+    let graph = drop_unread(graph)?;
+    let alone = (0..graph.nodes().len()).map(|i| is_elementwise(&graph.nodes()[i]).then_some(i));
+    build(&graph, &alone.collect::<Vec<_>>())
 }
 
 fn is_elementwise(node: &Node) -> bool {

@@ -6,6 +6,8 @@ use crate::error::GraphError;
 use crate::graph::{Graph, Node, ValueId};
 use crate::operation::Op;
 use crate::ops::binary::Binary;
+use crate::ops::concat::Concat;
+use crate::ops::pad::{Pad, PadMode};
 use crate::ops::reduce::Reduction;
 use crate::ops::reshape::Reshape;
 use crate::ops::source::Source;
@@ -26,6 +28,9 @@ pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
             let inputs = look_through(new, &made, node, inputs);
             if let Some(same) = identity(graph, new, &made, node, &inputs) {
                 return Ok(vec![same]);
+            }
+            if let Some(joined) = join_pads(new, &mut made, &node.op, &inputs)? {
+                return Ok(vec![joined]);
             }
             if reduces_nothing(new, node, &inputs) {
                 let shape = graph.shape(node.outputs[0]).to_vec();
@@ -113,6 +118,44 @@ fn reduces_nothing(new: &Graph, node: &Node, inputs: &[ValueId]) -> bool {
     matches!(&node.op, Op::Reduce(reduce) if reduce.sizes(new.shape(inputs[0])).1 == 1)
 }
 
+/// For the sum of two parts of an axis that follow each other, each padded with zeros to the whole: the
+/// parts side by side. Such are the gradients of slices.
+fn join_pads(
+    new: &mut Graph,
+    made: &mut HashMap<ValueId, Made>,
+    op: &Op,
+    inputs: &[ValueId],
+) -> Result<Option<ValueId>, GraphError> {
+    let Op::Binary(Binary::Add) = op else { return Ok(None) };
+    let padded = |v: ValueId| match made.get(&v) {
+        Some((Op::Pad(pad), from)) if pad.mode == PadMode::Zero => Some((*pad, from[0])),
+        _ => None,
+    };
+    let (Some(a), Some(b)) = (padded(inputs[0]), padded(inputs[1])) else { return Ok(None) };
+    let ((first, x), (second, y)) = if a.0.before <= b.0.before { (a, b) } else { (b, a) };
+    let axis = first.axis;
+    if second.axis != axis
+        || new.shape(inputs[0]) != new.shape(inputs[1])
+        || first.before + new.shape(x)[axis] != second.before
+    {
+        return Ok(None);
+    }
+    let pieces = |v: ValueId| match made.get(&v) {
+        Some((Op::Concat(concat), parts)) if concat.axis == axis => parts.clone(),
+        _ => vec![v],
+    };
+    let parts = [pieces(x), pieces(y)].concat();
+    let joined = new.apply1(Concat { axis }, &parts)?;
+    made.insert(joined, (Op::Concat(Concat { axis }), parts));
+    if (first.before, second.after) == (0, 0) {
+        return Ok(Some(joined));
+    }
+    let pad = Pad { after: second.after, ..first };
+    let whole = new.apply1(pad, &[joined])?;
+    made.insert(whole, (Op::Pad(pad), vec![joined]));
+    Ok(Some(whole))
+}
+
 /// For a sum of products with a factor that is the same along all summed axes: the other factor, of
 /// the shape of the product, and that factor.
 fn factor_out(
@@ -177,6 +220,37 @@ mod tests {
         let names: Vec<_> = simple.nodes().iter().map(|n| n.op.operation().name()).collect();
         assert_eq!(names, ["input", "constant", "mul", "add"]);
         assert_eq!(simple.nodes()[3].inputs[0], simple.nodes()[3].inputs[1]);
+    }
+
+    #[test]
+    fn gradients_of_slices_are_joined() {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([2, 7]));
+        let parts: Vec<ValueId> =
+            [(0, 2), (2, 4), (6, 1)].iter().map(|&(start, len)| g.slice(x, 1, start, len).unwrap()).collect();
+        let pad = |g: &mut Graph, part: usize, before, after| {
+            g.apply1(Pad { axis: 1, before, after, mode: PadMode::Zero }, &[parts[part]]).unwrap()
+        };
+        let pads = [pad(&mut g, 0, 0, 5), pad(&mut g, 1, 2, 1), pad(&mut g, 2, 6, 0)];
+        let upper = g.add(pads[2], pads[1]).unwrap();
+        let whole = g.add(upper, pads[0]).unwrap();
+        g.output("whole", whole);
+        let apart = g.add(pads[0], pads[2]).unwrap();
+        g.output("apart", apart);
+        let simple = simplify(&g).unwrap();
+        let count = |name| simple.nodes().iter().filter(|n| n.op.operation().name() == name).count();
+        assert_eq!((count("concat"), count("pad"), count("add")), (1, 2, 1));
+        let mut i = 0.0;
+        let x = Tensor::from_fn([2, 7], |_| {
+            i += 1.0;
+            i
+        });
+        let bindings = Bindings { inputs: vec![x.clone()], ..Default::default() };
+        let values = evaluate(&simple, &bindings);
+        assert_eq!(values[simple.outputs()[0].1.index()], x);
+        let mut hole = x;
+        (0..2).for_each(|row| hole.data[7 * row + 2..7 * row + 6].fill(0.0));
+        assert_eq!(values[simple.outputs()[1].1.index()], hole);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::epilogue::Finish;
 use super::multiply::Floats;
 use super::panel::pack_panel;
-use super::product::Strided;
+use super::product::{Layout, Product, Strided};
 use super::square::{SIDE, transpose};
 use super::tile::accumulate;
 use crate::simd::{Kernel, Simd};
@@ -35,7 +35,12 @@ impl Kernel for FewRows {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if self.m <= DOT_ROWS && self.a.col == 1 {
+        if S::LANES < DOT_COLUMNS {
+            // Tiles are spilled in rows of a vector.
+            let FewRows { m, n, k, a, b, finish, scratch } = self;
+            let layout = Layout::Strided;
+            Product { multiply: Floats, batch: 1, m, n, k, a, b, layout, finish, c_batch: 0, scratch }.run(s);
+        } else if self.m <= DOT_ROWS && self.a.col == 1 {
             match self.m {
                 1 => self.dots::<S, 1>(s),
                 2 => self.dots::<S, 2>(s),

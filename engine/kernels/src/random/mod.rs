@@ -50,7 +50,7 @@ pub fn dropout_factor_at(stream: Stream, position: u64, keep: f32) -> f32 {
 pub fn normal_at(stream: Stream, position: u64) -> f32 {
     let mut out = [0.0];
     // SAFETY: `out` has one float.
-    unsafe { fill(Portable, stream, position, out.as_mut_ptr(), 1, Normal) };
+    unsafe { fill(Portable::<8>, stream, position, out.as_mut_ptr(), 1, Normal) };
     out[0]
 }
 

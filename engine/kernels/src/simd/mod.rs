@@ -217,7 +217,8 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::run(kernel) },
-        _ => kernel.run(Portable),
+        Isa::Scalar => kernel.run(Portable::<1>),
+        _ => kernel.run(Portable::<8>),
     }
 }
 
@@ -248,7 +249,7 @@ pub fn has_quads() -> bool {
     return match isa() {
         Isa::Avx512 => is_x86_feature_detected!("avx512vnni"),
         Isa::Avx2 => is_x86_feature_detected!("avxvnni"),
-        Isa::Portable => false,
+        Isa::Scalar | Isa::Portable => false,
     };
     #[cfg(not(target_arch = "x86_64"))]
     false

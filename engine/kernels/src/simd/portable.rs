@@ -1,24 +1,22 @@
-//! The body every machine has: arrays of 8, in loops that the compiler vectorises.
+//! The body every machine has: arrays, in loops that the compiler vectorises.
 
 use super::{Kernel, Simd};
 
-/// Plain Rust.
+/// Plain Rust over arrays of N, a power of 2.
 #[derive(Clone, Copy, Debug)]
-pub struct Portable;
-
-const N: usize = 8;
+pub struct Portable<const N: usize>;
 
 #[inline(always)]
-fn map<A: Copy, R>(a: [A; N], f: impl Fn(A) -> R) -> [R; N] {
+fn map<A: Copy, R, const N: usize>(a: [A; N], f: impl Fn(A) -> R) -> [R; N] {
     std::array::from_fn(|i| f(a[i]))
 }
 
 #[inline(always)]
-fn zip<A: Copy, B: Copy, R>(a: [A; N], b: [B; N], f: impl Fn(A, B) -> R) -> [R; N] {
+fn zip<A: Copy, B: Copy, R, const N: usize>(a: [A; N], b: [B; N], f: impl Fn(A, B) -> R) -> [R; N] {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
-impl Simd for Portable {
+impl<const N: usize> Simd for Portable<N> {
     const LANES: usize = N;
     const FUSED: bool = false;
     type V = [f32; N];
@@ -208,9 +206,10 @@ impl Simd for Portable {
     unsafe fn transpose_8x8(self, src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
         // SAFETY: the caller's promise is this one.
         unsafe {
-            let rows: [[f32; N]; N] = std::array::from_fn(|i| self.load(src.add(i * src_stride)));
-            for j in 0..N {
-                self.store(dst.add(j * dst_stride), rows.map(|row| row[j]));
+            for j in 0..8 {
+                for i in 0..8 {
+                    *dst.add(j * dst_stride + i) = *src.add(i * src_stride + j);
+                }
             }
         }
     }
@@ -220,8 +219,14 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn reduce_add(self, a: Self::V) -> f32 {
-        let b: [f32; 4] = std::array::from_fn(|i| a[i] + a[i + 4]);
-        (b[0] + b[2]) + (b[1] + b[3])
+        let (mut a, mut half) = (a, N / 2);
+        while half > 0 {
+            for i in 0..half {
+                a[i] += a[i + half];
+            }
+            half /= 2;
+        }
+        a[0]
     }
     #[inline(always)]
     fn reduce_max(self, a: Self::V) -> f32 {

@@ -12,8 +12,11 @@ mod movement;
 mod norm;
 mod pool1d;
 mod reduce;
+mod scan;
 mod softmax;
 mod weight;
+
+use std::sync::Arc;
 
 use bessemer_graph::{Graph, Node, Op, Type};
 
@@ -21,6 +24,7 @@ use crate::error::PlanError;
 use crate::frame::{Accumulate, Call, Frame, Place};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
+use crate::plan::Step;
 use crate::stashes::Stashes;
 
 /// A node with its operands' places, to be turned into a call.
@@ -34,6 +38,7 @@ pub(crate) struct Site<'a> {
     pub whole_gradient: Vec<bool>,
     pub packs: &'a mut Packs,
     pub stashes: &'a mut Stashes,
+    pub constants: &'a mut Vec<f32>,
     pub options: &'a PlanOptions,
     /// Micro-batches in a step.
     pub micro_batches: usize,
@@ -44,11 +49,15 @@ pub(crate) struct Lowered {
     pub call: Call,
     pub scratch: usize,
     pub kernel: &'static str,
+    /// Floats of the arena of loops.
+    pub loop_len: usize,
+    /// What a loop runs at each of its steps.
+    pub inner: Arc<[Step]>,
 }
 
 impl Lowered {
     fn new(kernel: &'static str, call: impl Fn(&mut Frame) + Send + Sync + 'static) -> Lowered {
-        Lowered { call: Box::new(call), scratch: 0, kernel }
+        Lowered { call: Box::new(call), scratch: 0, kernel, loop_len: 0, inner: Arc::default() }
     }
 
     fn with_scratch(self, scratch: usize) -> Lowered {
@@ -123,6 +132,7 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::RmsNormGrad(_) => norm::rms_norm_grad(site),
         Op::Attention(op) => attention::forward(op, site),
         Op::AttentionGrad(op) => attention::backward(op, site),
+        Op::Scan(op) => scan::lower(op, site),
         Op::CrossEntropy(op) => cross_entropy::forward(op, site),
         Op::CrossEntropyGrad(op) => cross_entropy::backward(op, site),
         Op::Embedding(_) => embedding::forward(site),

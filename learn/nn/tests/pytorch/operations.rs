@@ -7,8 +7,8 @@ use bessemer_graph::ops::layer_norm;
 use bessemer_graph::{Bindings, Graph, Tensor, differentiate, evaluate};
 use bessemer_kernels::pool::Pool;
 use bessemer_nn::layers::{
-    Activation, AvgPool1d, BatchNorm1d, Conv1d, Embedding, Interpolate1d, Interpolation, LayerNorm, Masks,
-    MaxPool1d, MultiHeadAttention,
+    Activation, AvgPool1d, BatchNorm1d, Cell, Conv1d, Embedding, GruCell, Interpolate1d, Interpolation,
+    LayerNorm, LstmCell, Masks, MaxPool1d, MultiHeadAttention, Recurrent, RnnCell,
 };
 use bessemer_nn::{GraphError, Init, Loss, Trace, Value};
 use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, as_words};
@@ -146,7 +146,17 @@ fn compare(families: &[fn(&Cases)]) -> Cases {
 
 #[test]
 fn every_case_is_compared() {
-    let families = [pooling, convolution, normalisation, elementwise, losses, resampling, look_up, attention];
+    let families = [
+        pooling,
+        convolution,
+        normalisation,
+        elementwise,
+        losses,
+        resampling,
+        look_up,
+        attention,
+        recurrence,
+    ];
     let cases = compare(&families);
     let mut seen = cases.seen.take();
     seen.extend(UNSUPPORTED.map(String::from));
@@ -183,6 +193,11 @@ fn embeddings() {
 #[test]
 fn attentions() {
     compare(&[attention]);
+}
+
+#[test]
+fn recurrent_layers() {
+    compare(&[recurrence]);
 }
 
 fn pooling(cases: &Cases) {
@@ -315,6 +330,26 @@ fn attention(cases: &Cases) {
             layer.self_attention(t, x, Masks { keys, bias: None })
         });
     }
+}
+
+fn recurrence(cases: &Cases) {
+    fn kinds<C: Cell>(cases: &Cases, name: &str) {
+        let layer = Recurrent::<C>::new(3, 4);
+        for (kind, layer) in [
+            ("", layer),
+            ("_stacked", layer.with_layers(2)),
+            ("_both", layer.with_layers(2).with_both_directions()),
+        ] {
+            let case = format!("{name}{kind}");
+            cases.check(&case, 1.0, |t| {
+                let x = cases.operand(t, &case, "x")?;
+                layer.forward(t, x)
+            });
+        }
+    }
+    kinds::<RnnCell>(cases, "rnn");
+    kinds::<LstmCell>(cases, "lstm");
+    kinds::<GruCell>(cases, "gru");
 }
 
 #[test]

@@ -1,0 +1,105 @@
+//! Products in other numbers than f32: the kernels that run, and how far off they are.
+
+mod common;
+
+use bessemer_graph::ops::reduce::Reduction;
+use bessemer_graph::ops::unary::Unary;
+use bessemer_graph::{Graph, ValueId};
+use bessemer_plan::{Executable, PlanError, PlanOptions, Precision};
+
+use common::{Built, SAMPLES, parameters_of, run, trace};
+
+/// Factors of 8 bits: each result is off by less than a hundredth of the whole, and by more than f32
+/// would be.
+#[test]
+fn products_with_weights_in_bf16() {
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
+        let wide = g.parameter("wide", &[28 * 60, 48])?;
+        let narrow = g.parameter("narrow", &[33, 60])?;
+        let back = g.parameter("back", &[40, 33])?;
+        let thin = g.parameter("thin", &[3, 40])?;
+        let rows = g.linear(flat, wide, None)?;
+        let rows = g.reshape(rows, &[g.shape(x)[0], 28, 60])?;
+        let rows = g.scale(rows, 0.2)?;
+        let h = g.linear(rows, narrow, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let h = g.linear(h, back, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let h = g.linear(h, thin, None)?;
+        g.reduce(h, Reduction::Mean, 1)
+    }
+    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
+    let whole = run(model, &PlanOptions::TRAIN, 1, &parameters);
+    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    for batching in [None, Some(2)] {
+        let options = PlanOptions {
+            precision: Precision::Bf16,
+            micro_batch: batching,
+            lanes: Some(2),
+            ..PlanOptions::TRAIN
+        };
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        let ran = |operation, kernel| {
+            step.plan().steps.iter().any(|s| s.operation.starts_with(operation) && s.kernel == kernel)
+        };
+        assert!(ran("linear", "bf16_gemm_packed") && ran("matmul", "bf16_gemm_packed"));
+        assert!(ran("matmul", "bf16_gemm"), "weight gradients");
+        assert!(ran("linear", "gemm_packed"), "a weight with a short side stays in f32");
+        let rounded = run(model, &options, 1, &parameters);
+        for range in parameters.ranges() {
+            let (a, b) = (&whole.gradient[range.clone()], &rounded.gradient[range.clone()]);
+            let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
+            assert!((1e-5..1e-2).contains(&off), "the gradient is off by {off}");
+        }
+        assert!(
+            (rounded.loss - whole.loss).abs() < 1e-2 * whole.loss.abs(),
+            "{} {}",
+            rounded.loss,
+            whole.loss
+        );
+        for threads in [2, 3] {
+            let again = run(model, &options, threads, &parameters);
+            assert_eq!(
+                (again.loss.to_bits(), again.gradient),
+                (rounded.loss.to_bits(), rounded.gradient.clone())
+            );
+        }
+    }
+}
+
+#[test]
+fn products_with_weights_in_int8() {
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let flat = g.reshape(x, &[g.shape(x)[0], 48])?;
+        let wide = g.parameter("wide", &[100, 48])?;
+        let back = g.parameter("back", &[40, 100])?;
+        let thin = g.parameter("thin", &[3, 40])?;
+        let h = g.linear(flat, wide, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let h = g.linear(h, back, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        g.linear(h, thin, None)
+    }
+    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
+    let whole = run(model, &PlanOptions::INFER, 1, &parameters);
+    for batching in [None, Some(1), Some(2)] {
+        let options = PlanOptions { precision: Precision::Int8, micro_batch: batching, ..PlanOptions::INFER };
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        let count = |kernel| step.plan().steps.iter().filter(|s| s.kernel == kernel).count();
+        assert_eq!(count("int8_gemm"), 2, "all but the weight with a short side");
+        assert_eq!(step.int8_parameters().len(), 2);
+        let rounded = run(model, &options, 1, &parameters);
+        let (a, b) = (whole.output.as_deref().unwrap(), rounded.output.as_deref().unwrap());
+        let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
+        assert!((1e-5..3e-2).contains(&off), "the output is off by {off}");
+        assert_eq!(run(model, &options, 3, &parameters).output.as_deref(), Some(b));
+    }
+    let trained = Executable::compile(
+        &|n| trace(model, n),
+        SAMPLES,
+        &PlanOptions { precision: Precision::Int8, ..PlanOptions::TRAIN },
+    );
+    assert_eq!(trained.err(), Some(PlanError::NotTrainable));
+}
