@@ -63,7 +63,7 @@ def step_sides(model, threads):
             *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
             Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16"),
         ]
-    return [
+    both = [
         Side(OURS, [BESSEMER, *ours], OURS),
         Side(OURS_BF16, [BESSEMER, *ours, "--precision", "bf16"], OURS_BF16),
         *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
@@ -71,6 +71,11 @@ def step_sides(model, threads):
         # bf16 products are oneDNN's, which asks no processor for its maker.
         Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16"),
         Side("PyTorch compiled, autocast bf16", [*torch, "--autocast", "--compile"], "PyTorch bf16"),
+    ]
+    if model == "lstm":
+        return both
+    return [
+        *both,
         Side("JAX", jax, "JAX"),
         Side("Burn (flex)", [RUST_STEP, "burn", model], "Burn"),
         Side("Candle", [RUST_STEP, "candle", model], "Candle"),

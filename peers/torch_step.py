@@ -1,6 +1,6 @@
 """Times one training step in PyTorch: forward, backward, AdamW.
 
-    python torch_step.py --model encoder|mlp|attention-1k|attention-4k|attention-16k --threads 2 [--compile] [--autocast] [--optimizer fused]
+    python torch_step.py --model encoder|mlp|lstm|attention-1k|attention-4k|attention-16k --threads 2 [--compile] [--autocast] [--optimizer fused]
 """
 
 import argparse
@@ -61,6 +61,16 @@ def mlp():
     )
 
 
+class Lstm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(7, 128, num_layers=2, batch_first=True)
+        self.head = nn.Linear(128, OUTPUT)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
 # Positions of causal attention over 8 heads of 64.
 ATTENTION = {"attention-1k": 1024, "attention-4k": 4096, "attention-16k": 16384}
 
@@ -78,7 +88,7 @@ class Attention(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=["encoder", "mlp", *ATTENTION], required=True)
+    parser.add_argument("--model", choices=["encoder", "mlp", "lstm", *ATTENTION], required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="torch.compile the forward and loss")
     parser.add_argument(
@@ -96,6 +106,8 @@ def main():
         model, input_shape, target_shape = Encoder(), (BATCH, TOKENS, FEATURES), (BATCH, OUTPUT)
     elif args.model == "mlp":
         model, input_shape, target_shape = mlp(), (32, 96), (32, 96)
+    elif args.model == "lstm":
+        model, input_shape, target_shape = Lstm(), (32, 96, 7), (32, OUTPUT)
     else:
         positions = ATTENTION[args.model]
         model, input_shape, target_shape = Attention(positions), (1,), (1, 8, positions, 64)

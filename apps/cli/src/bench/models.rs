@@ -2,7 +2,7 @@
 
 use bessemer::forecast::models::{DLinear, NHits, Network, PatchTst};
 use bessemer::graph::ops::attention::Attention;
-use bessemer::nn::layers::{Activation, EncoderLayer, Linear, Masks};
+use bessemer::nn::layers::{Activation, EncoderLayer, Linear, Lstm, Masks};
 use bessemer::nn::losses::Loss;
 use bessemer::nn::{GraphError, Init, Trace, Value};
 use clap::ValueEnum;
@@ -22,6 +22,8 @@ pub enum BenchModel {
     /// PatchTST: 336 lags to 96 steps, width 128, 16 heads, 3 layers with batch normalisation,
     /// feed-forward 256, dropout 0.2; batch 1024
     Patchtst,
+    /// LSTM: input [32, 96, 7], 2 layers of 128, last state to 96
+    Lstm,
     /// Causal attention alone: 8 heads of 64 over 1,024 positions
     #[value(name = "attention-1k")]
     Attention1k,
@@ -42,6 +44,7 @@ impl BenchModel {
             BenchModel::Nhits => "nhits",
             BenchModel::Dlinear => "dlinear",
             BenchModel::Patchtst => "patchtst",
+            BenchModel::Lstm => "lstm",
             BenchModel::Attention1k => "attention-1k",
             BenchModel::Attention4k => "attention-4k",
             BenchModel::Attention16k => "attention-16k",
@@ -51,7 +54,7 @@ impl BenchModel {
     /// Samples in a batch, unless asked otherwise.
     pub fn batch(self) -> usize {
         match self {
-            BenchModel::Mlp => 32,
+            BenchModel::Mlp | BenchModel::Lstm => 32,
             BenchModel::Encoder => 224,
             BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => 1024,
             // Heads know nothing of each other, so each is a sample.
@@ -65,6 +68,7 @@ impl BenchModel {
             BenchModel::Mlp => (&[96], 96),
             BenchModel::Encoder => (&[42, 16], 96),
             BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => (&[336], 96),
+            BenchModel::Lstm => (&[96, 7], 96),
             BenchModel::Attention1k => (&[1 << 10, 3 * HEAD], (1 << 10) * HEAD),
             BenchModel::Attention4k => (&[1 << 12, 3 * HEAD], (1 << 12) * HEAD),
             BenchModel::Attention16k => (&[1 << 14, 3 * HEAD], (1 << 14) * HEAD),
@@ -82,6 +86,10 @@ impl BenchModel {
             BenchModel::Nhits => NHits::default().forward(t, x, targets)?,
             BenchModel::Dlinear => DLinear::default().forward(t, x, targets)?,
             BenchModel::Patchtst => PATCHTST.forward(t, x, targets)?,
+            BenchModel::Lstm => {
+                let h = t.scope("lstm", |t| Lstm::new(7, 128).with_layers(2).last(t, x))?;
+                t.scope("head", |t| Linear::new(128, targets).forward(t, h))?
+            }
             BenchModel::Attention1k | BenchModel::Attention4k | BenchModel::Attention16k => {
                 attention(t, x, targets)?
             }
