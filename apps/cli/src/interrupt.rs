@@ -8,6 +8,8 @@ pub const EXIT_CODE: u8 = 130;
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static HOLDS: AtomicUsize = AtomicUsize::new(0);
 static WRITES: AtomicUsize = AtomicUsize::new(0);
+/// How often writing was begun.
+static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Begins to listen for Ctrl-C.
 pub fn install() {
@@ -18,10 +20,18 @@ pub fn install() {
             return;
         }
         if again || HOLDS.load(Ordering::SeqCst) == 0 {
-            eprintln!("error: interrupted; nothing was written");
+            eprintln!("error: interrupted; {}", what_stays());
             std::process::exit(EXIT_CODE.into());
         }
     });
+}
+
+/// What an interruption leaves behind.
+fn what_stays() -> &'static str {
+    match WRITTEN.load(Ordering::SeqCst) {
+        0 => "nothing was written",
+        _ => "what was written before that is whole",
+    }
 }
 
 /// Whether to stop.
@@ -47,6 +57,7 @@ pub fn training() -> Hold {
 /// Puts off the end while files are written, however often Ctrl-C is pressed: half a file and its draft
 /// would stay behind.
 pub fn writing() -> Hold {
+    WRITTEN.fetch_add(1, Ordering::SeqCst);
     Hold::on(&WRITES)
 }
 

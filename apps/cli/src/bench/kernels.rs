@@ -28,7 +28,7 @@ use bessemer::train::TrainError;
 use clap::Args;
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::machine::Machine;
 use crate::run::RunArgs;
 use crate::{number, table};
@@ -93,6 +93,13 @@ impl KernelsArgs {
         let mut kernels = Vec::new();
         for case in cases() {
             kernels.extend(case.measure(&pool, &machine, &self.only)?);
+        }
+        if kernels.is_empty() {
+            return Err(CliError::argument(
+                format!("--only {}", self.only),
+                "no kernel's name contains that",
+                "leave it out to see all of them",
+            ));
         }
         let results = Results { machine, kernels };
         if let Some(json) = &self.run.json {

@@ -173,6 +173,13 @@ impl TrainArgs {
             )),
             _ => Ok(()),
         };
+        if self.precision == PrecisionName::Int8 {
+            return Err(CliError::argument(
+                "--precision int8",
+                "8-bit integers are for forecasts, not for training",
+                "train in f32 or bf16, then round the model with `forecast quantize`",
+            ));
+        }
         positive("learning-rate", self.learning_rate)?;
         positive("clip-norm", self.clip_norm.map(f64::from))?;
         match () {
