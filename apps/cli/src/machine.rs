@@ -35,6 +35,7 @@ fn memory(what: &str) -> Option<u64> {
 /// The instruction set in force, as people write it.
 fn instructions() -> String {
     let mut names = vec![match isa::isa() {
+        isa::Isa::Scalar => "scalar",
         isa::Isa::Portable => "portable",
         isa::Isa::Avx2 => "AVX2",
         isa::Isa::Avx512 => "AVX-512",

@@ -1,8 +1,10 @@
 //! `bessemer bench`: measures this machine and this build.
 
 mod kernels;
+pub mod ladder;
 mod models;
 mod predict;
+mod rung;
 mod start;
 mod step;
 mod training;
@@ -19,6 +21,7 @@ pub enum Bench {
     Predict(predict::PredictArgs),
     Start(start::StartArgs),
     Kernels(kernels::KernelsArgs),
+    Ladder(ladder::LadderArgs),
 }
 
 impl Bench {
@@ -29,6 +32,7 @@ impl Bench {
             Bench::Predict(args) => args.run(),
             Bench::Start(args) => args.run(),
             Bench::Kernels(args) => args.run(),
+            Bench::Ladder(args) => args.run(),
         }
     }
 }

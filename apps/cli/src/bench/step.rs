@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::models::BenchModel;
+use super::rung::Rung;
 use super::training::Training;
 use super::{Spread, check_seconds};
 use crate::error::{CliError, Result};
@@ -51,6 +52,9 @@ pub struct StepArgs {
     /// Lanes [default: by the cost model]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     lanes: Option<usize>,
+    /// Run as a rung of `bench ladder`, on one thread below `lanes`
+    #[arg(long, value_enum, conflicts_with_all = ["precision", "inference", "micro_batch", "lanes"])]
+    rung: Option<Rung>,
     /// Show where the time goes, by operation
     #[arg(long)]
     profile: bool,
@@ -106,7 +110,10 @@ impl StepArgs {
                 "add --inference, or train in f32 or bf16",
             ));
         }
-        let (result, profile) = self.measure(pool, batch)?;
+        let (result, profile) = match self.rung {
+            None => self.measure(pool, batch),
+            Some(rung) => rung.under(|| self.measure(Pool::new(rung.threads(pool.threads())), batch)),
+        }?;
         if let Some(json) = &self.run.json {
             json.write(&result)?;
         }
@@ -121,13 +128,16 @@ impl StepArgs {
 
     fn measure(&self, pool: Pool, batch: usize) -> Result<(StepResult, Option<Profile>)> {
         let threads = pool.threads();
-        let options = PlanOptions {
-            micro_batch: self.micro_batch,
-            lanes: self.lanes,
-            precision: self.precision.get(),
-            training: !self.inference,
-            ..PlanOptions::TRAIN
-        };
+        let options = self.rung.map_or(
+            PlanOptions {
+                micro_batch: self.micro_batch,
+                lanes: self.lanes,
+                precision: self.precision.get(),
+                training: !self.inference,
+                ..PlanOptions::TRAIN
+            },
+            Rung::options,
+        );
         let mut training = Training::new(self.model, batch, pool, &options)?;
         let one = |training: &mut Training| -> Result<Duration> {
             let start = Instant::now();
@@ -162,7 +172,7 @@ impl StepArgs {
         let flops_per_step = training.step.flops();
         let result = StepResult {
             model: self.model.name(),
-            precision: self.precision,
+            precision: if self.rung == Some(Rung::Bf16) { PrecisionName::Bf16 } else { self.precision },
             inference: self.inference,
             threads,
             isa: isa().name(),

@@ -14,8 +14,8 @@ pub struct Training {
     pub parameters: Parameters,
     pool: Pool,
     optimizer: OptimizerState,
-    inputs: Vec<Vec<f32>>,
-    loss_scale: f32,
+    pub inputs: Vec<Vec<f32>>,
+    pub loss_scale: f32,
     trains: bool,
     count: u64,
 }
@@ -50,11 +50,16 @@ impl Training {
         })
     }
 
-    /// One step: forward, backward, AdamW; or forward only, as the options say.
-    pub fn step(&mut self) -> Result<()> {
+    /// Forward and, as the options say, backward; the loss. The gradients stay in `step`.
+    pub fn gradients(&mut self) -> Result<f64> {
         let views: Vec<&[f32]> = self.inputs.iter().map(Vec::as_slice).collect();
         let batch = Batch { inputs: &views, loss_scale: self.loss_scale, seed: 1, step: self.count };
-        let loss = self.step.run(&self.pool, &self.parameters, &batch).map_err(TrainError::from)?;
+        Ok(self.step.run(&self.pool, &self.parameters, &batch).map_err(TrainError::from)?)
+    }
+
+    /// One step: forward, backward, AdamW; or forward only, as the options say.
+    pub fn step(&mut self) -> Result<()> {
+        let loss = self.gradients()?;
         if self.trains {
             self.optimizer.step(&self.pool, &mut self.parameters, &mut self.step, 1e-3, None);
         }

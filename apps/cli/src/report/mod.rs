@@ -1,8 +1,9 @@
-//! The HTML reports of `demo` and `forecast backtest`.
+//! The HTML reports of `demo`, `forecast backtest` and `bench ladder`.
 
 mod backtest;
 mod demo;
 mod forecasts;
+mod ladder;
 mod losses;
 mod scores;
 mod settings;
@@ -15,6 +16,7 @@ use bessemer::train::report::Report;
 
 pub use backtest::backtest;
 pub use demo::demo;
+pub use ladder::ladder;
 
 use crate::error::{CliError, Result};
 use crate::interrupt;

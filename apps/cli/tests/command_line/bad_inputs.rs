@@ -159,5 +159,5 @@ fn an_instruction_set_that_is_not_there() {
     let place = Place::new();
     let mut command = place.command("demo");
     command.env("BESSEMER_ISA", "abacus");
-    place.refuse_command(command, "BESSEMER_ISA=abacus: this machine has portable");
+    place.refuse_command(command, "BESSEMER_ISA=abacus: this machine has scalar, portable");
 }

@@ -18,6 +18,7 @@ fn every_command_has_help_with_an_example() {
         "bench predict",
         "bench start",
         "bench kernels",
+        "bench ladder",
         "machine",
     ];
     for command in commands {

@@ -33,6 +33,37 @@ fn kernels_are_compared() {
 }
 
 #[test]
+fn kernels_that_there_are_not() {
+    Place::new().refuse("bench kernels --only abacus --threads 1", "no kernel's name contains that");
+}
+
+#[test]
+fn the_ladder_begins_with_plain_loops_and_stays_exact() {
+    let place = Place::new();
+    let arguments =
+        "bench ladder --model mlp --threads 2 --seconds 0.01 --quiet --report ladder.html --json -";
+    let ladder: Value = serde_json::from_str(&place.succeed(arguments)).unwrap();
+    let rungs = ladder["rungs"].as_array().unwrap();
+    let names: Vec<&str> = rungs.iter().map(|rung| rung["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["scalar", "simd", "fusion", "attention", "lanes", "memory", "bf16"]);
+    for (i, rung) in rungs.iter().enumerate() {
+        let value = |name: &str| rung[name].as_f64().unwrap();
+        let below = if i > 0 { &rungs[i - 1] } else { rung };
+        let gain = below["step_ms"].as_f64().unwrap() / value("step_ms");
+        assert!((value("gain") / gain - 1.0).abs() < 1e-6, "{rung}");
+        let (least, most) = if names[i] == "bf16" { (1e-4, 5e-2) } else { (1e-9, 1e-5) };
+        assert!((least..most).contains(&value("deviation")), "{rung}");
+    }
+    let page = place.read("ladder.html");
+    assert!(page.contains("Over the rung below") && page.contains("bench ladder --model mlp"));
+
+    let scalar = json("bench step --model mlp --rung scalar --threads 2 --seconds 0.01");
+    assert_eq!((&scalar["isa"], &scalar["threads"]), (&"scalar".into(), &1.into()));
+    place.refuse("bench step --model mlp --rung simd --precision bf16", "cannot be used with");
+    place.refuse("bench ladder --model abacus", "possible values: encoder");
+}
+
+#[test]
 fn passes_are_timed_in_every_precision() {
     for precision in ["f32", "bf16", "int8"] {
         let step =
@@ -44,6 +75,6 @@ fn passes_are_timed_in_every_precision() {
     place.refuse("bench step --model mlp --precision int8", "add --inference");
     place.refuse(
         "forecast fit series.csv --model mlp --horizon 7 --out model --precision int8",
-        "8-bit integers are for inference",
+        "8-bit integers are for forecasts",
     );
 }
