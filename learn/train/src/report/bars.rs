@@ -146,8 +146,9 @@ impl BarChart {
         let values = self.bars.iter().map(|bar| bar.value).chain([start]);
         let (low, high) = extent(values, self.is_log()).unwrap_or((0.0, 1.0));
         let high = if low < high { high } else { low + 1.0 };
-        let value_width =
-            self.bars.iter().map(|bar| text_width(&self.written(bar), size.text)).fold(0.0, f64::max) + 8.0;
+        // The best one's value is bold, and so wider.
+        let widths = self.bars.iter().map(|bar| 1.2 * text_width(&self.written(bar), size.text));
+        let value_width = widths.fold(0.0, f64::max) + 8.0;
         let left = if size.stacked { 1.0 } else { self.names_width(size) + 12.0 };
         let losses = if low < start { value_width } else { 0.0 };
         Scale { low, high, start: left + losses, end: size.width - value_width, log: self.is_log() }
