@@ -1,6 +1,6 @@
 //! Every operation, run by kernels in lanes, against the graph's own evaluation in f64.
 
-mod common;
+mod small_models;
 
 use bessemer_graph::ops::attention::Attention;
 use bessemer_graph::ops::avg_pool1d::AvgPool1d;
@@ -22,7 +22,7 @@ use bessemer_graph::{Bindings, Graph, Tensor, Type, ValueId, differentiate, eval
 use bessemer_kernels::isa::Isa;
 use bessemer_plan::{Executable, PlanOptions};
 
-use common::{Built, Model, SAMPLES, data, parameters_of, run, trace};
+use small_models::{Built, Model, SAMPLES, data, parameters_of, run, trace};
 
 fn check(name: &str, model: Model) {
     let mut graph = trace(model, SAMPLES).unwrap();

@@ -1,13 +1,14 @@
 //! Products in other numbers than f32: the kernels that run, and how far off they are.
 
-mod common;
+mod small_models;
 
 use bessemer_graph::ops::reduce::Reduction;
+use bessemer_graph::ops::scan::Scan;
 use bessemer_graph::ops::unary::Unary;
-use bessemer_graph::{Graph, ValueId};
+use bessemer_graph::{Graph, Type, ValueId};
 use bessemer_plan::{Executable, PlanError, PlanOptions, Precision};
 
-use common::{Built, SAMPLES, parameters_of, run, trace};
+use small_models::{Built, SAMPLES, parameters_of, run, trace};
 
 /// Factors of 8 bits: each result is off by less than a hundredth of the whole, and by more than f32
 /// would be.
@@ -65,6 +66,48 @@ fn products_with_weights_in_bf16() {
                 (rounded.loss.to_bits(), rounded.gradient.clone())
             );
         }
+    }
+}
+
+/// The products of a loop are taken with packed weights, in the precision asked for.
+#[test]
+fn products_within_loops() {
+    fn model(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let samples = g.shape(x)[0];
+        let numbers = g.reshape(x, &[samples, 48, 1])?;
+        let by_time = g.permute(numbers, &[1, 0, 2])?;
+        let input = g.parameter("input", &[64, 1])?;
+        let gates = g.linear(by_time, input, None)?;
+        let weight = g.parameter("weight", &[64, 64])?;
+        let mut body = Graph::new();
+        let h = body.input("h", Type::f32([samples, 64]));
+        let x = body.input("x", Type::f32([samples, 64]));
+        let w = body.parameter("weight", &[64, 64])?;
+        let turned = body.linear(h, w, None)?;
+        // So that differences die out over the steps instead of growing.
+        let turned = body.scale(turned, 0.1)?;
+        let sum = body.add(turned, x)?;
+        let next = body.apply1(Unary::Tanh, &[sum])?;
+        body.output("h", next);
+        let zeros = g.constant(&[samples, 64], vec![0.0; samples * 64]);
+        let y = g.apply(Scan::new(body, 1, false)?, &[zeros, gates, weight])?[0];
+        g.permute(y, &[1, 0, 2])
+    }
+    // One row a step, but 48 steps of 7 micro-batches.
+    let options = PlanOptions { micro_batch: Some(1), lanes: Some(2), ..PlanOptions::TRAIN };
+    let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
+    let plain = run(model, &PlanOptions { pack: false, ..options }, 1, &parameters);
+    for (precision, kernel, apart) in
+        [(Precision::F32, "gemm_packed", 0.0..1e-5), (Precision::Bf16, "bf16_gemm_packed", 1e-6..5e-2)]
+    {
+        let options = PlanOptions { precision, ..options };
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        let inner = step.plan().steps.iter().flat_map(|s| s.inner.iter());
+        assert_eq!(inner.filter(|s| s.kernel == kernel).count(), 2, "there and back");
+        let got = run(model, &options, 1, &parameters);
+        let off = (got.loss - plain.loss).abs() / plain.loss.abs();
+        assert!(apart.contains(&off), "{kernel}: {} instead of {}", got.loss, plain.loss);
+        assert_eq!(run(model, &options, 2, &parameters).gradient, got.gradient);
     }
 }
 
