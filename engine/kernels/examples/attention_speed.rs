@@ -6,18 +6,24 @@ use std::time::{Duration, Instant};
 
 use bessemer_kernels::attention::{
     Attention, Gradients, Rows, attention_backward, attention_backward_scratch, attention_forward,
+    attention_forward_scratch,
 };
 
 fn main() {
-    println!("{:>28} {:>10} {:>10}", "samples x heads x T x d", "forward", "backward");
-    for (batch, heads, len, head_dim, causal) in [
-        (8, 8, 42, 16, false),
-        (8, 16, 42, 8, false),
-        (8, 8, 64, 16, false),
-        (8, 4, 96, 32, false),
-        (1, 8, 1024, 64, false),
-        (1, 8, 1024, 64, true),
-        (1, 1, 4096, 64, false),
+    println!("{:>33} {:>10} {:>10}", "samples x heads x T x d", "forward", "backward");
+    for (batch, heads, len, head_dim, causal, bf16) in [
+        (8, 8, 42, 16, false, false),
+        (8, 16, 42, 8, false, false),
+        (8, 8, 64, 16, false, false),
+        (8, 4, 96, 32, false, false),
+        (1, 8, 1024, 64, false, false),
+        (1, 8, 1024, 64, true, false),
+        (1, 8, 4096, 64, true, false),
+        (1, 4, 1024, 128, true, false),
+        (1, 8, 1024, 64, false, true),
+        (1, 8, 1024, 64, true, true),
+        (1, 8, 4096, 64, true, true),
+        (1, 4, 1024, 128, true, true),
     ] {
         let attention = Attention {
             batch,
@@ -29,6 +35,7 @@ fn main() {
             causal,
             key_mask: None,
             bias: None,
+            bf16,
         };
         let d = heads * head_dim;
         let tokens = batch * len;
@@ -38,7 +45,8 @@ fn main() {
         let mut out = vec![0.0; tokens * d];
         let mut lse = vec![0.0; attention.lse_len()];
         let mut gradient = vec![0.0; qkv.len()];
-        let mut scratch = vec![0.0; attention_backward_scratch(&attention)];
+        let mut scratch =
+            vec![0.0; attention_forward_scratch(&attention).max(attention_backward_scratch(&attention))];
         let forward = seconds(|| attention_forward(&attention, q, k, v, &mut out, d, &mut lse, &mut scratch));
         let out = Rows { values: &out, row: d };
         let d_out = Rows { values: &d_out, row: d };
@@ -49,8 +57,12 @@ fn main() {
         let seen = if causal { 0.5 } else { 1.0 };
         let unit = seen * (batch * heads * len * len * head_dim) as f64 / 1e9;
         println!(
-            "{:>28} {:>10.0} {:>10.0}",
-            format!("{batch} x {heads} x {len} x {head_dim}{}", if causal { " causal" } else { "" }),
+            "{:>33} {:>10.0} {:>10.0}",
+            format!(
+                "{batch} x {heads} x {len} x {head_dim}{}{}",
+                if causal { " causal" } else { "" },
+                if bf16 { " bf16" } else { "" }
+            ),
             4.0 * unit / forward,
             10.0 * unit / backward
         );

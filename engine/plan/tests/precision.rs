@@ -2,13 +2,14 @@
 
 mod small_models;
 
+use bessemer_graph::ops::attention::Attention;
 use bessemer_graph::ops::reduce::Reduction;
 use bessemer_graph::ops::scan::Scan;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::{Graph, Type, ValueId};
 use bessemer_plan::{Executable, PlanError, PlanOptions, Precision};
 
-use small_models::{Built, SAMPLES, parameters_of, run, trace};
+use small_models::{Built, Model, SAMPLES, parameters_of, run, trace};
 
 /// Factors of 8 bits: each result is off by less than a hundredth of the whole, and by more than f32
 /// would be.
@@ -107,6 +108,46 @@ fn products_within_loops() {
         let got = run(model, &options, 1, &parameters);
         let off = (got.loss - plain.loss).abs() / plain.loss.abs();
         assert!(apart.contains(&off), "{kernel}: {} instead of {}", got.loss, plain.loss);
+        assert_eq!(run(model, &options, 2, &parameters).gradient, got.gradient);
+    }
+}
+
+#[test]
+fn long_attention_in_bf16() {
+    // 336 positions of one head of 8; with 48 keys the short path stays in f32.
+    fn long(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let samples = g.shape(x)[0];
+        let flat = g.reshape(x, &[samples, 48])?;
+        let wide = g.parameter("wide", &[336 * 24, 48])?;
+        let qkv = g.linear(flat, wide, None)?;
+        let qkv = g.reshape(qkv, &[samples, 336, 24])?;
+        Ok(g.apply(ATTENTION, &[qkv])?[0])
+    }
+    fn short(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let samples = g.shape(x)[0];
+        let qkv = g.reshape(x, &[samples, 2, 24])?;
+        let turn = g.parameter("turn", &[24, 24])?;
+        let qkv = g.linear(qkv, turn, None)?;
+        Ok(g.apply(ATTENTION, &[qkv])?[0])
+    }
+    const ATTENTION: Attention =
+        Attention { heads: 1, scale: 0.1, causal: true, packed: true, masked: false, biased: false };
+    for (model, kernels) in [
+        (long as Model, ["bf16_attention", "bf16_attention_backward"]),
+        (short as Model, ["attention", "attention_backward"]),
+    ] {
+        let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
+        let plain = run(model, &PlanOptions { lanes: Some(2), ..PlanOptions::TRAIN }, 1, &parameters);
+        let options = PlanOptions { precision: Precision::Bf16, lanes: Some(2), ..PlanOptions::TRAIN };
+        let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        let ran: Vec<_> =
+            step.plan().steps.iter().map(|s| s.kernel).filter(|k| k.contains("attention")).collect();
+        assert_eq!(ran, kernels);
+        let got = run(model, &options, 1, &parameters);
+        let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let apart = norm(&mut plain.gradient.iter().zip(&got.gradient).map(|(a, b)| a - b));
+        let off = apart / norm(&mut plain.gradient.iter().copied());
+        assert!(off < 2e-2, "{kernels:?}: the gradient is off by {off}");
         assert_eq!(run(model, &options, 2, &parameters).gradient, got.gradient);
     }
 }

@@ -1,10 +1,13 @@
 //! The backward pass: probabilities are recomputed from the scores and the saved log-sum-exp.
 
-use super::lanes::{Group, Part, key_blocks, mask_scores, product, store_turned, turn_rows};
+use std::marker::PhantomData;
+
+use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, store_turned, turn_rows};
+use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortBackward, is_short};
-use super::{Attention, KEYS, QUERIES, Rows, group_len};
+use super::{Attention, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
 use crate::gemm::gemm_scratch;
-use crate::math::exp2;
+use crate::math::{exp2, exp2_each};
 use crate::simd::{Kernel, Simd, dispatch};
 
 /// Where the gradients go; they replace what is there.
@@ -33,11 +36,12 @@ pub enum Gradients<'a> {
 /// Floats of scratch for [`attention_backward`].
 pub fn attention_backward_scratch(attention: &Attention) -> usize {
     if is_short(attention) {
-        return ShortBackward::scratch_len(attention);
+        ShortBackward::scratch_len(attention)
+    } else if attention.rounds() {
+        cut_len(&lens::<Pairs>(attention))
+    } else {
+        cut_len(&lens::<Plain>(attention))
     }
-    let bias = if attention.bias.is_some() { KEYS * QUERIES } else { 0 };
-    let kept = group_len(attention, KEPT) * (KEPT * attention.head_dim + 2);
-    (kept + 2 * KEYS) * QUERIES + bias + gemm_scratch(attention.head_dim.max(KEYS).max(QUERIES))
 }
 
 /// The gradients of [`attention_forward`](super::attention_forward) for `d_out`, given its inputs,
@@ -92,10 +96,17 @@ pub fn attention_backward(
         dispatch(ShortBackward { attention, q, k, v, out, d_out, lse, dq, dk, dv, d_bias, scratch });
         return;
     }
-    dispatch(Backward { attention, q, k, v, out, d_out, lse, dq, dk, dv, d_bias, scratch });
+    if a.rounds() {
+        let operands = PhantomData::<Pairs>;
+        dispatch(Backward { operands, attention, q, k, v, out, d_out, lse, dq, dk, dv, d_bias, scratch });
+    } else {
+        let operands = PhantomData::<Plain>;
+        dispatch(Backward { operands, attention, q, k, v, out, d_out, lse, dq, dk, dv, d_bias, scratch });
+    }
 }
 
-struct Backward<'a> {
+struct Backward<'a, O> {
+    operands: PhantomData<O>,
     attention: &'a Attention<'a>,
     q: Rows<'a>,
     k: Rows<'a>,
@@ -110,22 +121,74 @@ struct Backward<'a> {
     scratch: &'a mut [f32],
 }
 
-/// What is kept of a chunk of queries, in `[head_dim, QUERIES]`.
-const KEPT: usize = 3;
+/// Chunks of queries in a group.
+pub(super) fn group<O: Operands>(a: &Attention) -> usize {
+    let dim = a.head_dim;
+    group_len(a, (2 * O::depth(dim) + dim) * QUERIES + 2 * O::depth(QUERIES) * dim)
+}
 
-/// Scratch, cut up; of the chunks of a group, the first. Rows of `width`, queries in lanes.
+/// Floats of each piece of [`Work`], in its order.
+fn lens<O: Operands>(a: &Attention) -> [usize; 19] {
+    let (dim, group) = (a.head_dim, group::<O>(a));
+    let (within, across) = (O::depth(dim) * QUERIES, O::depth(QUERIES) * dim);
+    let block = KEYS * QUERIES;
+    let converted = if O::CONVERTED { 1 } else { 0 };
+    [
+        group * within,
+        group * within,
+        group * across,
+        group * across,
+        group * dim * QUERIES,
+        block,
+        block,
+        converted * KEYS * O::depth(QUERIES),
+        converted * KEYS * O::depth(QUERIES),
+        converted * O::depth(KEYS) * QUERIES,
+        KEYS * O::depth(dim),
+        KEYS * O::depth(dim),
+        converted * O::depth(KEYS) * dim,
+        KEYS * dim,
+        KEYS * dim,
+        group * QUERIES,
+        group * QUERIES,
+        if a.bias.is_some() { block } else { 0 },
+        gemm_scratch(dim.max(KEYS).max(QUERIES)),
+    ]
+}
+
+/// Scratch, cut up; of the chunks of a group, the first. Rows of `width` have queries in lanes.
 #[derive(Clone, Copy)]
 struct Work {
-    /// `[head_dim, width]`: queries, in units of powers of 2.
+    /// `[head_dim, width]`: queries, in units of powers of 2; an operand.
     query: *mut f32,
-    /// `[head_dim, width]`
+    /// `[head_dim, width]`: an operand.
     d_out: *mut f32,
+    /// `[queries, head_dim]`, with queries inside.
+    query_rows: *mut f32,
+    /// `[queries, head_dim]`, with queries inside.
+    d_out_rows: *mut f32,
     /// `[head_dim, width]`
     d_query: *mut f32,
     /// `[keys, width]`: scores, then probabilities.
     scores: *mut f32,
     /// `[keys, width]`: gradients of the probabilities, then of the scores.
     d_scores: *mut f32,
+    /// The probabilities as an operand with queries inside, if that is something else.
+    scores_across: *mut f32,
+    /// The same of the scores' gradients.
+    d_scores_across: *mut f32,
+    /// The same, with keys inside.
+    d_scores_along: *mut f32,
+    /// `[keys, head_dim]`, with `head_dim` inside.
+    keys: *mut f32,
+    /// `[keys, head_dim]`, with `head_dim` inside.
+    values: *mut f32,
+    /// `[keys, head_dim]`, with keys inside, if that is something else.
+    keys_along: *mut f32,
+    /// `[keys, head_dim]`: what this group adds.
+    d_keys: *mut f32,
+    /// `[keys, head_dim]`: what this group adds.
+    d_values: *mut f32,
     /// `[width]`: log-sum-exp, in units of powers of 2.
     lse: *mut f32,
     /// `[width]`: out · d_out
@@ -136,12 +199,59 @@ struct Work {
 }
 
 impl Work {
+    #[inline(always)]
+    fn new<O: Operands>(a: &Attention, scratch: &mut [f32]) -> Work {
+        let pieces = cut(scratch, lens::<O>(a));
+        let [query, d_out, query_rows, d_out_rows, d_query, scores, d_scores, ..] = pieces;
+        let [.., d_keys, d_values, lse, dot, bias, product] = pieces;
+        let [
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            scores_across,
+            d_scores_across,
+            d_scores_along,
+            keys,
+            values,
+            keys_along,
+            ..,
+        ] = pieces;
+        Work {
+            query,
+            d_out,
+            query_rows,
+            d_out_rows,
+            d_query,
+            scores,
+            d_scores,
+            scores_across,
+            d_scores_across,
+            d_scores_along,
+            keys,
+            values,
+            keys_along: if O::CONVERTED { keys_along } else { keys },
+            d_keys,
+            d_values,
+            lse,
+            dot,
+            bias,
+            product,
+        }
+    }
+
     /// That of another chunk of the group.
     #[inline(always)]
-    fn at(self, chunk: usize, dim: usize) -> Work {
+    fn at<O: Operands>(self, chunk: usize, dim: usize) -> Work {
+        let (within, across) = (chunk * O::depth(dim) * QUERIES, chunk * O::depth(QUERIES) * dim);
         Work {
-            query: self.query.wrapping_add(chunk * dim * QUERIES),
-            d_out: self.d_out.wrapping_add(chunk * dim * QUERIES),
+            query: self.query.wrapping_add(within),
+            d_out: self.d_out.wrapping_add(within),
+            query_rows: self.query_rows.wrapping_add(across),
+            d_out_rows: self.d_out_rows.wrapping_add(across),
             d_query: self.d_query.wrapping_add(chunk * dim * QUERIES),
             lse: self.lse.wrapping_add(chunk * QUERIES),
             dot: self.dot.wrapping_add(chunk * QUERIES),
@@ -150,38 +260,27 @@ impl Work {
     }
 }
 
-/// One head of one sample: the first value of each matrix and its row stride.
+/// One head of one sample.
 struct Head {
-    q: (*const f32, usize),
-    k: (*const f32, usize),
-    v: (*const f32, usize),
-    d_out: (*const f32, usize),
+    q: Matrix,
+    k: Matrix,
+    v: Matrix,
+    out: Matrix,
+    d_out: Matrix,
+    dq: (*mut f32, usize),
     dk: (*mut f32, usize),
     dv: (*mut f32, usize),
     d_bias: Option<*mut f32>,
 }
 
-impl Kernel for Backward<'_> {
+impl<O: Operands> Kernel for Backward<'_, O> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let a = self.attention;
         let dim = a.head_dim;
-        let scratch: *mut f32 = self.scratch.as_mut_ptr();
-        let bias_len = if a.bias.is_some() { KEYS * QUERIES } else { 0 };
-        let group = group_len(a, KEPT);
-        let kept = group * dim * QUERIES;
-        let block = KEYS * QUERIES;
-        let lens = [kept, kept, kept, block, block, group * QUERIES, group * QUERIES, bias_len];
-        let mut at = 0;
-        let starts = lens.map(|len| {
-            at += len;
-            scratch.wrapping_add(at - len)
-        });
-        let [query, d_out, d_query, scores, d_scores, lse, dot, bias] = starts;
-        let product = scratch.wrapping_add(at);
-        let work = Work { query, d_out, d_query, scores, d_scores, lse, dot, bias, product };
+        let work = Work::new::<O>(a, self.scratch);
         for sample in 0..a.batch {
             for head in 0..a.heads {
                 let start = |x: Rows, len: usize| {
@@ -194,60 +293,141 @@ impl Kernel for Backward<'_> {
                     q: start(self.q, a.q_len),
                     k: start(self.k, a.k_len),
                     v: start(self.v, a.k_len),
+                    out: start(self.out, a.q_len),
                     d_out: start(self.d_out, a.q_len),
+                    dq: start_mut(self.dq, a.q_len),
                     dk: start_mut(self.dk, a.k_len),
                     dv: start_mut(self.dv, a.k_len),
                     d_bias: a.d_bias_at(sample, head, self.d_bias),
                 };
-                let out = start(self.out, a.q_len);
-                let dq = start_mut(self.dq, a.q_len);
-                // Queries that see no key of a block leave it alone, so it starts at zero.
-                let zeroed = a.causal || a.q_len == 0;
-                if zeroed {
-                    for (to, row) in [place.dk, place.dv] {
-                        for key in 0..a.k_len {
-                            // SAFETY: checked to hold `k_len` rows.
-                            unsafe { std::slice::from_raw_parts_mut(to.add(key * row), dim).fill(0.0) };
-                        }
+                let lse = &self.lse[(sample * a.heads + head) * a.q_len..][..a.q_len];
+                // SAFETY: `attention_backward` has checked that every token of every sample is inside
+                // its slice, and that scratch is cut for the largest group.
+                unsafe {
+                    if a.q_len == 0 {
+                        settle(s, (a.k_len, dim), None, false, place.dk);
+                        settle(s, (a.k_len, dim), None, false, place.dv);
+                    }
+                    let mut first = 0;
+                    while first < a.q_len {
+                        let group = Group::new(s, a, (sample, head), first, group::<O>(a));
+                        group_backward::<S, O>(s, a, &group, &place, lse, &work);
+                        first = group.end();
                     }
                 }
-                let mut first = 0;
-                while first < a.q_len {
-                    let group = Group::new(s, a, (sample, head), first, group);
-                    // SAFETY: `attention_backward` has checked that every token of every sample is
-                    // inside its slice, and that scratch is cut for the largest group.
-                    unsafe {
-                        for i in 0..group.chunks() {
-                            let (part, work) = (group.chunk(i), work.at(i, dim));
-                            let at = part.queries.start;
-                            let rows = |x: (*const f32, usize)| (x.0.wrapping_add(at * x.1), x.1);
-                            let factor = Some(a.scale * std::f32::consts::LOG2_E);
-                            let (q, d_out) = (rows(place.q), rows(place.d_out));
-                            turn_rows(s, &part, dim, q.0, q.1, factor, work.query);
-                            turn_rows(s, &part, dim, d_out.0, d_out.1, None, work.d_out);
-                            let rows_before = (sample * a.heads + head) * a.q_len;
-                            let lse = &self.lse[rows_before..][part.queries.clone()];
-                            row_values(s, dim, part.width, rows(out), d_out, lse, &work);
-                            if a.k_len == 0 {
-                                std::slice::from_raw_parts_mut(work.d_query, dim * part.width).fill(0.0);
-                            }
-                        }
-                        for block in 0..key_blocks(a) {
-                            for i in 0..group.chunks() {
-                                let Some(part) = group.against(a, i, block) else { continue };
-                                let replace = !zeroed && part.queries.start == 0;
-                                block_backward(s, a, &part, &place, (block == 0, replace), &work.at(i, dim));
-                            }
-                        }
-                        for i in 0..group.chunks() {
-                            let part = group.chunk(i);
-                            let dq = (dq.0.wrapping_add(part.queries.start * dq.1), dq.1);
-                            let from = (work.at(i, dim).d_query.cast_const(), part.width);
-                            store_turned(s, from, dim, part.queries.len(), dq, false);
-                        }
-                    }
-                    first = group.end();
+            }
+        }
+    }
+}
+
+/// All keys against one group of queries.
+///
+/// # Safety
+/// The head's matrices hold all its rows; `work` is as large as it says.
+#[inline(always)]
+unsafe fn group_backward<S: Simd, O: Operands>(
+    s: S,
+    a: &Attention,
+    group: &Group,
+    head: &Head,
+    lse: &[f32],
+    work: &Work,
+) {
+    let dim = a.head_dim;
+    let from = |x: Matrix, at: usize| (x.0.wrapping_add(at * x.1), x.1);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in 0..group.chunks() {
+            let (part, work) = (group.chunk(i), work.at::<O>(i, dim));
+            let (at, queries, width) = (part.queries.start, part.queries.len(), part.width);
+            let (q, d_out) = (from(head.q, at), from(head.d_out, at));
+            O::rows((queries, dim), q, work.query_rows);
+            O::rows((queries, dim), d_out, work.d_out_rows);
+            let factor = Some(a.scale * std::f32::consts::LOG2_E);
+            for (x, factor, to) in [(q, factor, work.query), (d_out, None, work.d_out)] {
+                // Where the queries' gradients will be is room for what an operand is made from.
+                let turned = if O::CONVERTED { work.d_query } else { to };
+                turn_rows(s, &part, dim, x.0, x.1, factor, turned);
+                if O::CONVERTED {
+                    O::rows((dim, width), (turned, width), to);
                 }
+            }
+            row_values(s, dim, width, from(head.out, at), d_out, &lse[part.queries.clone()], &work);
+            if a.k_len == 0 {
+                std::slice::from_raw_parts_mut(work.d_query, dim * width).fill(0.0);
+            }
+        }
+        for block in 0..key_blocks(a) {
+            let keys = block_keys(a, block);
+            let sizes = (keys.len(), dim);
+            let sees = group.first_to_see(a, &keys);
+            let seen = sees < group.chunks();
+            if seen {
+                O::columns(sizes, from(head.k, keys.start), work.keys);
+                O::columns(sizes, from(head.v, keys.start), work.values);
+                if O::CONVERTED {
+                    O::rows(sizes, from(head.k, keys.start), work.keys_along);
+                }
+            }
+            for i in sees..group.chunks() {
+                let part = Part { keys: keys.clone(), ..group.chunk(i) };
+                let first = (block == 0, i == sees);
+                block_backward::<S, O>(s, a, &part, head.d_bias, first, &work.at::<O>(i, dim));
+            }
+            // The first group replaces what is there.
+            let add = group.chunk(0).queries.start > 0;
+            for ((to, row), grown) in [(head.dk, work.d_keys), (head.dv, work.d_values)] {
+                let to = (to.wrapping_add(keys.start * row), row);
+                settle(s, sizes, seen.then_some(grown.cast_const()), add, to);
+            }
+        }
+        for i in 0..group.chunks() {
+            let part = group.chunk(i);
+            let dq = (head.dq.0.wrapping_add(part.queries.start * head.dq.1), head.dq.1);
+            let from = (work.at::<O>(i, dim).d_query.cast_const(), part.width);
+            store_turned(s, from, dim, part.queries.len(), dq, false);
+        }
+    }
+}
+
+/// Adds dense rows, or nothing, to `to`, or replaces what is there.
+///
+/// # Safety
+/// Both must hold that many rows of that width.
+#[inline(always)]
+unsafe fn settle<S: Simd>(
+    s: S,
+    (rows, width): (usize, usize),
+    from: Option<*const f32>,
+    add: bool,
+    (to, row): (*mut f32, usize),
+) {
+    if from.is_none() && add {
+        return;
+    }
+    for i in 0..rows {
+        let to = to.wrapping_add(i * row);
+        let mut j = 0;
+        // SAFETY: the caller's promise.
+        unsafe {
+            while j < width {
+                let count = S::LANES.min(width - j);
+                let whole = count == S::LANES;
+                let mut sum = s.splat(0.0);
+                if let Some(from) = from {
+                    let from = from.add(i * width + j);
+                    sum = if whole { s.load(from) } else { s.load_first(from, count) };
+                }
+                let to = to.add(j);
+                if add {
+                    sum = s.add(sum, if whole { s.load(to) } else { s.load_first(to, count) });
+                }
+                if whole {
+                    s.store(to, sum);
+                } else {
+                    s.store_first(to, count, sum);
+                }
+                j += count;
             }
         }
     }
@@ -295,50 +475,63 @@ unsafe fn row_values<S: Simd>(
     }
 }
 
-/// A block of keys against one chunk of queries. If `first`, the queries' gradients hold nothing yet; if
-/// `replace`, dk and dv.
+/// A block of keys against one chunk of queries, whose gradients hold nothing yet if it is the `first`
+/// block, as those of keys and values do not if it is the first chunk.
 ///
 /// # Safety
-/// The head's matrices hold all its rows; `work` is as large as it says and filled.
+/// `work` is as large as it says, and holds queries, keys, values and what belongs to them.
 #[inline(always)]
-unsafe fn block_backward<S: Simd>(
+unsafe fn block_backward<S: Simd, O: Operands>(
     s: S,
     a: &Attention,
     part: &Part,
-    head: &Head,
-    (first, replace): (bool, bool),
+    d_bias: Option<*mut f32>,
+    (first, first_chunk): (bool, bool),
     work: &Work,
 ) {
-    let (dim, width, queries) = (a.head_dim, part.width, part.queries.len());
-    let rows = |x: (*const f32, usize), at: usize| x.0.wrapping_add(at * x.1);
-    let (key, keys) = (part.keys.start, part.keys.len());
-    let (k, v) = (rows(head.k, key), rows(head.v, key));
-    let sizes = (keys, width, dim);
-    product(sizes, (k, head.k.1, 1), (work.query, width), (work.scores, width), false, work.product);
-    product(sizes, (v, head.v.1, 1), (work.d_out, width), (work.d_scores, width), false, work.product);
+    let (dim, width, queries, keys) = (a.head_dim, part.width, part.queries.len(), part.keys.len());
+    let (within, along, across) = (O::depth(dim), O::depth(keys), O::depth(queries));
+    let (scores, d_scores, scratch) = (work.scores, work.d_scores, work.product);
     // SAFETY: the caller's promise.
     unsafe {
-        mask_scores(s, a, part, work.scores, work.bias);
-        score_gradients(s, keys, width, if head.d_bias.is_some() { 1.0 } else { a.scale }, work);
-        if let Some(d_bias) = head.d_bias {
-            let to = d_bias.wrapping_add(part.queries.start * a.k_len + key);
-            store_turned(s, (work.d_scores, width), keys, queries, (to, a.k_len), true);
+        let sizes = (keys, width, within);
+        O::product(sizes, (work.keys, within, 1), (work.query, width), (scores, width), false, scratch);
+        O::product(sizes, (work.values, within, 1), (work.d_out, width), (d_scores, width), false, scratch);
+        mask_scores(s, a, part, scores, work.bias);
+        score_gradients(s, keys, width, if d_bias.is_some() { 1.0 } else { a.scale }, work);
+        if let Some(d_bias) = d_bias {
+            let to = d_bias.wrapping_add(part.queries.start * a.k_len + part.keys.start);
+            store_turned(s, (d_scores, width), keys, queries, (to, a.k_len), true);
             let scale = s.splat(a.scale);
             let mut at = 0;
             while at < keys * width {
-                let x = work.d_scores.add(at);
+                let x = d_scores.add(at);
                 s.store(x, s.mul(s.load(x), scale));
                 at += S::LANES;
             }
         }
+        let [probabilities, d_across]: [Matrix; 2] = if O::CONVERTED {
+            O::columns((keys, queries), (scores, width), work.scores_across);
+            O::columns((keys, queries), (d_scores, width), work.d_scores_across);
+            [(work.scores_across, across), (work.d_scores_across, across)]
+        } else {
+            [(scores, width), (d_scores, width)]
+        };
+        let sizes = (keys, dim, across);
+        for (left, right, to) in
+            [(probabilities, work.d_out_rows, work.d_values), (d_across, work.query_rows, work.d_keys)]
+        {
+            O::product(sizes, (left.0, left.1, 1), (right, dim), (to, dim), !first_chunk, scratch);
+        }
+        let d_along: Matrix = if O::CONVERTED {
+            O::rows((keys, width), (d_scores, width), work.d_scores_along);
+            (work.d_scores_along, width)
+        } else {
+            (d_scores, width)
+        };
+        let sizes = (dim, width, along);
+        O::product(sizes, (work.keys_along, 1, dim), d_along, (work.d_query, width), !first, scratch);
     }
-    for (left, right, (to, row)) in [(work.scores, head.d_out, head.dv), (work.d_scores, head.q, head.dk)] {
-        let to = to.wrapping_add(key * row);
-        let right = (rows(right, part.queries.start), right.1);
-        product((keys, dim, queries), (left, width, 1), right, (to, row), !replace, work.product);
-    }
-    let turned = (k, 1, head.k.1);
-    product((dim, width, keys), turned, (work.d_scores, width), (work.d_query, width), !first, work.product);
 }
 
 /// Scores to probabilities p, and their gradients to those of the scores: p (dp - out · d_out).
@@ -353,11 +546,27 @@ unsafe fn score_gradients<S: Simd>(s: S, keys: usize, width: usize, scale: f32, 
         // SAFETY: rows of `width`, of which this is one vector.
         unsafe {
             let (lse, dot) = (s.load(work.lse.add(at)), s.load(work.dot.add(at)));
-            for key in 0..keys {
+            let mut key = 0;
+            while key + SIDE_BY_SIDE <= keys {
+                let mut p = [lse; SIDE_BY_SIDE];
+                for (r, p) in p.iter_mut().enumerate() {
+                    *p = s.sub(s.load(work.scores.add((key + r) * width + at)), lse);
+                }
+                let p = exp2_each(s, p);
+                for (r, &p) in p.iter().enumerate() {
+                    let place = (key + r) * width + at;
+                    s.store(work.scores.add(place), p);
+                    let d = work.d_scores.add(place);
+                    s.store(d, s.mul(s.mul(p, scale), s.sub(s.load(d), dot)));
+                }
+                key += SIDE_BY_SIDE;
+            }
+            while key < keys {
                 let (score, d) = (work.scores.add(key * width + at), work.d_scores.add(key * width + at));
                 let p = exp2(s, s.sub(s.load(score), lse));
                 s.store(score, p);
                 s.store(d, s.mul(s.mul(p, scale), s.sub(s.load(d), dot)));
+                key += 1;
             }
         }
         at += S::LANES;

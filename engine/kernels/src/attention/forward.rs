@@ -1,23 +1,26 @@
 //! The forward pass: blocks of keys against a chunk of queries, with a running softmax.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::lanes::{Group, Part, key_blocks, mask_scores, product, store_turned, turn_rows};
+use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, store_turned, turn_rows};
+use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortForward, is_short};
-use super::{Attention, KEYS, QUERIES, Rows, group_len};
+use super::{Attention, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
 use crate::gemm::gemm_scratch;
-use crate::math::exp2;
 use crate::math::log;
+use crate::math::{exp2, exp2_each};
 use crate::simd::{Kernel, Simd, dispatch};
 
 /// Floats of scratch for [`attention_forward`].
 pub fn attention_forward_scratch(attention: &Attention) -> usize {
     if is_short(attention) {
-        return ShortForward::scratch_len(attention);
+        ShortForward::scratch_len(attention)
+    } else if attention.rounds() {
+        cut_len(&lens::<Pairs>(attention))
+    } else {
+        cut_len(&lens::<Plain>(attention))
     }
-    let bias = if attention.bias.is_some() { KEYS * QUERIES } else { 0 };
-    let kept = group_len(attention, KEPT) * (KEPT * attention.head_dim + 2);
-    (kept + KEYS) * QUERIES + bias + gemm_scratch(attention.head_dim.max(KEYS))
 }
 
 /// out = softmax(scale q kᵀ + bias) v, for every sample and head; rows of `out` as those of `q`
@@ -49,10 +52,17 @@ pub fn attention_forward(
         dispatch(ShortForward { attention, q, k, v, out, out_row, lse, scratch });
         return;
     }
-    dispatch(Forward { attention, q, k, v, out, out_row, lse, scratch });
+    if attention.rounds() {
+        let operands = PhantomData::<Pairs>;
+        dispatch(Forward { operands, attention, q, k, v, out, out_row, lse, scratch });
+    } else {
+        let operands = PhantomData::<Plain>;
+        dispatch(Forward { operands, attention, q, k, v, out, out_row, lse, scratch });
+    }
 }
 
-struct Forward<'a> {
+struct Forward<'a, O> {
+    operands: PhantomData<O>,
     attention: &'a Attention<'a>,
     q: Rows<'a>,
     k: Rows<'a>,
@@ -63,21 +73,48 @@ struct Forward<'a> {
     scratch: &'a mut [f32],
 }
 
-/// What is kept of a chunk of queries, in `[head_dim, QUERIES]`.
-const KEPT: usize = 2;
+/// Chunks of queries in a group.
+fn group<O: Operands>(a: &Attention) -> usize {
+    group_len(a, (O::depth(a.head_dim) + a.head_dim) * QUERIES)
+}
+
+/// Floats of each piece of [`Work`], in its order.
+fn lens<O: Operands>(a: &Attention) -> [usize; 10] {
+    let (dim, group) = (a.head_dim, group::<O>(a));
+    let converted = if O::CONVERTED { O::depth(KEYS) * QUERIES } else { 0 };
+    let bias = if a.bias.is_some() { KEYS * QUERIES } else { 0 };
+    [
+        group * O::depth(dim) * QUERIES,
+        group * dim * QUERIES,
+        KEYS * QUERIES,
+        converted,
+        KEYS * O::depth(dim),
+        O::depth(KEYS) * dim,
+        group * QUERIES,
+        group * QUERIES,
+        bias,
+        gemm_scratch(dim.max(KEYS)),
+    ]
+}
 
 /// Scratch, cut up; of the chunks of a group, the first.
 #[derive(Clone, Copy)]
 struct Work {
-    /// `[head_dim, width]`: the queries turned, in units of powers of 2.
+    /// `[head_dim, width]`: the queries turned, in units of powers of 2; an operand.
     query: *mut f32,
     /// `[head_dim, width]`: the result so far, turned.
     out: *mut f32,
     /// `[keys, width]`: scores, then probabilities.
     scores: *mut f32,
-    /// `[width]`: the largest score so far.
-    largest: *mut f32,
-    /// `[width]`: the sum of exponentials so far, relative to the largest.
+    /// The probabilities as an operand, if that is something else.
+    converted: *mut f32,
+    /// `[keys, head_dim]`, with `head_dim` inside.
+    keys: *mut f32,
+    /// `[keys, head_dim]`, with keys inside.
+    values: *mut f32,
+    /// `[width]`: what exponentials are relative to.
+    base: *mut f32,
+    /// `[width]`: the sum of exponentials so far.
     sum: *mut f32,
     /// `[keys, width]`
     bias: *mut f32,
@@ -87,40 +124,28 @@ struct Work {
 impl Work {
     /// That of another chunk of the group.
     #[inline(always)]
-    fn at(self, chunk: usize, dim: usize) -> Work {
+    fn at<O: Operands>(self, chunk: usize, dim: usize) -> Work {
         Work {
-            query: self.query.wrapping_add(chunk * dim * QUERIES),
+            query: self.query.wrapping_add(chunk * O::depth(dim) * QUERIES),
             out: self.out.wrapping_add(chunk * dim * QUERIES),
-            largest: self.largest.wrapping_add(chunk * QUERIES),
+            base: self.base.wrapping_add(chunk * QUERIES),
             sum: self.sum.wrapping_add(chunk * QUERIES),
             ..self
         }
     }
 }
 
-impl Kernel for Forward<'_> {
+impl<O: Operands> Kernel for Forward<'_, O> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let a = self.attention;
         let dim = a.head_dim;
-        let group = group_len(a, KEPT);
-        let (query, rest) = self.scratch.split_at_mut(group * dim * QUERIES);
-        let (out, rest) = rest.split_at_mut(group * dim * QUERIES);
-        let (scores, rest) = rest.split_at_mut(KEYS * QUERIES);
-        let (largest, rest) = rest.split_at_mut(group * QUERIES);
-        let (sum, rest) = rest.split_at_mut(group * QUERIES);
-        let (bias, rest) = rest.split_at_mut(if a.bias.is_some() { KEYS * QUERIES } else { 0 });
-        let work = Work {
-            query: query.as_mut_ptr(),
-            out: out.as_mut_ptr(),
-            scores: scores.as_mut_ptr(),
-            largest: largest.as_mut_ptr(),
-            sum: sum.as_mut_ptr(),
-            bias: bias.as_mut_ptr(),
-            product: rest.as_mut_ptr(),
-        };
+        let group = group::<O>(a);
+        let [query, out, scores, converted, keys, values, base, sum, bias, product] =
+            cut(self.scratch, lens::<O>(a));
+        let work = Work { query, out, scores, converted, keys, values, base, sum, bias, product };
         for sample in 0..a.batch {
             for head in 0..a.heads {
                 let (q_at, k_at) = (sample * a.q_len, sample * a.k_len);
@@ -134,17 +159,29 @@ impl Kernel for Forward<'_> {
                     // inside its slice, and cut the scratch for the largest group.
                     unsafe {
                         for i in 0..group.chunks() {
-                            let (part, work) = (group.chunk(i), work.at(i, dim));
+                            let (part, work) = (group.chunk(i), work.at::<O>(i, dim));
                             let rows = q.wrapping_add(part.queries.start * self.q.row);
                             let factor = Some(a.scale * std::f32::consts::LOG2_E);
-                            turn_rows(s, &part, dim, rows, self.q.row, factor, work.query);
+                            // Where the result will be is room for what an operand is made from.
+                            let turned = if O::CONVERTED { work.out } else { work.query };
+                            turn_rows(s, &part, dim, rows, self.q.row, factor, turned);
+                            if O::CONVERTED {
+                                O::rows((dim, part.width), (turned, part.width), work.query);
+                            }
                             begin(s, a, part.width, &work);
                         }
                         for block in 0..key_blocks(a) {
-                            for i in 0..group.chunks() {
-                                let Some(part) = group.against(a, i, block) else { continue };
-                                let (k, v) = ((k, self.k.row), (v, self.v.row));
-                                block_forward(s, a, &part, block == 0, k, v, &work.at(i, dim));
+                            let keys = block_keys(a, block);
+                            let sees = group.first_to_see(a, &keys);
+                            if sees == group.chunks() {
+                                continue;
+                            }
+                            let row = |x: *const f32, row: usize| (x.wrapping_add(keys.start * row), row);
+                            O::columns((keys.len(), dim), row(k, self.k.row), work.keys);
+                            O::rows((keys.len(), dim), row(v, self.v.row), work.values);
+                            for i in sees..group.chunks() {
+                                let part = Part { keys: keys.clone(), ..group.chunk(i) };
+                                block_forward::<S, O>(s, a, &part, block == 0, &work.at::<O>(i, dim));
                             }
                         }
                         for i in 0..group.chunks() {
@@ -153,7 +190,7 @@ impl Kernel for Forward<'_> {
                             let out = self.out.wrapping_add(at * self.out_row + head * dim);
                             let rows = (sample * a.heads + head) * a.q_len + queries.start;
                             let lse = self.lse.wrapping_add(rows);
-                            finish(s, dim, queries, &work.at(i, dim), (out, self.out_row), lse);
+                            finish(s, dim, queries, &work.at::<O>(i, dim), (out, self.out_row), lse);
                         }
                     }
                     first = group.end();
@@ -173,7 +210,7 @@ unsafe fn begin<S: Simd>(s: S, a: &Attention, width: usize, work: &Work) {
     unsafe {
         let mut at = 0;
         while at < width {
-            s.store(work.largest.add(at), s.splat(f32::NEG_INFINITY));
+            s.store(work.base.add(at), s.splat(f32::NEG_INFINITY));
             s.store(work.sum.add(at), s.splat(0.0));
             at += S::LANES;
         }
@@ -186,30 +223,35 @@ unsafe fn begin<S: Simd>(s: S, a: &Attention, width: usize, work: &Work) {
 /// A block of keys, perhaps the first, against one chunk of queries.
 ///
 /// # Safety
-/// Keys and values hold `k_len` rows; `work` is as large as it says.
+/// `work` is as large as it says, and holds queries, keys and values.
 #[inline(always)]
-unsafe fn block_forward<S: Simd>(
-    s: S,
-    a: &Attention,
-    part: &Part,
-    first: bool,
-    k: (*const f32, usize),
-    v: (*const f32, usize),
-    work: &Work,
-) {
+unsafe fn block_forward<S: Simd, O: Operands>(s: S, a: &Attention, part: &Part, first: bool, work: &Work) {
     let (dim, width, keys) = (a.head_dim, part.width, part.keys.len());
-    let k_rows = (k.0.wrapping_add(part.keys.start * k.1), k.1, 1);
-    let v_turned = (v.0.wrapping_add(part.keys.start * v.1), 1, v.1);
+    let (within, along) = (O::depth(dim), O::depth(keys));
+    let scores = work.scores;
     // SAFETY: the caller's promise.
     unsafe {
-        product((keys, width, dim), k_rows, (work.query, width), (work.scores, width), false, work.product);
-        mask_scores(s, a, part, work.scores, work.bias);
+        let sizes = (keys, width, within);
+        O::product(sizes, (work.keys, within, 1), (work.query, width), (scores, width), false, work.product);
+        mask_scores(s, a, part, scores, work.bias);
         softmax_block(s, dim, keys, width, first, work);
-        product((dim, width, keys), v_turned, (work.scores, width), (work.out, width), !first, work.product);
+        let probabilities: Matrix = if O::CONVERTED {
+            O::rows((keys, width), (scores, width), work.converted);
+            (work.converted, width)
+        } else {
+            (scores, width)
+        };
+        let sizes = (dim, width, along);
+        O::product(sizes, (work.values, 1, dim), probabilities, (work.out, width), !first, work.product);
     }
 }
 
-/// Scores to probabilities relative to the largest so far; what came before is brought down to it.
+/// Powers of 2 that scores may exceed their base by before it follows them: sums stay far from the
+/// largest float, and what is there is brought down to a new base in the first few blocks only.
+const HEADROOM: f32 = 16.0;
+
+/// Scores to probabilities relative to the base, which is near the largest score so far; where it moves,
+/// what came before is brought down to it.
 ///
 /// # Safety
 /// `work` is as large as it says.
@@ -220,7 +262,7 @@ unsafe fn softmax_block<S: Simd>(s: S, dim: usize, keys: usize, width: usize, fi
         // SAFETY: rows of `width`, of which this is one vector.
         unsafe {
             let scores = work.scores.add(at);
-            let before = s.load(work.largest.add(at));
+            let before = s.load(work.base.add(at));
             let (mut largest, mut other) = (before, before);
             let mut key = 0;
             while key + 1 < keys {
@@ -232,23 +274,37 @@ unsafe fn softmax_block<S: Simd>(s: S, dim: usize, keys: usize, width: usize, fi
                 largest = s.max(largest, s.load(scores.add(key * width)));
             }
             let largest = s.max(largest, other);
-            s.store(work.largest.add(at), largest);
+            let stays = s.le(largest, s.add(before, s.splat(HEADROOM)));
+            let base = s.select(stays, before, largest);
+            s.store(work.base.add(at), base);
             // Where nothing was seen yet, -infinity less -infinity must not become NaN.
-            let base = s.max(s.splat(-1e30), largest);
+            let finite = s.max(s.splat(-1e30), base);
             let mut sum = s.splat(0.0);
-            for key in 0..keys {
-                let p = exp2(s, s.sub(s.load(scores.add(key * width)), base));
+            key = 0;
+            while key + SIDE_BY_SIDE <= keys {
+                let mut p = [finite; SIDE_BY_SIDE];
+                for (r, p) in p.iter_mut().enumerate() {
+                    *p = s.sub(s.load(scores.add((key + r) * width)), finite);
+                }
+                let p = exp2_each(s, p);
+                for (r, &p) in p.iter().enumerate() {
+                    s.store(scores.add((key + r) * width), p);
+                    sum = s.add(sum, p);
+                }
+                key += SIDE_BY_SIDE;
+            }
+            while key < keys {
+                let p = exp2(s, s.sub(s.load(scores.add(key * width)), finite));
                 s.store(scores.add(key * width), p);
                 sum = s.add(sum, p);
+                key += 1;
             }
             if first {
                 s.store(work.sum.add(at), sum);
             } else {
-                let shrink = exp2(s, s.sub(before, base));
+                let shrink = exp2(s, s.sub(before, finite));
                 s.store(work.sum.add(at), s.mul_add(s.load(work.sum.add(at)), shrink, sum));
-                // After a few blocks the largest is mostly known, and the factors are all 1.
-                let growth = s.sub(largest, s.max(s.splat(-1e30), before));
-                if s.reduce_max(s.max(growth, s.splat(0.0))) > 0.0 {
+                if s.reduce_max(s.select(stays, s.splat(0.0), s.splat(1.0))) > 0.0 {
                     for c in 0..dim {
                         let out = work.out.add(c * width + at);
                         s.store(out, s.mul(s.load(out), shrink));
@@ -286,8 +342,8 @@ unsafe fn finish<S: Simd>(
                 let out = work.out.add(c * width + at);
                 s.store(out, s.mul(s.load(out), share));
             }
-            let largest = s.mul(s.load(work.largest.add(at)), s.splat(std::f32::consts::LN_2));
-            let total = s.add(largest, log(s, sum));
+            let base = s.mul(s.load(work.base.add(at)), s.splat(std::f32::consts::LN_2));
+            let total = s.add(base, log(s, sum));
             let count = queries - at;
             if count >= S::LANES {
                 s.store(lse.add(at), total);

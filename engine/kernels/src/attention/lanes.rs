@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{Attention, KEYS, QUERIES};
-use crate::gemm::kernels::{Finish, Floats, Layout, Product, SIDE, Strided, pack_panel, transpose};
-use crate::simd::{Simd, dispatch};
+use crate::gemm::kernels::{SIDE, pack_panel, transpose};
+use crate::simd::Simd;
 
 /// The part of a head at work: some queries against some keys of one sample and head.
 #[derive(Clone)]
@@ -63,45 +63,30 @@ impl Group {
         Part { sample: self.sample, head: self.head, queries, keys: 0..0, width }
     }
 
-    /// A chunk against a block of keys, if it sees any of them.
+    /// The first chunk that sees any of these keys; so do all that follow. The number of chunks if none.
     #[inline(always)]
-    pub fn against(&self, a: &Attention, i: usize, block: usize) -> Option<Part> {
-        let blocks = key_blocks(a);
-        let keys = a.k_len * block / blocks..a.k_len * (block + 1) / blocks;
-        let part = self.chunk(i);
-        if a.causal && keys.start >= part.queries.end { None } else { Some(Part { keys, ..part }) }
+    pub fn first_to_see(&self, a: &Attention, keys: &Range<usize>) -> usize {
+        if !a.causal || keys.start < self.queries.start {
+            0
+        } else if keys.start >= self.queries.end {
+            self.chunks()
+        } else {
+            (keys.start - self.queries.start) / self.chunk
+        }
     }
+}
+
+/// The keys of a block.
+#[inline(always)]
+pub(super) fn block_keys(a: &Attention, block: usize) -> Range<usize> {
+    let blocks = key_blocks(a);
+    a.k_len * block / blocks..a.k_len * (block + 1) / blocks
 }
 
 /// Blocks of keys, as even as can be.
 #[inline(always)]
 pub(super) fn key_blocks(a: &Attention) -> usize {
     a.k_len.div_ceil(KEYS)
-}
-
-/// C[m, n] (+)= A[m, k]·B[k, n], with B's columns contiguous.
-#[inline(always)]
-pub(super) fn product(
-    (m, n, k): (usize, usize, usize),
-    a: (*const f32, usize, usize),
-    b: (*const f32, usize),
-    c: (*mut f32, usize),
-    accumulate: bool,
-    scratch: *mut f32,
-) {
-    dispatch(Product {
-        multiply: Floats,
-        batch: 1,
-        m,
-        n,
-        k,
-        a: Strided { ptr: a.0, batch: 0, row: a.1, col: a.2 },
-        b: Strided { ptr: b.0, batch: 0, row: b.1, col: 1 },
-        layout: Layout::Rows,
-        finish: Finish::plain(c.0, c.1, accumulate),
-        c_batch: 0,
-        scratch,
-    });
 }
 
 /// The queries of `part` turned so that they lie in lanes: `[head_dim, width]`, times `factor`.

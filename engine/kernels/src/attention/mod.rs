@@ -28,6 +28,7 @@
 mod backward;
 mod forward;
 mod lanes;
+mod operands;
 mod short;
 
 pub use backward::{Gradients, attention_backward, attention_backward_scratch};
@@ -39,14 +40,40 @@ const QUERIES: usize = 64;
 /// Keys at a time.
 const KEYS: usize = 64;
 
-/// Floats of what is known of a group of queries: it shares the second-level cache with a block of keys.
-const GROUP: usize = 96 << 10;
+/// Vectors of exponentials at a time: one after the other they wait for themselves.
+const SIDE_BY_SIDE: usize = 4;
 
-/// Chunks of queries that see a block of keys one after the other while it is in the cache, where `parts`
-/// `[head_dim, QUERIES]` are kept of each.
-fn group_len(attention: &Attention, parts: usize) -> usize {
+/// Floats of what is known of a group of queries: it shares the second-level cache with a block of keys.
+const GROUP: usize = 192 << 10;
+
+/// Chunks of queries that see a block of keys one after the other while it is in the cache, where so
+/// many floats are kept of each.
+fn group_len(attention: &Attention, kept: usize) -> usize {
     let chunks = attention.q_len.div_ceil(QUERIES).max(1);
-    (GROUP / (parts * attention.head_dim.max(1) * QUERIES)).clamp(1, chunks)
+    (GROUP / kept.max(1)).clamp(1, chunks)
+}
+
+/// Floats in a cache line.
+const CACHE_LINE: usize = 16;
+
+/// Floats that [`cut`] needs.
+fn cut_len(lens: &[usize]) -> usize {
+    CACHE_LINE + lens.iter().map(|len| len.next_multiple_of(CACHE_LINE)).sum::<usize>()
+}
+
+/// Cuts `scratch` into pieces of at least these lengths, each beginning with a cache line: vectors that
+/// lie across two take twice the time.
+#[inline(always)]
+fn cut<const N: usize>(scratch: &mut [f32], lens: [usize; N]) -> [*mut f32; N] {
+    assert!(cut_len(&lens) <= scratch.len(), "scratch was checked by the caller");
+    let start = scratch.as_mut_ptr();
+    let line = CACHE_LINE * size_of::<f32>();
+    let mut at = start.wrapping_byte_add((start as usize).next_multiple_of(line) - start as usize);
+    lens.map(|len| {
+        let piece = at;
+        at = at.wrapping_add(len.next_multiple_of(CACHE_LINE));
+        piece
+    })
 }
 
 /// Sizes and options of an attention. Query i of a head sees key j with the score
@@ -71,6 +98,8 @@ pub struct Attention<'a> {
     pub key_mask: Option<&'a [f32]>,
     /// Added to the scores: `[heads, q_len, k_len]` or `[batch, heads, q_len, k_len]`.
     pub bias: Option<&'a [f32]>,
+    /// Heads of many keys round what they multiply to bf16; sums and the softmax stay in f32.
+    pub bf16: bool,
 }
 
 /// The rows of a projection, read in place: value c of head h of token t of sample b is at
@@ -90,6 +119,11 @@ impl Attention<'_> {
     /// Floats of the log-sum-exp that the forward pass saves: one a sample, head and query.
     pub fn lse_len(&self) -> usize {
         self.batch * self.heads * self.q_len
+    }
+
+    /// Whether operands are rounded to bf16: asked for, and heads of many keys.
+    pub fn rounds(&self) -> bool {
+        self.bf16 && !short::is_short(self)
     }
 
     fn check_options(&self) {

@@ -109,7 +109,7 @@ impl Finish {
         }
     }
 
-    /// Whether [`Finish::store`] can do it.
+    /// Whether [`Finish::store_cheap`] can do it.
     #[inline(always)]
     pub fn is_cheap(&self) -> bool {
         matches!(self.activation, Activation::None | Activation::Relu) && self.pre.is_none()
@@ -117,8 +117,11 @@ impl Finish {
 
     /// Whether the sum is stored or added as it is.
     #[inline(always)]
-    fn is_plain(&self) -> bool {
-        self.activation == Activation::None && self.bias.is_none() && self.residual.is_none()
+    pub fn is_plain(&self) -> bool {
+        self.is_cheap()
+            && self.activation == Activation::None
+            && self.bias.is_none()
+            && self.residual.is_none()
     }
 
     /// Asks for what [`Finish::store`] will read, so that it is there once the tile is summed.
@@ -139,26 +142,43 @@ impl Finish {
     /// Stores a tile of whole vectors from registers.
     ///
     /// # Safety
-    /// The tile lies within C and within whatever the epilogue names.
+    /// [`Finish::is_plain`], and the tile lies within C.
     #[inline(always)]
     pub unsafe fn store<S: Simd, const R: usize, const C: usize>(self, s: S, sum: [[S::V; C]; R]) {
-        if self.is_plain() {
+        // Two small loops are unrolled, so that sums stay in registers; one with a choice in it, or with
+        // more to do, would have them stored and loaded again first.
+        if self.accumulate {
             for (i, row) in sum.iter().enumerate() {
                 for (j, &v) in row.iter().enumerate() {
                     // SAFETY: the caller's promise.
                     unsafe {
                         let c = self.c.add(i * self.c_row + j * S::LANES);
-                        s.store(c, if self.accumulate { s.add(v, s.load(c)) } else { v });
+                        s.store(c, s.add(v, s.load(c)));
                     }
                 }
             }
-            return;
+        } else {
+            for (i, row) in sum.iter().enumerate() {
+                for (j, &v) in row.iter().enumerate() {
+                    // SAFETY: the caller's promise.
+                    unsafe { s.store(self.c.add(i * self.c_row + j * S::LANES), v) };
+                }
+            }
         }
-        for (i, row) in sum.iter().enumerate() {
-            for (j, &v) in row.iter().enumerate() {
-                let mut v = v;
+    }
+
+    /// Finishes a tile of whole vectors that was spilled to `tile`, dense.
+    ///
+    /// # Safety
+    /// [`Finish::is_cheap`]; the tile is readable, and lies within C and within whatever the epilogue
+    /// names.
+    #[inline(always)]
+    pub unsafe fn store_cheap<S: Simd>(self, s: S, tile: *const f32, rows: usize, vectors: usize) {
+        for i in 0..rows {
+            for j in 0..vectors {
                 // SAFETY: the caller's promise.
                 unsafe {
+                    let mut v = s.load(tile.add((i * vectors + j) * S::LANES));
                     if let Some(bias) = self.bias {
                         v = s.add(v, s.load(bias.add(j * S::LANES)));
                     }

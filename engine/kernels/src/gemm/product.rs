@@ -10,7 +10,7 @@ use super::tile::{accumulate, tallest, widest};
 use crate::simd::{Kernel, Simd};
 
 /// The part of the inner dimension multiplied at a time, so that it stays in the nearest caches.
-const K_BLOCK: usize = 256;
+const K_BLOCK: usize = 512;
 
 /// Floats of the largest tile of any instruction set.
 const TILE: usize = 512;
@@ -265,15 +265,18 @@ impl<M: Multiply, const R: usize, const C: usize> Kernel for Tile<'_, '_, M, R, 
                     *v = multiply.result(s, *v, i + r, block.column + j * S::LANES);
                 }
             }
-            if spilled {
-                let tile = block.spill.as_mut_ptr().cast::<f32>();
-                for (i, row) in sum.iter().enumerate() {
-                    for (j, &v) in row.iter().enumerate() {
-                        s.store(tile.add((i * C + j) * S::LANES), v);
-                    }
-                }
-            } else {
+            if finish.is_plain() && !spilled {
                 finish.store(s, sum);
+                return;
+            }
+            let tile = block.spill.as_mut_ptr().cast::<f32>();
+            for (i, row) in sum.iter().enumerate() {
+                for (j, &v) in row.iter().enumerate() {
+                    s.store(tile.add((i * C + j) * S::LANES), v);
+                }
+            }
+            if !spilled {
+                finish.store_cheap(s, tile, R, C);
             }
         }
     }

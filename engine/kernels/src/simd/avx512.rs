@@ -106,6 +106,21 @@ impl Simd for Avx512 {
         unsafe { _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
     }
     #[inline(always)]
+    unsafe fn round_pairs(self, first: Self::V, second: Self::V) -> Self::V {
+        // SAFETY: the caller promises the instruction; the bits stay.
+        unsafe {
+            // Word 2 i from lane i of the first, word 2 i + 1 from lane i of the second.
+            let order = _mm512_add_epi32(
+                _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                _mm512_slli_epi32::<16>(_mm512_setr_epi32(
+                    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                )),
+            );
+            let words = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first));
+            _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, words))
+        }
+    }
+    #[inline(always)]
     fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
         unsafe {
             let even = _mm512_set1_epi16(0xff);

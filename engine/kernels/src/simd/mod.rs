@@ -81,6 +81,15 @@ pub trait Simd: Copy + 'static {
     unsafe fn dot_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         widened_dot(self, a, b, c)
     }
+    /// Pairs of the bf16 numbers nearest to `first` (in the lower halves) and `second`; what is below
+    /// the normal range becomes 0, as it is in [`Simd::dot_pairs`].
+    ///
+    /// # Safety
+    /// Only within [`dispatch_pairs`].
+    #[inline(always)]
+    unsafe fn round_pairs(self, first: Self::V, second: Self::V) -> Self::V {
+        rounded_pairs(self, first, second)
+    }
     /// c plus the four products of the unsigned bytes of a lane of `a` and the signed ones of `b`.
     #[inline(always)]
     fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
@@ -276,6 +285,22 @@ pub(crate) fn widened_dot<S: Simd>(s: S, a: S::V, b: S::V, c: S::V) -> S::V {
     let upper = s.splat_i(0xffff_0000_u32 as i32);
     let first = s.mul_add(s.as_float(s.shl_i::<16>(a)), s.as_float(s.shl_i::<16>(b)), c);
     s.mul_add(s.as_float(s.and_i(a, upper)), s.as_float(s.and_i(b, upper)), first)
+}
+
+/// Pairs of the bf16 numbers nearest to `first` (in the lower halves) and `second`; ties to even, NaN
+/// stays NaN.
+#[inline(always)]
+pub(crate) fn rounded_pairs<S: Simd>(s: S, first: S::V, second: S::V) -> S::V {
+    #[inline(always)]
+    fn round<S: Simd>(s: S, x: S::V) -> S::I {
+        let bits = s.bits(x);
+        let odd = s.and_i(s.shr_i::<16>(bits), s.splat_i(1));
+        let rounded = s.add_i(bits, s.add_i(odd, s.splat_i(0x7fff)));
+        let quiet = s.or_i(bits, s.splat_i(0x0040_0000));
+        s.bits(s.select(s.is_nan(x), s.as_float(quiet), s.as_float(rounded)))
+    }
+    let upper = s.and_i(round(s, second), s.splat_i(0xffff_0000_u32 as i32));
+    s.as_float(s.or_i(s.shr_i::<16>(round(s, first)), upper))
 }
 
 /// The sum of `len` floats: four vectors of partial sums, then a fixed tree.

@@ -9,6 +9,7 @@ use bessemer_kernels::attention::{
 use super::{Lowered, Site};
 use crate::error::PlanError;
 use crate::frame::Place;
+use crate::options::Precision;
 
 /// The kernel's view of an attention, without its mask and bias.
 fn settings(op: &op::Attention, site: &Site) -> Attention<'static> {
@@ -25,6 +26,7 @@ fn settings(op: &op::Attention, site: &Site) -> Attention<'static> {
         causal: op.causal,
         key_mask: None,
         bias: None,
+        bf16: site.options.precision == Precision::Bf16,
     }
 }
 
@@ -58,7 +60,8 @@ pub(super) fn forward(op: &op::Attention, site: &mut Site) -> Result<Lowered, Pl
     let [out, lse] = site.writes();
     // The scratch depends on whether there is a bias, not on its values.
     let scratch = attention_forward_scratch(&Attention { bias: op.biased.then_some(&[]), ..settings });
-    Ok(Lowered::new("attention", move |f| {
+    let kernel = if settings.rounds() { "bf16_attention" } else { "attention" };
+    Ok(Lowered::new(kernel, move |f| {
         let x = f.operands([&q, &k, &v, &mask, &bias], [&out, &lse]);
         let ([q, k, v, mask, bias], [out, lse]) = (x.reads, x.writes);
         let attention =
@@ -82,7 +85,8 @@ pub(super) fn backward(op: &AttentionGrad, site: &mut Site) -> Result<Lowered, P
     let (dk, dv) = (given(!op.packed, 1), given(!op.packed, 2));
     let d_bias = given(op.biased, op.sources());
     let scratch = attention_backward_scratch(&Attention { bias: op.biased.then_some(&[]), ..settings });
-    Ok(Lowered::new("attention_backward", move |f| {
+    let kernel = if settings.rounds() { "bf16_attention_backward" } else { "attention_backward" };
+    Ok(Lowered::new(kernel, move |f| {
         let x = f.operands([&q, &k, &v, &mask, &bias, &out, &lse, &d_out], [&dq, &dk, &dv, &d_bias]);
         let ([q, k, v, mask, bias, out, lse, d_out], [dq, dk, dv, d_bias]) = (x.reads, x.writes);
         let attention =

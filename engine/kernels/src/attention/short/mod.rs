@@ -13,8 +13,8 @@ mod turn;
 pub(super) use backward::ShortBackward;
 pub(super) use forward::ShortForward;
 
-use super::Attention;
 use super::lanes::{Part, mask_scores};
+use super::{Attention, cut, cut_len};
 use crate::gemm::kernels::SIDE;
 use crate::simd::Simd;
 
@@ -41,30 +41,6 @@ fn padded_len(rows: usize, head_dim: usize) -> usize {
 #[inline(always)]
 fn chunk_len<S: Simd>(_: S, q_len: usize) -> usize {
     q_len.div_ceil(q_len.div_ceil(LINE)).next_multiple_of(S::LANES)
-}
-
-/// Floats in a cache line.
-const CACHE_LINE: usize = 16;
-
-/// Floats that [`cut`] needs.
-fn cut_len(lens: &[usize]) -> usize {
-    CACHE_LINE + lens.iter().sum::<usize>()
-}
-
-/// Cuts `scratch` into pieces of these lengths, each a multiple of a cache line, from the first whole
-/// one on: vectors that lie across two take twice the time.
-#[inline(always)]
-fn cut<const N: usize>(scratch: &mut [f32], lens: [usize; N]) -> [*mut f32; N] {
-    assert!(cut_len(&lens) <= scratch.len(), "scratch was checked by the caller");
-    let start = scratch.as_mut_ptr();
-    let line = CACHE_LINE * size_of::<f32>();
-    let mut at = start.wrapping_byte_add((start as usize).next_multiple_of(line) - start as usize);
-    lens.map(|len| {
-        debug_assert!(len.is_multiple_of(CACHE_LINE));
-        let piece = at;
-        at = at.wrapping_add(len);
-        piece
-    })
 }
 
 /// `count` rows of a head as rows of whole vectors, in place or copied to `scratch`.
