@@ -57,16 +57,15 @@ def step_sides(model, threads):
     torch = [PYTHON, str(PEERS / "torch_step.py"), "--model", model, "--threads", str(threads)]
     jax = [PYTHON, str(PEERS / "jax_step.py"), "--model", model, "--threads", str(threads)]
     ours = BESSEMER_STEP.format(model=model, threads=threads).split()
-    if model.startswith("attention"):
-        return [
-            Side(OURS, [BESSEMER, *ours], OURS),
-            *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
-            Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16"),
-        ]
-    both = [
+    eager = [
         Side(OURS, [BESSEMER, *ours], OURS),
         Side(OURS_BF16, [BESSEMER, *ours, "--precision", "bf16"], OURS_BF16),
         *with_and_without_avx512("PyTorch eager", torch, "PyTorch"),
+    ]
+    if model.startswith("attention"):
+        return [*eager, Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16")]
+    both = [
+        *eager,
         *with_and_without_avx512("PyTorch compiled", [*torch, "--compile"], "PyTorch"),
         # bf16 products are oneDNN's, which asks no processor for its maker.
         Side("PyTorch eager, autocast bf16", [*torch, "--autocast"], "PyTorch bf16"),

@@ -147,7 +147,7 @@ impl Machine {
             floats if floats <= LAST_LEVEL as f64 => rates.cached,
             _ => rates.one,
         };
-        entry.floor(Roofline { flops: 1e9 * rate.unwrap_or(self.f32_gflops), bytes: 1e9 * bytes }, 1)
+        entry.floor(Roofline { flops: 1e9 * rate.unwrap_or(self.f32_gflops), bytes: 1e9 * bytes })
     }
 
     fn render(&self) -> String {

@@ -112,6 +112,8 @@ pub struct Frame<'a> {
     pub(crate) randomness: Randomness,
     /// The step of the loop that runs.
     pub(crate) time: usize,
+    /// Whether calls are timed.
+    pub(crate) timed: bool,
     /// Set by a call that met an index outside its table.
     pub(crate) fault: Option<String>,
 }

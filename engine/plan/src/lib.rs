@@ -23,5 +23,5 @@ pub use error::PlanError;
 pub use options::{PlanOptions, Precision};
 pub use parameters::Parameters;
 pub use plan::{Plan, Step};
-pub use profile::{Entry, Profile, Roofline};
+pub use profile::{Call, Entry, Profile, Roofline};
 pub use step::{Batch, Executable, MAX_INPUTS, MAX_LANES, Trace, as_words, prepared};

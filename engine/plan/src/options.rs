@@ -35,6 +35,9 @@ pub struct PlanOptions {
     pub defer: bool,
     /// Use the memory of a value again once nothing reads it any more.
     pub reuse: bool,
+    /// Percent of the memory that the values of a micro-batch take that training may use: what is
+    /// cheapest to compute again is dropped until then. `None` for all of it.
+    pub activations: Option<u8>,
     /// The arithmetic of products with weights.
     pub precision: Precision,
     /// Samples in a micro-batch; chosen by the cost model if `None`.
@@ -54,6 +57,7 @@ impl PlanOptions {
         pack: true,
         defer: true,
         reuse: true,
+        activations: None,
         precision: Precision::F32,
         micro_batch: None,
         lanes: None,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bessemer_graph::ops::source::Source;
 use bessemer_graph::{Cost, DType, Graph, Node, Op, ValueId};
@@ -14,6 +15,7 @@ use crate::layout::{Buffer, lay_out, line_up};
 use crate::lower::{Lowered, Site, accumulates, batch_moments, lower};
 use crate::options::PlanOptions;
 use crate::packs::Packs;
+use crate::profile::{Clock, Noted};
 use crate::stashes::Stashes;
 
 /// One kernel call of a plan.
@@ -29,12 +31,20 @@ pub struct Step {
     pub cost: Cost,
     /// What a loop runs at each of its steps.
     pub inner: Arc<[Step]>,
+    /// Time while [`Frame::timed`].
+    pub(crate) clock: Clock,
 }
 
 impl Step {
     /// Makes the call.
     pub(crate) fn run(&self, frame: &mut Frame) {
-        (self.call)(frame);
+        if frame.timed {
+            let start = Instant::now();
+            (self.call)(frame);
+            self.clock.add(start.elapsed().as_nanos() as u64);
+        } else {
+            (self.call)(frame);
+        }
     }
 }
 
@@ -335,6 +345,7 @@ impl Plan {
             scope: node.scope.to_string(),
             cost,
             inner: lowered.inner,
+            clock: Clock::default(),
         });
     }
 
@@ -345,12 +356,18 @@ impl Plan {
         }
     }
 
-    /// Runs one segment, adding each call's time in nanoseconds.
-    pub(crate) fn run_timed(&self, segment: usize, frame: &mut Frame, nanos: &mut [u64]) {
-        for i in self.segments[segment].clone() {
-            let start = std::time::Instant::now();
-            self.steps[i].run(frame);
-            nanos[i] += start.elapsed().as_nanos() as u64;
+    /// Runs one segment, and notes every call down.
+    pub(crate) fn run_noted(
+        &self,
+        segment: usize,
+        frame: &mut Frame,
+        (thread, is_tail): (usize, bool),
+        noted: &mut Vec<Noted>,
+    ) {
+        for step in self.segments[segment].clone() {
+            let start = Instant::now();
+            self.steps[step].run(frame);
+            noted.push(Noted { step, is_tail, thread, start, nanos: start.elapsed().as_nanos() as u64 });
         }
     }
 
@@ -371,7 +388,7 @@ fn copy_step(
 ) -> Step {
     let cost = Cost { flops: 0.0, bytes: 8.0 * len as f64 };
     let call = Box::new(move |f: &mut Frame| copy(f, &from, &to, mode));
-    Step { call, operation, kernel: "copy", scope, cost, inner: Arc::default() }
+    Step { call, operation, kernel: "copy", scope, cost, inner: Arc::default(), clock: Clock::default() }
 }
 
 fn copy(f: &mut Frame, from: &Place, to: &Place, mode: Accumulate) {
@@ -422,7 +439,7 @@ impl Values {
 }
 
 /// Whether an operation joins what micro-batches hold, and so begins a segment.
-fn is_exchange(op: &Op) -> bool {
+pub(crate) fn is_exchange(op: &Op) -> bool {
     matches!(op, Op::BatchSum(_) | Op::BatchMoments(_))
 }
 
@@ -452,7 +469,10 @@ impl Order {
         let mut reader_positions = vec![Vec::new(); graph.types().len()];
         for (p, &n) in nodes.iter().enumerate() {
             graph.nodes()[n].outputs.iter().for_each(|v| _ = position.insert(v.index(), p));
-            graph.nodes()[n].inputs.iter().for_each(|v| reader_positions[v.index()].push(p));
+            // A reshape reads nothing itself.
+            if !matches!(graph.nodes()[n].op, Op::Reshape(_)) {
+                graph.nodes()[n].inputs.iter().for_each(|v| reader_positions[v.index()].push(p));
+            }
         }
         Order { nodes, segment, position, reader_positions }
     }

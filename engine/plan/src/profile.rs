@@ -1,8 +1,13 @@
-//! Where a step's time goes, by kernel call.
+//! Where a step's time goes: by kernel call, and call after call.
 
-use crate::plan::Plan;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-/// Time and work of one operation of the model.
+use bessemer_graph::Cost;
+
+use crate::plan::{Plan, Step};
+
+/// Time and work of one call of a plan, over all its runs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Entry {
     /// The operation, as the graph names it.
@@ -11,18 +16,20 @@ pub struct Entry {
     pub kernel: &'static str,
     /// Where in the model it stands.
     pub scope: String,
-    /// Seconds, summed over lanes.
+    /// The loop that it belongs to, if any: where that stands.
+    pub within: Option<String>,
+    /// Seconds, summed over lanes; of a loop, what is not spent in the calls within.
     pub seconds: f64,
-    /// Floating-point operations per run.
+    /// Floating-point operations.
     pub flops: f64,
-    /// Bytes read and written per run.
+    /// Bytes read and written, each operand once.
     pub bytes: f64,
 }
 
-/// Time by operation, summed over lanes.
+/// Time by call, summed over lanes and runs.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Profile {
-    /// One per call of the plan.
+    /// One per call of the plan, and of the loops in it.
     pub entries: Vec<Entry>,
 }
 
@@ -35,37 +42,108 @@ pub struct Roofline {
     pub bytes: f64,
 }
 
+/// One call at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The operation, as the graph names it.
+    pub operation: &'static str,
+    /// The kernel that ran.
+    pub kernel: &'static str,
+    /// Where in the model it stands.
+    pub scope: String,
+    /// The lane that ran it.
+    pub lane: usize,
+    /// Which of the threads at work.
+    pub thread: usize,
+    /// When it began.
+    pub start: Instant,
+    /// How long it took, in nanoseconds.
+    pub nanos: u64,
+}
+
+/// A call that a lane noted down.
+pub(crate) struct Noted {
+    pub step: usize,
+    pub is_tail: bool,
+    pub thread: usize,
+    pub start: Instant,
+    pub nanos: u64,
+}
+
+impl Noted {
+    pub fn call(self, plan: &Plan, lane: usize) -> Call {
+        let Noted { step, thread, start, nanos, .. } = self;
+        let step = &plan.steps[step];
+        let scope = step.scope.clone();
+        Call { operation: step.operation, kernel: step.kernel, scope, lane, thread, start, nanos }
+    }
+}
+
+/// A clock that several lanes add to.
+#[derive(Default)]
+pub(crate) struct Clock {
+    nanos: AtomicU64,
+    calls: AtomicU64,
+}
+
+impl Clock {
+    pub fn add(&self, nanos: u64) {
+        self.nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Seconds and calls so far; starts again.
+    fn take(&self) -> (f64, f64) {
+        let nanos = self.nanos.swap(0, Ordering::Relaxed);
+        (nanos as f64 * 1e-9, self.calls.swap(0, Ordering::Relaxed) as f64)
+    }
+}
+
 impl Entry {
-    /// The least time in seconds that the roofline allows for `runs` runs.
-    pub fn floor(&self, roofline: Roofline, runs: usize) -> f64 {
-        (self.flops / roofline.flops).max(self.bytes / roofline.bytes) * runs as f64
+    /// The least time in seconds that the roofline allows.
+    pub fn floor(&self, roofline: Roofline) -> f64 {
+        (self.flops / roofline.flops).max(self.bytes / roofline.bytes)
+    }
+
+    fn add(&mut self, other: &Entry) {
+        self.seconds += other.seconds;
+        self.flops += other.flops;
+        self.bytes += other.bytes;
     }
 }
 
 impl Profile {
-    pub(crate) fn add(&mut self, plan: &Plan, nanos: &[u64], micro_batches: usize) {
-        for (step, &ns) in plan.steps.iter().zip(nanos) {
-            let same = |e: &&mut Entry| {
-                (e.operation, e.kernel, e.scope.as_str()) == (step.operation, step.kernel, &step.scope)
-            };
-            let seconds = ns as f64 * 1e-9;
-            let (flops, bytes) =
-                (step.cost.flops * micro_batches as f64, step.cost.bytes * micro_batches as f64);
-            match self.entries.iter_mut().find(same) {
-                Some(entry) => {
-                    entry.seconds += seconds;
-                    entry.flops += flops;
-                    entry.bytes += bytes;
-                }
-                None => self.entries.push(Entry {
-                    operation: step.operation,
-                    kernel: step.kernel,
-                    scope: step.scope.clone(),
-                    seconds,
-                    flops,
-                    bytes,
-                }),
+    pub(crate) fn add(&mut self, plan: &Plan) {
+        for step in &plan.steps {
+            let (mut seconds, calls) = step.clock.take();
+            let mut cost = step.cost;
+            for inner in step.inner.iter() {
+                let (within, times) = inner.clock.take();
+                self.note(inner, Some(step.scope.clone()), within, inner.cost, times);
+                seconds -= within;
+                cost = Cost::default();
             }
+            self.note(step, None, seconds.max(0.0), cost, calls);
+        }
+    }
+
+    fn note(&mut self, step: &Step, within: Option<String>, seconds: f64, cost: Cost, calls: f64) {
+        let entry = Entry {
+            operation: step.operation,
+            kernel: step.kernel,
+            scope: step.scope.clone(),
+            within,
+            seconds,
+            flops: cost.flops * calls,
+            bytes: cost.bytes * calls,
+        };
+        let same = |e: &&mut Entry| {
+            (e.operation, e.kernel, &e.scope, &e.within)
+                == (entry.operation, entry.kernel, &entry.scope, &entry.within)
+        };
+        match self.entries.iter_mut().find(same) {
+            Some(found) => found.add(&entry),
+            None => self.entries.push(entry),
         }
     }
 
@@ -74,17 +152,33 @@ impl Profile {
         self.entries.iter().map(|e| e.seconds).sum()
     }
 
+    /// The same for each of so many runs.
+    pub fn each(mut self, runs: usize) -> Profile {
+        for e in &mut self.entries {
+            let share = 1.0 / runs as f64;
+            (e.seconds, e.flops, e.bytes) = (e.seconds * share, e.flops * share, e.bytes * share);
+        }
+        self
+    }
+
     /// Entries of the same operation and kernel joined, slowest first.
     pub fn by_operation(&self) -> Vec<Entry> {
+        self.joined(|a, b| (a.operation, a.kernel) == (b.operation, b.kernel), |e| e.scope.clear())
+    }
+
+    /// Entries of the same layer joined, slowest first.
+    pub fn by_layer(&self) -> Vec<Entry> {
+        self.joined(|a, b| a.scope == b.scope, |e| (e.operation, e.kernel) = ("", ""))
+    }
+
+    fn joined(&self, same: impl Fn(&Entry, &Entry) -> bool, forget: impl Fn(&mut Entry)) -> Vec<Entry> {
         let mut joined: Vec<Entry> = Vec::new();
         for e in &self.entries {
-            match joined.iter_mut().find(|j| (j.operation, j.kernel) == (e.operation, e.kernel)) {
-                Some(j) => {
-                    j.seconds += e.seconds;
-                    j.flops += e.flops;
-                    j.bytes += e.bytes;
-                }
-                None => joined.push(Entry { scope: String::new(), ..e.clone() }),
+            let mut entry = Entry { within: None, ..e.clone() };
+            forget(&mut entry);
+            match joined.iter_mut().find(|j| same(j, &entry)) {
+                Some(found) => found.add(&entry),
+                None => joined.push(entry),
             }
         }
         joined.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));

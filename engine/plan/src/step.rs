@@ -9,6 +9,7 @@ pub use compile::{Trace, prepared};
 use std::ops::Range;
 use std::sync::Mutex;
 
+use bessemer_graph::passes::Recomputed;
 use bessemer_kernels::arena::Arena;
 use bessemer_kernels::chunks::for_parts;
 use bessemer_kernels::pool::Pool;
@@ -22,7 +23,7 @@ use crate::options::Precision;
 use crate::packs::Packs;
 use crate::parameters::{Parameters, ranges};
 use crate::plan::Plan;
-use crate::profile::Profile;
+use crate::profile::{Call, Profile};
 
 /// What a run needs besides the parameters.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +72,7 @@ pub struct Executable {
     batching: Batching,
     plan: Plan,
     tail: Option<Plan>,
+    recomputed: Vec<Recomputed>,
     parameters: Vec<bessemer_graph::Parameter>,
     folds: Folds,
     packs: Packs,
@@ -90,6 +92,7 @@ pub struct Executable {
     own_len: usize,
     trains: bool,
     timed: bool,
+    traced: bool,
 }
 
 impl Executable {
@@ -117,6 +120,13 @@ impl Executable {
         &self.plan
     }
 
+    /// What a full micro-batch drops and computes again, see [`PlanOptions::activations`].
+    ///
+    /// [`PlanOptions::activations`]: crate::PlanOptions::activations
+    pub fn recomputed(&self) -> &[Recomputed] {
+        &self.recomputed
+    }
+
     /// Numbers in each input of a whole batch.
     pub fn input_lens(&self) -> impl Iterator<Item = usize> + '_ {
         self.plan.input_lens.iter().map(|len| len / self.batching.micro_batch * self.batching.batch)
@@ -132,6 +142,11 @@ impl Executable {
     /// Starts (or stops) measuring the time of every call.
     pub fn set_timed(&mut self, timed: bool) {
         self.timed = timed;
+    }
+
+    /// Starts (or stops) noting down every call, see [`Executable::take_calls`].
+    pub fn set_traced(&mut self, traced: bool) {
+        self.traced = traced;
     }
 
     /// Runs one batch; the scaled loss, or 0 if the graph has none.
@@ -288,19 +303,20 @@ impl Executable {
     /// Time by call since [`Executable::set_timed`], cleared by this call.
     pub fn take_profile(&mut self) -> Profile {
         let mut profile = Profile::default();
-        let batching = self.batching;
-        for (lane, memory) in self.lanes.iter_mut().enumerate() {
-            let memory = memory.get_mut().expect("no run panicked");
-            let micro = batching.lane(lane);
-            let has_tail = self.tail.is_some() && micro.end == batching.count();
-            let full = micro.len() - usize::from(has_tail);
-            profile.add(&self.plan, &memory.nanos[0], full);
-            if let (Some(tail), true) = (&self.tail, has_tail) {
-                profile.add(tail, &memory.nanos[1], 1);
-            }
-            memory.nanos.iter_mut().for_each(|n| n.fill(0));
-        }
+        [Some(&self.plan), self.tail.as_ref()].into_iter().flatten().for_each(|plan| profile.add(plan));
         profile
+    }
+
+    /// Every call since [`Executable::set_traced`], lane after lane, cleared by this call.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        let mut calls = Vec::new();
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            for noted in lane.get_mut().expect("no run panicked").noted.drain(..) {
+                let tail = self.tail.as_ref().filter(|_| noted.is_tail);
+                calls.push(noted.call(tail.unwrap_or(&self.plan), number));
+            }
+        }
+        calls
     }
 }
 

@@ -55,6 +55,7 @@ impl Rung {
             pack: has(Rung::Simd),
             defer: has(Rung::Lanes),
             reuse: has(Rung::Memory),
+            activations: None,
             precision: if has(Rung::Bf16) { Precision::Bf16 } else { Precision::F32 },
             micro_batch: one,
             lanes: one,

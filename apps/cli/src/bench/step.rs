@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bessemer::graph::passes::Recomputed;
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
 use bessemer::plan::{Entry, PlanOptions, Pool, Profile, Roofline};
@@ -27,7 +28,7 @@ use crate::run::RunArgs;
 With --json:
   {\"model\", \"precision\", \"inference\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\",
    \"steps\", \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
-   \"peak_fraction\", \"peak_memory_mb\", \"parameters\"}
+   \"peak_fraction\", \"peak_memory_mb\", \"activations_mb\", \"recomputed\", \"parameters\"}
   peak_fraction is that of the f32 peak, also in bf16 and int8."
 )]
 pub struct StepArgs {
@@ -52,8 +53,12 @@ pub struct StepArgs {
     /// Lanes [default: by the cost model]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     lanes: Option<usize>,
+    /// Percent of the memory of activations that may be used: what is cheapest to compute again is
+    /// dropped until then [default: all of it]
+    #[arg(long, value_parser = number::whole::<u8>, value_name = "PERCENT", conflicts_with = "inference")]
+    activations: Option<u8>,
     /// Run as a rung of `bench ladder`, on one thread below `lanes`
-    #[arg(long, value_enum, conflicts_with_all = ["precision", "inference", "micro_batch", "lanes"])]
+    #[arg(long, value_enum, conflicts_with_all = ["precision", "inference", "micro_batch", "lanes", "activations"])]
     rung: Option<Rung>,
     /// Show where the time goes, by operation
     #[arg(long)]
@@ -78,7 +83,19 @@ struct StepResult {
     peak_gflops_per_core: f64,
     peak_fraction: f64,
     peak_memory_mb: Option<f64>,
+    /// Of one thread.
+    activations_mb: f64,
+    recomputed: Vec<Dropped>,
     parameters: usize,
+}
+
+/// A value that is computed again.
+#[derive(Serialize)]
+struct Dropped {
+    operation: &'static str,
+    layer: String,
+    mb: f64,
+    gflop: f64,
 }
 
 impl StepArgs {
@@ -101,6 +118,11 @@ impl StepArgs {
                     "leave it out for the cost model's",
                 ));
             }
+        }
+        if let Some(percent) = self.activations.filter(|percent| !(1..=100).contains(percent)) {
+            let problem = "it must be from 1 to 100";
+            let remedy = "leave it out for all of the memory";
+            return Err(CliError::argument(format!("--activations {percent}"), problem, remedy));
         }
         if self.precision == PrecisionName::Int8 && !self.inference {
             let problem = "8-bit integers are for inference";
@@ -134,6 +156,7 @@ impl StepArgs {
                 lanes: self.lanes,
                 precision: self.precision.get(),
                 training: !self.inference,
+                activations: self.activations,
                 ..PlanOptions::TRAIN
             },
             Rung::options,
@@ -161,9 +184,7 @@ impl StepArgs {
             for _ in 0..rounds {
                 one(&mut training)?;
             }
-            let mut profile = training.step.take_profile();
-            profile.entries.iter_mut().for_each(|e| e.seconds /= rounds as f64);
-            Some(profile)
+            Some(training.step.take_profile().each(rounds))
         } else {
             None
         };
@@ -185,6 +206,8 @@ impl StepArgs {
             flops_per_step,
             peak_gflops_per_core: peak * 1e-9,
             peak_memory_mb: peak_memory_mb(),
+            activations_mb: megabytes(training.step.plan().arena_len),
+            recomputed: training.step.recomputed().iter().map(Dropped::of).collect(),
             parameters: training.parameters.count(),
         };
         Ok((result, profile))
@@ -217,8 +240,34 @@ fn print_result(r: &StepResult) {
         r.peak_gflops_per_core
     );
     if let Some(memory) = r.peak_memory_mb {
-        println!("  memory  {memory:.0} MB peak, {} parameters", r.parameters);
+        let activations = r.activations_mb;
+        println!(
+            "  memory  {memory:.0} MB peak, activations {activations:.2} MB a thread, {} parameters",
+            r.parameters
+        );
     }
+    if !r.recomputed.is_empty() {
+        println!("\n  {:<28} {:>9} {:>9}  layer", "computed again", "MB", "GFLOP");
+    }
+    for dropped in &r.recomputed {
+        let Dropped { operation, layer, mb, gflop } = dropped;
+        println!("  {operation:<28} {mb:>9.3} {gflop:>9.4}  {layer}");
+    }
+}
+
+impl Dropped {
+    fn of(recomputed: &Recomputed) -> Dropped {
+        Dropped {
+            operation: recomputed.operation,
+            layer: recomputed.scope.to_string(),
+            mb: megabytes(recomputed.floats),
+            gflop: recomputed.cost.flops * 1e-9,
+        }
+    }
+}
+
+fn megabytes(floats: usize) -> f64 {
+    floats as f64 * 4.0 / f64::from(1 << 20)
 }
 
 fn print_profile(profile: &Profile, peak: f64) {
@@ -244,7 +293,7 @@ fn print_entries(title: &str, entries: &[Entry], total: f64, roofline: Roofline)
             e.seconds * 1e3,
             100.0 * e.seconds / total,
             e.flops / e.seconds * 1e-9,
-            e.seconds / e.floor(roofline, 1),
+            e.seconds / e.floor(roofline),
             e.scope
         );
     }

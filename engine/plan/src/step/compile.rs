@@ -14,7 +14,7 @@ use crate::folds::Folds;
 use crate::options::{PlanOptions, Precision};
 use crate::packs::Packs;
 use crate::parameters::ranges;
-use crate::plan::{Plan, is_integer};
+use crate::plan::{Plan, is_exchange, is_integer};
 use crate::stashes::Stashes;
 
 /// Builds the graph of a micro-batch of so many samples.
@@ -27,8 +27,10 @@ impl Executable {
             return Err(PlanError::NotTrainable);
         }
         let batch = batch.max(1);
-        let (one, _) = prepare(trace(1)?, 1, batch, options)?;
-        let (two, _) = prepare(trace(2)?, 2, batch, options)?;
+        // What is computed again is not for the cost model.
+        let whole = PlanOptions { activations: None, ..*options };
+        let one = prepare(trace(1)?, 1, batch, &whole)?.graph;
+        let two = prepare(trace(2)?, 2, batch, &whole)?.graph;
         let batching = divide(&one, &two, batch, options);
         Executable::with_batching(trace, batching, options)
     }
@@ -40,7 +42,8 @@ impl Executable {
     ) -> Result<Executable, PlanError> {
         let traced = trace(batching.micro_batch)?;
         let own = traced.parameters().to_vec();
-        let (graph, folds) = prepare(traced, batching.micro_batch, batching.batch, options)?;
+        let Prepared { graph, folds, recomputed } =
+            prepare(traced, batching.micro_batch, batching.batch, options)?;
         if graph.inputs().len() > MAX_INPUTS {
             return Err(PlanError::TooManyInputs { got: graph.inputs().len(), limit: MAX_INPUTS });
         }
@@ -53,7 +56,7 @@ impl Executable {
         let plan = Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?;
         let tail = match batching.tail() {
             Some(samples) => {
-                let (graph, _) = prepare(trace(samples)?, samples, batching.batch, options)?;
+                let graph = prepare(trace(samples)?, samples, batching.batch, options)?.graph;
                 Some(Plan::new(&graph, &places, &mut packs, &mut stashes, options, batching.count())?)
             }
             None => None,
@@ -83,7 +86,7 @@ impl Executable {
                     scratch: vec![0.0; scratch_len],
                     losses: vec![0.0; count],
                     outputs: graph.outputs().iter().map(|(n, _)| vec![0.0; count * output_len(n)]).collect(),
-                    nanos: [vec![0; plan.steps.len()], vec![0; tail.as_ref().map_or(0, |t| t.steps.len())]],
+                    noted: Vec::new(),
                     fault: None,
                 })
             })
@@ -112,25 +115,29 @@ impl Executable {
             own_len: base,
             trains: options.training,
             timed: false,
+            traced: false,
             parameters: own,
             plan,
             tail,
+            recomputed,
         })
     }
 }
 
 /// The graph of a batch after differentiation and every pass: what plans are made of.
 pub fn prepared(graph: Graph, options: &PlanOptions) -> Result<Graph, PlanError> {
-    prepare(graph, 1, 1, options).map(|(graph, _)| graph)
+    Ok(prepare(graph, 1, 1, options)?.graph)
+}
+
+/// What a plan is made of.
+struct Prepared {
+    graph: Graph,
+    folds: Vec<passes::Fold>,
+    recomputed: Vec<passes::Recomputed>,
 }
 
 /// Differentiates and rewrites the graph of `samples` samples of a batch as the options say.
-fn prepare(
-    graph: Graph,
-    samples: usize,
-    batch: usize,
-    options: &PlanOptions,
-) -> Result<(Graph, Vec<passes::Fold>), PlanError> {
+fn prepare(graph: Graph, samples: usize, batch: usize, options: &PlanOptions) -> Result<Prepared, PlanError> {
     let graph = if options.attention { graph } else { passes::materialise_attention(&graph)? };
     // Of a folded pair, neither weight would be kept as integers.
     let (mut graph, folds) = match options.fold && options.precision != Precision::Int8 {
@@ -140,7 +147,22 @@ fn prepare(
     if options.training {
         differentiate(&mut graph)?;
     }
-    Ok((rewritten(graph, options)?, folds))
+    let graph = rewritten(graph, options)?;
+    let Some(percent) = options.activations.filter(|_| options.training) else {
+        return Ok(Prepared { graph, folds, recomputed: Vec::new() });
+    };
+    // Micro-batches keep what later segments read, whenever that was computed.
+    if let Some(node) = graph.nodes().iter().find(|node| is_exchange(&node.op)) {
+        return Err(PlanError::Unsupported {
+            operation: node.op.operation().name(),
+            scope: node.scope.to_string(),
+            problem: "needs the whole batch between forward and backward, so that nothing can be dropped; \
+                      leave the memory of activations unlimited"
+                .into(),
+        });
+    }
+    let less = passes::recompute(&graph, f64::from(percent) / 100.0)?;
+    Ok(Prepared { graph: less.graph, folds, recomputed: less.choices })
 }
 
 /// The passes that change no parameter.

@@ -7,6 +7,7 @@ use bessemer_kernels::arena::Arena;
 use super::{Batch, Executable, MAX_INPUTS};
 use crate::frame::{Frame, Randomness};
 use crate::parameters::Parameters;
+use crate::profile::Noted;
 
 /// One lane's memory.
 pub(super) struct Lane {
@@ -16,7 +17,8 @@ pub(super) struct Lane {
     pub scratch: Vec<f32>,
     pub losses: Vec<f32>,
     pub outputs: Vec<Vec<f32>>,
-    pub nanos: [Vec<u64>; 2],
+    /// Calls noted down, if they are.
+    pub noted: Vec<Noted>,
     pub fault: Option<String>,
 }
 
@@ -41,7 +43,7 @@ impl Executable {
         let mut memory = self.lanes[lane].lock().expect("no run panicked");
         let memory = &mut *memory;
         let range = self.batching.lane(lane);
-        let mut arenas = self.free_arenas();
+        let (thread, mut arenas) = self.free_arenas();
         let arenas = &mut *arenas;
         let mut nothing = Arena::new(0);
         let mut input_ranges = [const { 0..0 }; MAX_INPUTS];
@@ -78,10 +80,11 @@ impl Executable {
                 stashed: &mut memory.stashed,
                 randomness: Randomness { seed: batch.seed, step: batch.step, first_sample: samples as u64 },
                 time: 0,
+                timed: self.timed,
                 fault: None,
             };
-            match self.timed {
-                true => plan.run_timed(segment, &mut frame, &mut memory.nanos[usize::from(is_tail)]),
+            match self.traced {
+                true => plan.run_noted(segment, &mut frame, (thread, is_tail), &mut memory.noted),
                 false => plan.run(segment, &mut frame),
             }
             if let Some(fault) = frame.fault.take() {
@@ -100,10 +103,12 @@ impl Executable {
         }
     }
 
-    /// Arenas that no other lane is using. There are some for every thread.
-    fn free_arenas(&self) -> MutexGuard<'_, Arenas> {
+    /// Arenas that no other lane is using, and their number. There are some for every thread.
+    fn free_arenas(&self) -> (usize, MutexGuard<'_, Arenas>) {
         loop {
-            if let Some(free) = self.arenas.iter().find_map(|arenas| arenas.try_lock().ok()) {
+            let free =
+                self.arenas.iter().enumerate().find_map(|(i, arenas)| Some((i, arenas.try_lock().ok()?)));
+            if let Some(free) = free {
                 return free;
             }
             std::hint::spin_loop();

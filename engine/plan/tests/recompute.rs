@@ -1,0 +1,59 @@
+//! Less memory for activations: what is dropped is computed again, and nothing else changes.
+
+mod small_models;
+
+use bessemer_graph::ops::batch_sum::BatchSum;
+use bessemer_graph::ops::layer_norm::LayerNorm;
+use bessemer_graph::ops::unary::Unary;
+use bessemer_graph::{Graph, ValueId};
+use bessemer_plan::{Executable, PlanOptions};
+
+use small_models::{Built, SAMPLES, parameters_of, run, trace};
+
+#[test]
+fn dropped_values_are_computed_again() {
+    fn layers(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let mut h = g.reshape(x, &[g.shape(x)[0], 48])?;
+        for i in 0..6 {
+            g.enter(&format!("layer{i}"));
+            let norm = g.parameter("norm", &[48])?;
+            let zeros = g.parameter("bias", &[48])?;
+            let weight = g.parameter("weight", &[48, 48])?;
+            let y = g.apply(LayerNorm { eps: 1e-5 }, &[h, norm, zeros])?[0];
+            let y = g.linear(y, weight, None)?;
+            let y = g.apply1(Unary::Tanh, &[y])?;
+            h = g.add(h, y)?;
+            g.leave();
+        }
+        Ok(h)
+    }
+    let parameters = parameters_of(&trace(layers, SAMPLES).unwrap());
+    let all = PlanOptions { micro_batch: Some(7), lanes: Some(1), ..PlanOptions::TRAIN };
+    let whole = Executable::compile(&|n| trace(layers, n), SAMPLES, &all).unwrap();
+    assert!(whole.recomputed().is_empty());
+    let expected = run(layers, &all, 1, &parameters);
+    for percent in [80, 60, 40] {
+        let options = PlanOptions { activations: Some(percent), ..all };
+        let less = Executable::compile(&|n| trace(layers, n), SAMPLES, &options).unwrap();
+        let (before, after) = (whole.plan().arena_len, less.plan().arena_len);
+        // Values of several sizes leave gaps.
+        assert!(
+            after * 100 <= before * (usize::from(percent) + 5),
+            "{percent} %: {after} of {before} floats"
+        );
+        assert!(less.recomputed().iter().all(|r| r.scope.starts_with("layer") && r.floats > 0));
+        assert!(less.plan().steps.len() > whole.plan().steps.len());
+        let got = run(layers, &options, 1, &parameters);
+        assert_eq!(got.loss, expected.loss, "{percent} %");
+        assert_eq!(got.gradient, expected.gradient, "{percent} %");
+        assert_eq!(got.output, expected.output, "{percent} %");
+    }
+    // Moments of the batch part what could be computed again from where it is read.
+    fn joined(g: &mut Graph, x: ValueId, _: ValueId) -> Built {
+        let x = g.reshape(x, &[g.shape(x)[0], 48])?;
+        g.apply1(BatchSum, &[x])
+    }
+    let options = PlanOptions { activations: Some(50), ..all };
+    let refused = Executable::compile(&|n| trace(joined, n), SAMPLES, &options).err().unwrap();
+    assert!(refused.to_string().contains("leave the memory of activations unlimited"), "{refused}");
+}
