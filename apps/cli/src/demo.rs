@@ -38,7 +38,7 @@ Example:
 With --json:
   {\"data\", \"protocol\", \"horizon\", \"lookback\", \"windows\", \"threads\", \"seed\",
    \"models\": [{\"name\", \"baseline\", \"mse\", \"mae\", \"smape\", \"mase\", \"seconds_fit\",
-               \"seconds_predict\", \"parameters\"}]}"
+               \"seconds_predict\", \"parameters\", \"losses\"}]}"
 )]
 pub struct Demo {
     /// Where to write the report, a single HTML page

@@ -78,6 +78,8 @@ pub struct Score {
     pub seconds_predict: f64,
     /// Numbers learned.
     pub parameters: usize,
+    /// The loss of every training step.
+    pub losses: Vec<f64>,
 }
 
 /// Test windows with what they are scored on.
@@ -165,6 +167,7 @@ impl Backtest {
             },
         )?;
         let mut score = tally.score(forecaster.model.name(), false);
+        score.losses = forecaster.history.losses.clone();
         score.seconds_fit = forecaster.history.elapsed.as_secs_f64();
         score.seconds_predict = start.elapsed().as_secs_f64();
         score.parameters = forecaster.parameter_count();
@@ -231,6 +234,7 @@ impl<'a> Tally<'a> {
             mae: all.mae().unwrap_or(f64::NAN),
             smape: all.smape().unwrap_or(f64::NAN),
             mase: (!mases.is_empty()).then(|| mases.iter().sum::<f64>() / mases.len() as f64),
+            losses: Vec::new(),
             seconds_fit: 0.0,
             seconds_predict: 0.0,
             parameters: 0,

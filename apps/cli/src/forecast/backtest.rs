@@ -33,7 +33,7 @@ Examples:
 With --json:
   {\"data\", \"protocol\", \"horizon\", \"lookback\", \"windows\", \"threads\", \"seed\",
    \"models\": [{\"name\", \"baseline\", \"mse\", \"mae\", \"smape\", \"mase\", \"seconds_fit\",
-               \"seconds_predict\", \"parameters\"}]}
+               \"seconds_predict\", \"parameters\", \"losses\"}]}
 Models are sorted, best first. Errors that are not defined are null."
 )]
 pub struct BacktestCommand {
