@@ -8,6 +8,7 @@ use bessemer::train::TrainError;
 
 use crate::error::{CliError, Result};
 use crate::interrupt;
+use crate::profile;
 use crate::progress::Progress;
 
 /// The rows that models learn from and are chosen by.
@@ -27,6 +28,9 @@ pub fn fit(
     pool: &Pool,
     progress: &Progress,
 ) -> Result<Forecaster> {
+    let mut options = options.clone();
+    options.train.profile = profile::requested();
+    let options = &options;
     let mut shown = progress.model(model.name(), options.train.steps);
     let _hold = interrupt::training();
     let validation = rows.validation.as_deref();
@@ -36,7 +40,10 @@ pub fn fit(
     };
     let fitted = Forecaster::fit_within(frame, &rows.training, validation, model, options, pool, &mut watch);
     match fitted {
-        Ok(forecaster) => {
+        Ok(mut forecaster) => {
+            if let Some(measured) = forecaster.history.profile.take() {
+                profile::collect(model.name(), measured);
+            }
             shown.finish(forecaster.history.losses.len(), forecaster.history.elapsed);
             Ok(forecaster)
         }

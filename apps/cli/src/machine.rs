@@ -134,7 +134,7 @@ impl Machine {
         }
     }
 
-    /// The least seconds for a call on one core: its arithmetic at the measured peak, or its operands at the
+    /// The least seconds for what an entry did, on one core: its arithmetic at the measured peak, or its operands at the
     /// measured bandwidth of the second-level cache, or of memory if no cache holds them.
     pub fn floor(&self, entry: &Entry) -> f64 {
         let rate = match entry.kernel {
@@ -143,7 +143,7 @@ impl Machine {
             _ => None,
         };
         let rates = &self.read_gb_per_s;
-        let bytes = match entry.bytes / 4.0 {
+        let bytes = match entry.bytes / 4.0 / entry.calls.max(1.0) {
             floats if floats <= LAST_LEVEL as f64 => rates.cached,
             _ => rates.one,
         };

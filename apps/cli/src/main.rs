@@ -13,6 +13,7 @@ mod number;
 mod output;
 mod precision;
 mod preflight;
+mod profile;
 mod progress;
 mod report;
 mod results;
@@ -43,6 +44,7 @@ enum Command {
     #[command(subcommand, after_help = "Example:\n  bessemer bench step --model encoder --threads 2")]
     Bench(bench::Bench),
     Machine(machine::MachineCommand),
+    Profile(profile::ProfileCommand),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Forecast(command) => command.run(),
         Command::Bench(bench) => bench.run(),
         Command::Machine(machine) => machine.run(),
+        Command::Profile(profile) => profile.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

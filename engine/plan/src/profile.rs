@@ -18,6 +18,8 @@ pub struct Entry {
     pub scope: String,
     /// The loop that it belongs to, if any: where that stands.
     pub within: Option<String>,
+    /// How often it ran.
+    pub calls: f64,
     /// Seconds, summed over lanes; of a loop, what is not spent in the calls within.
     pub seconds: f64,
     /// Floating-point operations.
@@ -106,6 +108,7 @@ impl Entry {
     }
 
     fn add(&mut self, other: &Entry) {
+        self.calls += other.calls;
         self.seconds += other.seconds;
         self.flops += other.flops;
         self.bytes += other.bytes;
@@ -133,6 +136,7 @@ impl Profile {
             kernel: step.kernel,
             scope: step.scope.clone(),
             within,
+            calls,
             seconds,
             flops: cost.flops * calls,
             bytes: cost.bytes * calls,
@@ -156,6 +160,7 @@ impl Profile {
     pub fn each(mut self, runs: usize) -> Profile {
         for e in &mut self.entries {
             let share = 1.0 / runs as f64;
+            e.calls *= share;
             (e.seconds, e.flops, e.bytes) = (e.seconds * share, e.flops * share, e.bytes * share);
         }
         self
@@ -163,18 +168,29 @@ impl Profile {
 
     /// Entries of the same operation and kernel joined, slowest first.
     pub fn by_operation(&self) -> Vec<Entry> {
-        self.joined(|a, b| (a.operation, a.kernel) == (b.operation, b.kernel), |e| e.scope.clear())
+        self.joined(
+            |a, b| (a.operation, a.kernel) == (b.operation, b.kernel),
+            |e| (e.scope, e.within) = (String::new(), None),
+        )
     }
 
-    /// Entries of the same layer joined, slowest first.
+    /// Entries of the same layer joined, slowest first; what runs within a loop is part of its layer.
     pub fn by_layer(&self) -> Vec<Entry> {
-        self.joined(|a, b| a.scope == b.scope, |e| (e.operation, e.kernel) = ("", ""))
+        self.joined(
+            |a, b| a.scope == b.scope,
+            |e| {
+                (e.operation, e.kernel) = ("", "");
+                if let Some(within) = e.within.take() {
+                    e.scope = if e.scope.is_empty() { within } else { format!("{within}.{}", e.scope) };
+                }
+            },
+        )
     }
 
     fn joined(&self, same: impl Fn(&Entry, &Entry) -> bool, forget: impl Fn(&mut Entry)) -> Vec<Entry> {
         let mut joined: Vec<Entry> = Vec::new();
         for e in &self.entries {
-            let mut entry = Entry { within: None, ..e.clone() };
+            let mut entry = e.clone();
             forget(&mut entry);
             match joined.iter_mut().find(|j| same(j, &entry)) {
                 Some(found) => found.add(&entry),

@@ -4,6 +4,7 @@
 
 mod error;
 mod optimizer;
+mod profile;
 pub mod report;
 mod schedule;
 mod trainer;
@@ -12,6 +13,7 @@ mod whole;
 
 pub use error::TrainError;
 pub use optimizer::{Optimizer, OptimizerState};
+pub use profile::{Phase, TrainProfile};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, TrainOptions, train};
 pub use whole::write_whole;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::profile::{Phase, Stopwatch, TrainProfile};
 use crate::schedule::{Plateau, Schedule};
 
 /// How to train.
@@ -32,6 +33,9 @@ pub struct TrainOptions {
     pub patience: Option<u32>,
     /// The least that counts as an improvement of the validation loss.
     pub min_change: f64,
+    /// Whether to measure where the time goes, see [`History::profile`].
+    #[serde(skip)]
+    pub profile: bool,
 }
 
 impl Default for TrainOptions {
@@ -46,6 +50,7 @@ impl Default for TrainOptions {
             validate_every: 0,
             patience: None,
             min_change: 0.0,
+            profile: false,
         }
     }
 }
@@ -98,6 +103,8 @@ pub struct History {
     pub best_step: Option<u64>,
     /// Time from the first step to the end.
     pub elapsed: Duration,
+    /// Where it went, if that was asked for.
+    pub profile: Option<TrainProfile>,
 }
 
 /// Trains `parameters`, which end as the best on validation if there is any, else as the last.
@@ -121,17 +128,21 @@ pub fn train(
     let mut best: Option<(f64, u64, Parameters)> = None;
     let mut waited = 0;
     let mut inputs: Vec<Vec<f32>> = step.input_lens().map(|len| vec![0.0; len]).collect();
+    let mut watched = Stopwatch::new(options.profile, pool.threads(), step);
     for done in 0..options.steps {
-        let loss_scale = task.batch(done, &mut inputs)?;
+        watched.begin(done, step);
+        let loss_scale = watched.time(Phase::Batches, || task.batch(done, &mut inputs))?;
         let mut views = [&[] as &[f32]; bessemer_plan::MAX_INPUTS];
         views.iter_mut().zip(&inputs).for_each(|(view, input)| *view = input);
         let batch = Batch { inputs: &views[..inputs.len()], loss_scale, seed: options.seed, step: done };
-        let loss = step.run(pool, parameters, &batch)?;
+        let loss = watched.time(Phase::Steps, || step.run(pool, parameters, &batch))?;
         if !loss.is_finite() {
             return Err(TrainError::NotFinite { step: done + 1, loss });
         }
         let learning_rate = options.learning_rate * options.schedule.factor(done, &plateau);
-        let grad_norm = state.step(pool, parameters, step, learning_rate as f32, options.clip_norm);
+        let grad_norm = watched.time(Phase::Optimizer, || {
+            state.step(pool, parameters, step, learning_rate as f32, options.clip_norm)
+        });
         step.for_each_buffer(|range, value| parameters.as_mut_slice()[range].copy_from_slice(value));
         history.losses.push(loss);
         let steps = options.steps;
@@ -143,7 +154,8 @@ pub fn train(
         if !(due || done + 1 == options.steps) {
             continue;
         }
-        let Some(loss) = task.validate(pool, parameters)? else { continue };
+        let validated = watched.time(Phase::Validation, || task.validate(pool, parameters));
+        let Some(loss) = validated? else { continue };
         history.validations.push((done + 1, loss));
         plateau.observe(&options.schedule, loss);
         let improved = best.as_ref().is_none_or(|(b, ..)| loss < b - options.min_change);
@@ -165,6 +177,7 @@ pub fn train(
         parameters.as_mut_slice().copy_from_slice(kept.as_slice());
     }
     history.elapsed = start.elapsed();
+    history.profile = watched.finish(history.elapsed, step);
     Ok(history)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bessemer::graph::passes::Recomputed;
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
-use bessemer::plan::{Entry, PlanOptions, Pool, Profile, Roofline};
+use bessemer::plan::{PlanOptions, Pool, Profile};
 use clap::Args;
 use serde::Serialize;
 
@@ -14,8 +14,10 @@ use super::rung::Rung;
 use super::training::Training;
 use super::{Spread, check_seconds};
 use crate::error::{CliError, Result};
+use crate::machine::Machine;
 use crate::number;
 use crate::precision::PrecisionName;
+use crate::profile::table;
 use crate::run::RunArgs;
 
 /// Time a training step (forward, backward, AdamW), or a forward pass, on random data
@@ -142,7 +144,7 @@ impl StepArgs {
         if !self.run.json_on_stdout() {
             print_result(&result);
             if let Some(profile) = profile {
-                print_profile(&profile, result.peak_gflops_per_core * 1e9);
+                println!("\n{}", table::step(&profile, &Machine::measure(&Pool::new(1))));
             }
         }
         Ok(())
@@ -268,35 +270,6 @@ impl Dropped {
 
 fn megabytes(floats: usize) -> f64 {
     floats as f64 * 4.0 / f64::from(1 << 20)
-}
-
-fn print_profile(profile: &Profile, peak: f64) {
-    // A nominal bandwidth within the caches; products and attention are bound by arithmetic.
-    let roofline = Roofline { flops: peak, bytes: 100e9 };
-    print_entries("by operation", &profile.by_operation(), profile.seconds(), roofline);
-    let mut places = profile.entries.clone();
-    places.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    places.truncate(16);
-    print_entries("slowest calls", &places, profile.seconds(), roofline);
-}
-
-fn print_entries(title: &str, entries: &[Entry], total: f64, roofline: Roofline) {
-    println!(
-        "\n  {:<28} {:<22} {:>9} {:>7} {:>9} {:>9}  layer",
-        title, "kernel", "core ms", "share", "GFLOP/s", "x floor"
-    );
-    for e in entries {
-        println!(
-            "  {:<28} {:<22} {:>9.3} {:>6.1}% {:>9.1} {:>9.1}  {}",
-            e.operation,
-            e.kernel,
-            e.seconds * 1e3,
-            100.0 * e.seconds / total,
-            e.flops / e.seconds * 1e-9,
-            e.seconds / e.floor(roofline),
-            e.scope
-        );
-    }
 }
 
 /// The most memory the process has held, in MB (Linux).

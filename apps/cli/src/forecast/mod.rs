@@ -26,6 +26,11 @@ pub enum Forecast {
 }
 
 impl Forecast {
+    /// Whether the command trains.
+    pub fn trains(&self) -> bool {
+        matches!(self, Forecast::Fit(_) | Forecast::Backtest(_))
+    }
+
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         match self {

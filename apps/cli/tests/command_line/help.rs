@@ -20,6 +20,7 @@ fn every_command_has_help_with_an_example() {
         "bench kernels",
         "bench ladder",
         "machine",
+        "profile",
     ];
     for command in commands {
         let text = place.succeed(&format!("{command} --help"));

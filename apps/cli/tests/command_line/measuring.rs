@@ -78,3 +78,45 @@ fn passes_are_timed_in_every_precision() {
         "8-bit integers are for forecasts",
     );
 }
+
+#[test]
+fn dropped_activations_are_listed() {
+    let all = json("bench step --model encoder --batch 8 --seconds 0.01 --threads 1");
+    let less = json("bench step --model encoder --batch 8 --seconds 0.01 --threads 1 --activations 50");
+    let megabytes = |step: &Value| step["activations_mb"].as_f64().unwrap();
+    assert!(megabytes(&less) < 0.6 * megabytes(&all), "{} of {}", megabytes(&less), megabytes(&all));
+    assert!(all["recomputed"].as_array().unwrap().is_empty());
+    let layers = less["recomputed"].as_array().unwrap().iter().map(|r| r["layer"].as_str().unwrap());
+    assert!(layers.filter(|layer| layer.starts_with("layers.")).count() > 3);
+    let place = Place::new();
+    place.refuse("bench step --model encoder --activations 0", "it must be from 1 to 100");
+    place.refuse("bench step --model encoder --activations 101", "it must be from 1 to 100");
+    place.refuse("bench step --model patchtst --activations 50", "leave the memory of activations unlimited");
+}
+
+#[test]
+fn a_training_is_profiled() {
+    let place = Place::new();
+    let fit = "forecast fit series.csv --model nhits --horizon 7 --max-steps 6 --threads 2 --out model";
+    let text = place.succeed(&format!("profile --out where {fit}"));
+    assert!(text.contains("nhits: by layer") && text.contains("optimiser"), "{text}");
+    assert!(text.contains("100.0 % accounted for"), "{text}");
+    let profile: Value = serde_json::from_str(&place.read("where/nhits/profile.json")).unwrap();
+    let parts = profile["parts"].as_array().unwrap();
+    let sum = |name: &str| parts.iter().map(|part| part[name].as_f64().unwrap()).sum::<f64>();
+    assert!((sum("share") - 1.0).abs() < 1e-6);
+    let core_seconds = profile["seconds"].as_f64().unwrap() * 2.0;
+    assert!((sum("core_seconds") / core_seconds - 1.0).abs() < 1e-6);
+    let products = parts.iter().filter(|part| part["layer"] == "stack0.hidden0" && part["calls"] != 0.0);
+    assert!(products.count() > 1, "{profile}");
+    let trace: Value = serde_json::from_str(&place.read("where/nhits/trace.json")).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let of = |name: &str| events.iter().filter(|event| event["name"] == name).count();
+    assert_eq!(of("optimiser"), 3, "the steps after the first");
+    assert!(of("linear") > 0);
+    assert!(place.read("where/nhits/flame.svg").contains("stack0"));
+    assert_eq!(place.names(), ["model", "series.csv", "where"]);
+    place.refuse("profile --out other forecast predict model series.csv --out f.csv", "it trains no model");
+    place.refuse("profile --out series.csv demo", "series.csv");
+    assert_eq!(place.names(), ["model", "series.csv", "where"]);
+}
