@@ -13,6 +13,8 @@ pub enum PrecisionName {
     F32,
     /// Factors rounded to bf16, sums in 32 bits; products run at twice the rate where there is AVX-512 BF16
     Bf16,
+    /// Factors rounded to f16, sums in 32 bits; training scales its gradients, so that small ones are kept
+    F16,
     /// Factors rounded to 8-bit integers; for inference only
     Int8,
 }
@@ -23,6 +25,7 @@ impl PrecisionName {
         match self {
             PrecisionName::F32 => Precision::F32,
             PrecisionName::Bf16 => Precision::Bf16,
+            PrecisionName::F16 => Precision::F16,
             PrecisionName::Int8 => Precision::Int8,
         }
     }
@@ -33,6 +36,7 @@ impl std::fmt::Display for PrecisionName {
         f.write_str(match self {
             PrecisionName::F32 => "f32",
             PrecisionName::Bf16 => "bf16",
+            PrecisionName::F16 => "f16",
             PrecisionName::Int8 => "int8",
         })
     }

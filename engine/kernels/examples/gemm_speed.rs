@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bessemer_kernels::gemm::{self, Activation, Epilogue};
+use bessemer_kernels::gemm::{self, Activation, Epilogue, Half};
 use bessemer_kernels::simd::{Kernel, Simd, dispatch};
 
 fn main() {
@@ -111,8 +111,8 @@ fn main() {
         let mut c = vec![0.0; m * n];
         let pairs = gemm::pair_count(k);
         let (mut a_pairs, mut b_pairs) = (vec![0.0; m * pairs], vec![0.0; pairs * n]);
-        gemm::pair_columns(m, k, &a, k, &mut a_pairs);
-        gemm::pair_rows(k, n, &b, n, &mut b_pairs);
+        gemm::pair_columns(Half::Bf16, m, k, &a, k, &mut a_pairs);
+        gemm::pair_rows(Half::Bf16, k, n, &b, n, &mut b_pairs);
         let mut panels = vec![0.0; gemm::packed_len(pairs, n)];
         gemm::pack_b(pairs, n, &b_pairs, (n, 1), &mut panels);
         let dy = vec![0.5; m * n];
@@ -123,38 +123,21 @@ fn main() {
         let work = 2 * m * n * k;
         let rates = [
             rate(work, || {
-                gemm::bf16_gemm_packed(
-                    m,
-                    n,
-                    k,
-                    &a_pairs,
-                    (pairs, 1),
-                    &panels,
-                    &mut c,
-                    n,
-                    Epilogue::default(),
-                );
+                let (a, c) = ((&a_pairs[..], (pairs, 1)), (&mut c[..], n));
+                gemm::half_gemm_packed(Half::Bf16, (m, n, k), a, &panels, c, Epilogue::default());
             }),
             rate(work, || {
-                gemm::pair_columns(m, k, &a, k, &mut a_pairs);
-                gemm::bf16_gemm_packed(
-                    m,
-                    n,
-                    k,
-                    &a_pairs,
-                    (pairs, 1),
-                    &panels,
-                    &mut c,
-                    n,
-                    Epilogue::default(),
-                );
+                gemm::pair_columns(Half::Bf16, m, k, &a, k, &mut a_pairs);
+                let (a, c) = ((&a_pairs[..], (pairs, 1)), (&mut c[..], n));
+                gemm::half_gemm_packed(Half::Bf16, (m, n, k), a, &panels, c, Epilogue::default());
             }),
             rate(work, || {
-                gemm::pair_rows(m, n, &dy, n, &mut dy_pairs);
-                gemm::pair_rows(m, k, &a, k, &mut x_pairs);
+                gemm::pair_rows(Half::Bf16, m, n, &dy, n, &mut dy_pairs);
+                gemm::pair_rows(Half::Bf16, m, k, &a, k, &mut x_pairs);
                 let (dy, x) = (&dy_pairs, &x_pairs);
                 let epilogue = Epilogue::accumulate();
-                gemm::bf16_gemm(n, k, m, dy, (1, n), x, (k, 1), &mut dw, k, epilogue, &mut scratch);
+                let (dy, x) = ((&dy[..], (1, n)), (&x[..], (k, 1)));
+                gemm::half_gemm(Half::Bf16, (n, k, m), dy, x, (&mut dw, k), epilogue, &mut scratch);
             }),
         ];
         print(&format!("{m} x {n} x {k}"), &rates);

@@ -1,5 +1,7 @@
 //! What the planner may do: each optimisation is a switch.
 
+use bessemer_kernels::gemm::Half;
+
 /// In what numbers products with weights are taken. Everything else is f32, and so are the weights
 /// themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -11,9 +13,23 @@ pub enum Precision {
     /// Factors rounded to bf16, sums in f32: weights once a step, activations and gradients as they
     /// are read.
     Bf16,
+    /// Factors rounded to f16, sums in f32: half the memory for weights, but slower, as no processor here
+    /// multiplies them. What exceeds 65,504 becomes infinite: training needs gradients to be scaled.
+    F16,
     /// Weights rounded to 8-bit integers with a scale for each output channel, once; what they multiply
     /// likewise with a scale for each row, as it is read; sums in 32-bit integers. Not for training.
     Int8,
+}
+
+impl Precision {
+    /// The format of 16 bits, if it is one.
+    pub(crate) fn half(self) -> Option<Half> {
+        match self {
+            Precision::Bf16 => Some(Half::Bf16),
+            Precision::F16 => Some(Half::F16),
+            Precision::F32 | Precision::Int8 => None,
+        }
+    }
 }
 
 /// Switches of the planner, all on by default.

@@ -20,7 +20,7 @@ pub struct Pack {
     pub n: usize,
     /// Row and column stride of B in the parameter.
     pub strides: (usize, usize),
-    /// As floats, as pairs of bf16 numbers, or as quadruples of 8-bit integers (of a weight `[n, k]`).
+    /// As floats, as pairs of 16-bit floats, or as quadruples of 8-bit integers (of a weight `[n, k]`).
     pub precision: Precision,
 }
 
@@ -29,20 +29,20 @@ impl Pack {
     pub fn refresh(&self, weight: &[f32], out: &mut [f32]) {
         let (k, n) = (self.k, self.n);
         let (packed, words) = out.split_at_mut(self.packed_len());
-        match self.precision {
-            Precision::F32 => pack_b(k, n, weight, self.strides, packed),
-            Precision::Bf16 => {
-                let pairs = pair_count(k);
-                let strides = if self.strides.1 == 1 {
-                    pair_rows(k, n, weight, self.strides.0, words);
-                    (n, 1)
-                } else {
-                    pair_columns(n, k, weight, self.strides.1, words);
-                    (1, pairs)
-                };
-                pack_b(pairs, n, words, strides, packed);
-            }
-            Precision::Int8 => pack_int8(Int8Shape { n, k }, weight, packed),
+        if let Some(half) = self.precision.half() {
+            let pairs = pair_count(k);
+            let strides = if self.strides.1 == 1 {
+                pair_rows(half, k, n, weight, self.strides.0, words);
+                (n, 1)
+            } else {
+                pair_columns(half, n, k, weight, self.strides.1, words);
+                (1, pairs)
+            };
+            pack_b(pairs, n, words, strides, packed);
+        } else if self.precision == Precision::Int8 {
+            pack_int8(Int8Shape { n, k }, weight, packed);
+        } else {
+            pack_b(k, n, weight, self.strides, packed);
         }
     }
 
@@ -50,7 +50,7 @@ impl Pack {
     fn packed_len(&self) -> usize {
         match self.precision {
             Precision::F32 => packed_len(self.k, self.n),
-            Precision::Bf16 => packed_len(pair_count(self.k), self.n),
+            Precision::Bf16 | Precision::F16 => packed_len(pair_count(self.k), self.n),
             Precision::Int8 => Int8Shape { n: self.n, k: self.k }.packed_len(),
         }
     }
@@ -59,7 +59,7 @@ impl Pack {
     fn work_len(&self) -> usize {
         match self.precision {
             Precision::F32 | Precision::Int8 => 0,
-            Precision::Bf16 => pair_count(self.k) * self.n,
+            Precision::Bf16 | Precision::F16 => pair_count(self.k) * self.n,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::gemm::kernels::{
     Finish, Floats, Layout, Multiply, NativePairs, Product, Strided, WidenedPairs, pair_columns, pair_rows,
 };
-use crate::gemm::pair_count;
+use crate::gemm::{Half, pair_count};
 use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs, has_pairs};
 
 /// A matrix in memory: its first number, and the distance between rows.
@@ -99,7 +99,7 @@ impl Operands for Plain {
     }
 }
 
-/// Pairs of bf16 numbers, see [`bf16_gemm`](crate::gemm::bf16_gemm).
+/// Pairs of bf16 numbers, see [`half_gemm`](crate::gemm::half_gemm).
 pub(super) struct Pairs;
 
 impl Operands for Pairs {
@@ -111,12 +111,12 @@ impl Operands for Pairs {
 
     unsafe fn columns(sizes: (usize, usize), x: Matrix, out: *mut f32) {
         // SAFETY: the caller's promise.
-        unsafe { pair_columns(sizes, x, out) };
+        unsafe { pair_columns(Half::Bf16, sizes, x, out) };
     }
 
     unsafe fn rows(sizes: (usize, usize), x: Matrix, out: *mut f32) {
         // SAFETY: the caller's promise.
-        unsafe { pair_rows(sizes, x, out) };
+        unsafe { pair_rows(Half::Bf16, sizes, x, out) };
     }
 
     unsafe fn product(

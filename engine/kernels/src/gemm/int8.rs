@@ -7,7 +7,7 @@
 //! Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, with symmetric weights and
 //! scales found at run time).
 //!
-//! As with [bf16](super::bf16_gemm), four numbers that meet along the inner dimension share a 32-bit
+//! As with [bf16](super::half_gemm), four numbers that meet along the inner dimension share a 32-bit
 //! word, and a product of words runs through the same loops, panels and epilogues. The rows' numbers are
 //! stored 128 higher, as the instruction wants them unsigned, and the column sums of the weight take
 //! that back.
@@ -30,7 +30,7 @@
 //! }
 //! ```
 
-use super::bf16::load;
+use super::half::load;
 use super::multiply::{NativeQuads, Scales, WidenedQuads};
 use super::product::Product;
 use super::{Epilogue, check, pack_b, packed_len};

@@ -41,9 +41,9 @@
 //! (The crate's Aᵀ·B replaces C; ours also reads it, which is what tells at k of 8 and 16.)
 
 mod activation;
-mod bf16;
 mod epilogue;
 mod few_rows;
+mod half;
 mod int8;
 mod multiply;
 mod panel;
@@ -52,8 +52,8 @@ mod square;
 mod tile;
 
 pub use activation::Activation;
-pub use bf16::{bf16_gemm, bf16_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use epilogue::Epilogue;
+pub use half::{Half, half_gemm, half_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, int8_parts, pack_int8, quantize_rows, round_int8};
 
 use crate::simd::{Kernel, Simd, dispatch};
@@ -64,8 +64,8 @@ use product::{Layout, Product, Strided, block_len};
 
 /// For other kernels that are made of products.
 pub(crate) mod kernels {
-    pub(crate) use super::bf16::{columns as pair_columns, rows as pair_rows};
     pub(crate) use super::epilogue::Finish;
+    pub(crate) use super::half::{columns as pair_columns, rows as pair_rows};
     pub(crate) use super::multiply::{Floats, Multiply, NativePairs, NativeQuads, WidenedPairs};
     pub(crate) use super::panel::pack_panel;
     pub(crate) use super::product::{Layout, Product, Strided};

@@ -47,6 +47,18 @@ impl Multiply for WidenedPairs {
     }
 }
 
+/// Pairs of f16 numbers, each widened to a float.
+#[derive(Clone, Copy)]
+pub(crate) struct WidenedHalves;
+
+impl Multiply for WidenedHalves {
+    #[inline(always)]
+    fn multiply_add<S: Simd>(self, s: S, a: S::V, b: S::V, c: S::V) -> S::V {
+        let ([a0, a1], [b0, b1]) = (s.widen_halves(a), s.widen_halves(b));
+        s.mul_add(a1, b1, s.mul_add(a0, b0, c))
+    }
+}
+
 /// Pairs of bf16 numbers by the processor's instruction for them.
 #[derive(Clone, Copy)]
 pub(crate) struct NativePairs(());

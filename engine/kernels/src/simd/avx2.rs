@@ -13,7 +13,7 @@ pub struct Avx2(());
 /// # Safety
 /// The processor must have it.
 #[inline(never)]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
@@ -23,7 +23,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 /// # Safety
 /// The processor must have them too.
 #[inline(never)]
-#[target_feature(enable = "avx2,fma,avxvnni")]
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 pub(super) unsafe fn run_quads<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
@@ -104,6 +104,29 @@ impl Simd for Avx2 {
     unsafe fn dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
         // SAFETY: the caller promises the instruction.
         unsafe { _mm256_dpbusd_avx_epi32(c, a, b) }
+    }
+    #[inline(always)]
+    fn widen_halves(self, a: Self::V) -> [Self::V; 2] {
+        unsafe {
+            let words = _mm256_castps_si256(a);
+            let lower = _mm256_and_si256(words, _mm256_set1_epi32(0xffff));
+            // Each half of the vector is packed by itself, the first numbers in its lower part.
+            let packed = _mm256_packus_epi32(lower, _mm256_srli_epi32::<16>(words));
+            let sorted = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+            [
+                _mm256_cvtph_ps(_mm256_castsi256_si128(sorted)),
+                _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(sorted)),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn round_halves(self, first: Self::V, second: Self::V) -> Self::V {
+        unsafe {
+            const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
+            let first = _mm256_cvtepu16_epi32(_mm256_cvtps_ph::<NEAREST>(first));
+            let second = _mm256_cvtepu16_epi32(_mm256_cvtps_ph::<NEAREST>(second));
+            _mm256_castsi256_ps(_mm256_or_si256(first, _mm256_slli_epi32::<16>(second)))
+        }
     }
     #[inline(always)]
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {

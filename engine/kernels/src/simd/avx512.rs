@@ -121,6 +121,24 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn widen_halves(self, a: Self::V) -> [Self::V; 2] {
+        unsafe {
+            let words = _mm512_castps_si512(a);
+            let (lower, upper) =
+                (_mm512_cvtepi32_epi16(words), _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(words)));
+            [_mm512_cvtph_ps(lower), _mm512_cvtph_ps(upper)]
+        }
+    }
+    #[inline(always)]
+    fn round_halves(self, first: Self::V, second: Self::V) -> Self::V {
+        unsafe {
+            const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
+            let first = _mm512_cvtepu16_epi32(_mm512_cvtps_ph::<NEAREST>(first));
+            let second = _mm512_cvtepu16_epi32(_mm512_cvtps_ph::<NEAREST>(second));
+            _mm512_castsi512_ps(_mm512_or_si512(first, _mm512_slli_epi32::<16>(second)))
+        }
+    }
+    #[inline(always)]
     fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
         unsafe {
             let even = _mm512_set1_epi16(0xff);

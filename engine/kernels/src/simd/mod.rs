@@ -90,6 +90,18 @@ pub trait Simd: Copy + 'static {
     unsafe fn round_pairs(self, first: Self::V, second: Self::V) -> Self::V {
         rounded_pairs(self, first, second)
     }
+    /// The f16 numbers in the lower and in the upper halves, as floats.
+    #[inline(always)]
+    fn widen_halves(self, a: Self::V) -> [Self::V; 2] {
+        let bits = self.bits(a);
+        [bits, self.shr_i::<16>(bits)].map(|bits| widen_half(self, bits))
+    }
+    /// Pairs of the f16 numbers nearest to `first` (in the lower halves) and `second`.
+    #[inline(always)]
+    fn round_halves(self, first: Self::V, second: Self::V) -> Self::V {
+        let (first, second) = (round_half(self, first), round_half(self, second));
+        self.as_float(self.or_i(first, self.shl_i::<16>(second)))
+    }
     /// c plus the four products of the unsigned bytes of a lane of `a` and the signed ones of `b`.
     #[inline(always)]
     fn widened_dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
@@ -301,6 +313,39 @@ pub(crate) fn rounded_pairs<S: Simd>(s: S, first: S::V, second: S::V) -> S::V {
     }
     let upper = s.and_i(round(s, second), s.splat_i(0xffff_0000_u32 as i32));
     s.as_float(s.or_i(s.shr_i::<16>(round(s, first)), upper))
+}
+
+/// The f16 number in the lower half of each lane, as a float.
+#[inline(always)]
+fn widen_half<S: Simd>(s: S, bits: S::I) -> S::V {
+    let magnitude = s.and_i(bits, s.splat_i(0x7fff));
+    let sign = s.as_float(s.shl_i::<16>(s.and_i(bits, s.splat_i(0x8000))));
+    // The exponent moves by a multiplication, which is right for numbers below the normal range too.
+    let moved = s.mul(s.as_float(s.shl_i::<13>(magnitude)), s.splat(f32::from_bits(0x7780_0000)));
+    let infinite = s.as_float(s.or_i(s.bits(moved), s.splat_i(0x7f80_0000)));
+    s.copysign(s.select(s.lt(moved, s.splat(65536.0)), moved, infinite), sign)
+}
+
+/// The f16 number nearest to a float, ties to even, in the lower half of each lane.
+#[inline(always)]
+fn round_half<S: Simd>(s: S, x: S::V) -> S::I {
+    let magnitude = s.abs(x);
+    let bits = s.bits(magnitude);
+    let sign = s.and_i(s.shr_i::<16>(s.bits(x)), s.splat_i(0x8000));
+    // Of the mantissa, 13 bits go; half of the last that stays is added, less one unless it is odd.
+    let odd = s.and_i(s.shr_i::<13>(bits), s.splat_i(1));
+    let half = s.add_i(s.splat_i(((15 - 127) << 23) + 0xfff), odd);
+    let normal = s.shr_i::<13>(s.add_i(bits, half));
+    // Below the normal range, an addition to 0.5 leaves the digits that stay at the end of the mantissa.
+    let small = s.sub_i(s.bits(s.add(magnitude, s.splat(0.5))), s.splat_i(0.5f32.to_bits() as i32));
+    let large = s.bits(s.select(s.is_nan(x), s.as_float(s.splat_i(0x7e00)), s.as_float(s.splat_i(0x7c00))));
+    let finite = s.select(
+        s.lt(magnitude, s.splat(f32::from_bits(0x3880_0000))),
+        s.as_float(small),
+        s.as_float(normal),
+    );
+    let rounded = s.select(s.lt(magnitude, s.splat(65520.0)), finite, s.as_float(large));
+    s.or_i(s.bits(rounded), sign)
 }
 
 /// The sum of `len` floats: four vectors of partial sums, then a fixed tree.

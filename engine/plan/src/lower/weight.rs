@@ -1,8 +1,8 @@
 //! Products with a weight, and the gradient of a weight, in the precision asked for.
 
 use bessemer_kernels::gemm::{
-    Epilogue, INT8_LONGEST, Int8Shape, Strides, bf16_gemm, bf16_gemm_packed, gemm, gemm_packed, gemm_scratch,
-    int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
+    Epilogue, Half, INT8_LONGEST, Int8Shape, Strides, gemm, gemm_packed, gemm_scratch, half_gemm,
+    half_gemm_packed, int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
 };
 
 use super::Site;
@@ -17,8 +17,8 @@ enum Way {
     Plain,
     /// The weight packed.
     Packed,
-    /// The weight packed as pairs of bf16 numbers; the other operand is made into pairs first.
-    Bf16,
+    /// The weight packed as pairs of 16-bit floats; the other operand is made into pairs first.
+    Half(Half),
     /// The weight packed as 8-bit integers; the other operand is rounded first.
     Int8,
 }
@@ -58,10 +58,10 @@ impl WeightProduct {
             return plain;
         }
         let packed = site.packs.request(range.clone(), k, n, b_strides, precision);
-        let way = match precision {
-            Precision::F32 => Way::Packed,
-            Precision::Bf16 => Way::Bf16,
-            Precision::Int8 => Way::Int8,
+        let way = match (precision, precision.half()) {
+            (_, Some(half)) => Way::Half(half),
+            (Precision::Int8, _) => Way::Int8,
+            _ => Way::Packed,
         };
         WeightProduct { weight: Place::Packed(packed), way, ..plain }
     }
@@ -71,7 +71,8 @@ impl WeightProduct {
         match self.way {
             Way::Plain => "gemm",
             Way::Packed => "gemm_packed",
-            Way::Bf16 => "bf16_gemm_packed",
+            Way::Half(Half::Bf16) => "bf16_gemm_packed",
+            Way::Half(Half::F16) => "f16_gemm_packed",
             Way::Int8 => "int8_gemm",
         }
     }
@@ -81,7 +82,7 @@ impl WeightProduct {
         match self.way {
             Way::Plain => gemm_scratch(self.k),
             Way::Packed => 0,
-            Way::Bf16 => self.m * pair_count(self.k),
+            Way::Half(_) => self.m * pair_count(self.k),
             Way::Int8 => Int8Shape { n: self.n, k: self.k }.rows_len(self.m),
         }
     }
@@ -92,16 +93,17 @@ impl WeightProduct {
         match self.way {
             Way::Plain => gemm(m, n, k, a, a_strides, weight, b_strides, c, n, epilogue, scratch),
             Way::Packed => gemm_packed(m, n, k, a, a_strides, weight, c, n, epilogue),
-            Way::Bf16 => {
+            Way::Half(half) => {
                 let pairs = pair_count(k);
                 let strides = if a_strides.1 == 1 {
-                    pair_columns(m, k, a, a_strides.0, scratch);
+                    pair_columns(half, m, k, a, a_strides.0, scratch);
                     (pairs, 1)
                 } else {
-                    pair_rows(k, m, a, a_strides.1, scratch);
+                    pair_rows(half, k, m, a, a_strides.1, scratch);
                     (1, m)
                 };
-                bf16_gemm_packed(m, n, k, &scratch[..m * pairs], strides, weight, c, n, epilogue);
+                let a = (&scratch[..m * pairs], strides);
+                half_gemm_packed(half, (m, n, k), a, weight, (c, n), epilogue);
             }
             Way::Int8 => {
                 let shape = Int8Shape { n, k };
@@ -128,17 +130,18 @@ impl WeightGradient {
 
     /// The kernel that runs.
     pub fn kernel(&self) -> &'static str {
-        match self.precision {
-            Precision::Bf16 => "bf16_gemm",
-            Precision::F32 | Precision::Int8 => "gemm",
+        match self.precision.half() {
+            Some(Half::Bf16) => "bf16_gemm",
+            Some(Half::F16) => "f16_gemm",
+            None => "gemm",
         }
     }
 
     /// Floats of scratch for up to so many rows.
     pub fn scratch(&self, rows: usize) -> usize {
-        match self.precision {
-            Precision::F32 | Precision::Int8 => gemm_scratch(rows),
-            Precision::Bf16 => {
+        match self.precision.half() {
+            None => gemm_scratch(rows),
+            Some(_) => {
                 let pairs = pair_count(rows);
                 pairs * (self.m + self.n) + gemm_scratch(pairs)
             }
@@ -157,17 +160,16 @@ impl WeightGradient {
     ) {
         let WeightGradient { m, n, precision } = *self;
         let epilogue = Epilogue { accumulate, ..Epilogue::default() };
-        match precision {
-            Precision::F32 | Precision::Int8 => {
-                gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, epilogue, scratch)
-            }
-            Precision::Bf16 => {
+        match precision.half() {
+            None => gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, epilogue, scratch),
+            Some(half) => {
                 let pairs = pair_count(rows);
                 let (dy_pairs, rest) = scratch.split_at_mut(pairs * m);
                 let (x_pairs, rest) = rest.split_at_mut(pairs * n);
-                pair_rows(rows, m, dy, m, dy_pairs);
-                pair_rows(rows, n, x, n, x_pairs);
-                bf16_gemm(m, n, rows, dy_pairs, (1, m), x_pairs, (n, 1), c, n, epilogue, rest);
+                pair_rows(half, rows, m, dy, m, dy_pairs);
+                pair_rows(half, rows, n, x, n, x_pairs);
+                let (dy, x) = ((&*dy_pairs, (1, m)), (&*x_pairs, (n, 1)));
+                half_gemm(half, (m, n, rows), dy, x, (c, n), epilogue, rest);
             }
         }
     }
