@@ -24,6 +24,15 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// Gradients overflow f16 although they are scaled no more.
+    #[error(
+        "gradients overflow f16 at step {step}, and their scale can't be lowered any more: lower the \
+         learning rate, scale the data, or train in bf16"
+    )]
+    Overflow {
+        /// The step, counted from 1.
+        step: u64,
+    },
     /// Held-out data could not be scored.
     #[error("validation failed: {0}")]
     Validation(String),

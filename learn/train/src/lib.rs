@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod grad_scaler;
 mod optimizer;
 mod profile;
 pub mod report;
@@ -12,6 +13,7 @@ pub mod weights;
 mod whole;
 
 pub use error::TrainError;
+pub use grad_scaler::{GradScaler, GradScalerState};
 pub use optimizer::{Optimizer, OptimizerState};
 pub use profile::{Phase, TrainProfile};
 pub use schedule::Schedule;

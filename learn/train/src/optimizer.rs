@@ -133,6 +133,9 @@ impl OptimizerState {
 
     /// Sums the gradients that the last run left in its lanes and updates the parameters. A global
     /// norm above `clip_norm` is scaled down to it. Gives the norm before clipping.
+    ///
+    /// Gradients that are `scaled` are so many times too large: they are divided by it, and where any of
+    /// them is not finite, neither is the norm, and nothing changes.
     pub fn step(
         &mut self,
         pool: &Pool,
@@ -140,19 +143,19 @@ impl OptimizerState {
         run: &mut Executable,
         learning_rate: f32,
         clip_norm: Option<f32>,
+        scaled: Option<f32>,
     ) -> f64 {
-        self.steps += 1;
+        let steps = self.steps + 1;
         let weights = parameters.as_mut_slice();
         let spans = &self.spans;
         run.with_gradients(|lanes| {
-            // Without clipping each chunk is updated while its gradient is in the cache.
-            let fused = clip_norm.is_none();
+            // Without clipping and scaling each chunk is updated while its gradient is in the cache.
+            let fused = clip_norm.is_none() && scaled.is_none();
             let mut first_chunk = 0;
             for span in spans {
                 let squares = &self.squares[first_chunk..];
                 first_chunk += span.len().div_ceil(CHUNK);
-                let update =
-                    Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale: 1.0 };
+                let update = Update { optimizer: self.optimizer, learning_rate, step: steps, scale: 1.0 };
                 let [m, v, w] = &mut self.memory;
                 let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
                 let [m, v, w] = [part(m, span), part(v, span), part(w, span)];
@@ -171,10 +174,19 @@ impl OptimizerState {
                 }
             }
             let square: f64 = self.squares.iter().map(|s| f64::from_bits(s.load(Ordering::Relaxed))).sum();
-            let norm = square.sqrt();
-            if let Some(limit) = clip_norm {
-                let scale = if norm > limit as f64 { (limit as f64 / (norm + 1e-6)) as f32 } else { 1.0 };
-                let update = Update { optimizer: self.optimizer, learning_rate, step: self.steps, scale };
+            let unscaled = 1.0 / scaled.unwrap_or(1.0);
+            let norm = square.sqrt() * f64::from(unscaled);
+            if scaled.is_some() && !norm.is_finite() {
+                return norm;
+            }
+            self.steps = steps;
+            if !fused {
+                let clipped = match clip_norm {
+                    Some(limit) if norm > f64::from(limit) => (f64::from(limit) / (norm + 1e-6)) as f32,
+                    _ => 1.0,
+                };
+                let scale = clipped * unscaled;
+                let update = Update { optimizer: self.optimizer, learning_rate, step: steps, scale };
                 for span in spans {
                     let [m, v, w] = &mut self.memory;
                     let gradient = &mut self.gradient.as_mut_slice()[span.clone()];

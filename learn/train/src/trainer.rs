@@ -7,6 +7,7 @@ use bessemer_plan::{Batch, Executable, Parameters, Pool};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::grad_scaler::{GradScaler, GradScalerState};
 use crate::optimizer::{Optimizer, OptimizerState};
 use crate::profile::{Phase, Stopwatch, TrainProfile};
 use crate::schedule::{Plateau, Schedule};
@@ -25,6 +26,9 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// The largest global gradient norm, if it is clipped.
     pub clip_norm: Option<f32>,
+    /// Scaling of gradients, which training in f16 needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grad_scaler: Option<GradScaler>,
     /// Seed of everything random.
     pub seed: u64,
     /// Steps between validations; 0 for none before the end.
@@ -46,6 +50,7 @@ impl Default for TrainOptions {
             optimizer: Optimizer::ADAM,
             schedule: Schedule::Constant,
             clip_norm: None,
+            grad_scaler: None,
             seed: 1,
             validate_every: 0,
             patience: None,
@@ -76,7 +81,8 @@ pub enum Event {
         steps: u64,
         /// The batch's loss.
         loss: f64,
-        /// The gradient's norm before clipping.
+        /// The gradient's norm before clipping; not finite if the step was skipped, see
+        /// [`TrainOptions::grad_scaler`].
         grad_norm: f64,
         /// The learning rate used.
         learning_rate: f64,
@@ -103,6 +109,8 @@ pub struct History {
     pub best_step: Option<u64>,
     /// Time from the first step to the end.
     pub elapsed: Duration,
+    /// The scale of gradients at the end, and how often they overflowed, if they are scaled.
+    pub grad_scaler: Option<GradScalerState>,
     /// Where it went, if that was asked for.
     pub profile: Option<TrainProfile>,
 }
@@ -128,22 +136,40 @@ pub fn train(
     let mut best: Option<(f64, u64, Parameters)> = None;
     let mut waited = 0;
     let mut inputs: Vec<Vec<f32>> = step.input_lens().map(|len| vec![0.0; len]).collect();
+    let mut scaling = options.grad_scaler.map(|scaler| (scaler, scaler.begin()));
     let mut watched = Stopwatch::new(options.profile, pool.threads(), step);
     for done in 0..options.steps {
         watched.begin(done, step);
         let loss_scale = watched.time(Phase::Batches, || task.batch(done, &mut inputs))?;
         let mut views = [&[] as &[f32]; bessemer_plan::MAX_INPUTS];
         views.iter_mut().zip(&inputs).for_each(|(view, input)| *view = input);
+        let scale = scaling.map(|(_, state)| state.scale);
+        let loss_scale = loss_scale * scale.unwrap_or(1.0);
         let batch = Batch { inputs: &views[..inputs.len()], loss_scale, seed: options.seed, step: done };
         let loss = watched.time(Phase::Steps, || step.run(pool, parameters, &batch))?;
-        if !loss.is_finite() {
+        let loss = loss / f64::from(scale.unwrap_or(1.0));
+        // A scale that can still be lowered may be the cause.
+        let to_blame = scaling.is_some_and(|(scaler, state)| state.scale > scaler.least);
+        if !loss.is_finite() && !to_blame {
             return Err(TrainError::NotFinite { step: done + 1, loss });
         }
         let learning_rate = options.learning_rate * options.schedule.factor(done, &plateau);
         let grad_norm = watched.time(Phase::Optimizer, || {
-            state.step(pool, parameters, step, learning_rate as f32, options.clip_norm)
+            if !loss.is_finite() {
+                return f64::NAN;
+            }
+            state.step(pool, parameters, step, learning_rate as f32, options.clip_norm, scale)
         });
-        step.for_each_buffer(|range, value| parameters.as_mut_slice()[range].copy_from_slice(value));
+        let skipped = scale.is_some() && !grad_norm.is_finite();
+        if skipped && !to_blame {
+            return Err(TrainError::Overflow { step: done + 1 });
+        }
+        if let Some((scaler, state)) = &mut scaling {
+            scaler.update(state, !skipped);
+        }
+        if !skipped {
+            step.for_each_buffer(|range, value| parameters.as_mut_slice()[range].copy_from_slice(value));
+        }
         history.losses.push(loss);
         let steps = options.steps;
         let event = Event::Step { step: done + 1, steps, loss, grad_norm, learning_rate };
@@ -177,6 +203,7 @@ pub fn train(
         parameters.as_mut_slice().copy_from_slice(kept.as_slice());
     }
     history.elapsed = start.elapsed();
+    history.grad_scaler = scaling.map(|(_, state)| state);
     history.profile = watched.finish(history.elapsed, step);
     Ok(history)
 }
@@ -191,6 +218,14 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
     }
     if options.clip_norm.is_some_and(|c| c.is_nan() || c <= 0.0) {
         return wrong("clip norm", format!("{:?}", options.clip_norm), "it must be positive, or absent");
+    }
+    if let Some(scaler) = options.grad_scaler {
+        let GradScaler { scale, least, most, growth_interval } = scaler;
+        let bounded = least > 0.0 && least <= scale && scale <= most && most.is_finite();
+        if !bounded || growth_interval == 0 {
+            let remedy = "it must lie between positive bounds, and grow after 1 step or more";
+            return wrong("gradient scale", format!("{scale} of {least} to {most}"), remedy);
+        }
     }
     Ok(())
 }

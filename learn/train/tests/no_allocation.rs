@@ -41,7 +41,7 @@ fn a_step_allocates_nothing() {
         let mut one = |number: u64| {
             let batch = Batch { inputs: &inputs, loss_scale: 0.01, seed: 1, step: number };
             step.run(&pool, &parameters, &batch).unwrap();
-            state.step(&pool, &mut parameters, &mut step, 1e-3, clip);
+            state.step(&pool, &mut parameters, &mut step, 1e-3, clip, clip);
             step.for_each_buffer(|range, value| parameters.as_mut_slice()[range].copy_from_slice(value));
         };
         for number in 0..200 {

@@ -187,6 +187,10 @@ impl Forecaster {
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), options.train.seed);
         let mut task = WindowTask::new(&scaled, train, validation, model, options)?;
+        let mut options = options.clone();
+        if options.precision == Precision::F16 {
+            options.train.grad_scaler.get_or_insert_default();
+        }
         let history = bessemer_train::train(
             &mut task,
             &mut step,
@@ -197,7 +201,7 @@ impl Forecaster {
             watch,
         )?;
         let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
-        let (model, options) = (model.clone(), options.clone());
+        let model = model.clone();
         let cadence = frame.frequency.cadence();
         Ok(Forecaster { model, options, scalers, parameters, cadence, history, single: None })
     }

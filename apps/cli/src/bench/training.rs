@@ -2,7 +2,7 @@
 
 use bessemer::kernels::random::{Stream, fill_normal};
 use bessemer::nn::{Trace, initialize};
-use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool};
+use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Precision};
 use bessemer::train::{Optimizer, OptimizerState, TrainError};
 
 use super::models::BenchModel;
@@ -17,6 +17,7 @@ pub struct Training {
     pub inputs: Vec<Vec<f32>>,
     pub loss_scale: f32,
     trains: bool,
+    scaled: Option<f32>,
     count: u64,
 }
 
@@ -44,6 +45,8 @@ impl Training {
             inputs: step.input_lens().enumerate().map(draw).collect(),
             loss_scale: 1.0 / model.targets(batch) as f32,
             trains: options.training,
+            // As training does, which looks for overflows.
+            scaled: (options.precision == Precision::F16).then_some(1.0),
             count: 0,
             step,
             parameters,
@@ -61,7 +64,8 @@ impl Training {
     pub fn step(&mut self) -> Result<()> {
         let loss = self.gradients()?;
         if self.trains {
-            self.optimizer.step(&self.pool, &mut self.parameters, &mut self.step, 1e-3, None);
+            let (parameters, step) = (&mut self.parameters, &mut self.step);
+            self.optimizer.step(&self.pool, parameters, step, 1e-3, None, self.scaled);
         }
         self.count += 1;
         match loss.is_finite() {

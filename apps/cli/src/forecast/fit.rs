@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bessemer::forecast::{Error, Frame};
+use bessemer::train::GradScalerState;
 use serde::Serialize;
 
 use super::defaults;
@@ -29,7 +30,8 @@ Example:
 
 The folder holds model.toml and weights.safetensors. With --json:
   {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"best_step\", \"loss\",
-   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}"
+   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}
+  With --precision f16 also \"grad_scaler\": {\"scale\", \"good_steps\", \"updates\", \"overflows\"}."
 )]
 pub struct Fit {
     #[command(flatten)]
@@ -68,6 +70,8 @@ struct Fitted {
     best_step: Option<u64>,
     loss: Option<f64>,
     validation_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grad_scaler: Option<GradScalerState>,
     seconds_fit: f64,
     parameters: usize,
     threads: usize,
@@ -115,6 +119,7 @@ impl Fit {
             best_step: history.best_step,
             loss: history.losses.last().copied(),
             validation_loss,
+            grad_scaler: history.grad_scaler,
             seconds_fit: history.elapsed.as_secs_f64(),
             parameters: forecaster.parameter_count(),
             threads: pool.threads(),
@@ -133,7 +138,14 @@ impl Fit {
             number::counted_as(fitted.series, "series", "series"),
             number::seconds(fitted.seconds_fit),
             fitted.out,
-        ))
+        ))?;
+        if let Some(GradScalerState { scale, updates, overflows, .. }) = fitted.grad_scaler {
+            let taken = number::count(updates as usize);
+            self.run.print(&format!(
+                "gradients scaled by {scale} at the end; {taken} updates, {overflows} skipped as gradients overflowed\n"
+            ))?;
+        }
+        Ok(())
     }
 
     /// All rows train, less the last ones if they validate.

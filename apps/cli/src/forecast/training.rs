@@ -45,7 +45,7 @@ pub struct TrainArgs {
     /// Scaling of each window, by its lags: likewise [default: standard; ltsf: none]
     #[arg(long, value_name = "KIND")]
     window_scaler: Option<String>,
-    /// Arithmetic of products with weights, f32 or bf16; weights themselves are f32
+    /// Arithmetic of products with weights, f32, bf16 or f16; weights themselves are f32
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionName,
     /// Largest norm of the gradient [default: not clipped]
