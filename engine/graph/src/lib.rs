@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod differentiate;
+mod einsum;
 mod error;
 pub mod evaluate;
 pub mod gradient_check;
