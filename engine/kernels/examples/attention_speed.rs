@@ -28,6 +28,7 @@ fn main() {
         let attention = Attention {
             batch,
             heads,
+            kv_heads: heads,
             q_len: len,
             k_len: len,
             head_dim,

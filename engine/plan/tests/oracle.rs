@@ -245,8 +245,15 @@ fn attention_with_every_option() {
         let w = g.parameter("w", &[24, 8])?;
         let bias = g.parameter("bias", &[2, 6, 6])?;
         let qkv = g.linear(x, w, None)?;
-        let plain =
-            Attention { heads: 2, scale: 0.5, causal: true, packed: true, masked: false, biased: true };
+        let plain = Attention {
+            heads: 2,
+            kv_heads: 2,
+            scale: 0.5,
+            causal: true,
+            packed: true,
+            masked: false,
+            biased: true,
+        };
         let y = g.apply1(plain, &[qkv, bias])?;
         let samples = g.shape(x)[0];
         let keep: Vec<f32> = (0..samples * 6).map(|i| if i % 6 < 4 { 1.0 } else { 0.0 }).collect();
@@ -255,6 +262,27 @@ fn attention_with_every_option() {
         let wk = g.parameter("wk", &[8, 8])?;
         let k = g.linear(x, wk, None)?;
         g.apply1(apart, &[y, k, x, mask])
+    });
+}
+
+#[test]
+fn attention_with_shared_keys() {
+    check("grouped attention", |g, x, _| {
+        let plain = Attention {
+            heads: 4,
+            kv_heads: 2,
+            scale: 0.5,
+            causal: true,
+            packed: true,
+            masked: false,
+            biased: false,
+        };
+        let y = g.apply1(plain, &[x])?;
+        let w = g.parameter("w", &[8, 4])?;
+        let q = g.linear(y, w, None)?;
+        let wk = g.parameter("wk", &[2, 8])?;
+        let k = g.linear(x, wk, None)?;
+        g.apply1(Attention { kv_heads: 1, packed: false, ..plain }, &[q, k, k])
     });
 }
 

@@ -360,5 +360,8 @@ fn attention(
 ) -> std::result::Result<ValueId, GraphError> {
     let qkv = weighted(g, &[samples, len, 3 * width])?;
     let scale = 1.0 / ((width / heads) as f32).sqrt();
-    Ok(g.apply(Attention { heads, scale, causal, packed: true, masked: false, biased: false }, &[qkv])?[0])
+    Ok(g.apply(
+        Attention { heads, kv_heads: heads, scale, causal, packed: true, masked: false, biased: false },
+        &[qkv],
+    )?[0])
 }

@@ -17,13 +17,18 @@ use crate::tensor::Tensor;
 /// softmax(scale · q kᵀ + bias, masked) v for every head.
 ///
 /// Inputs: one packed `[batch, time, 3 d]` (q, k, v side by side), or q `[batch, tq, d]`, k and v
-/// `[batch, tk, d]`; then, if `masked`, keys to keep `[batch, tk]` (1 or 0); then, if `biased`, an
+/// `[batch, tk, d]`; with fewer heads of keys and values, so much narrower for those; then, if `masked`, keys to keep `[batch, tk]` (1 or 0); then, if `biased`, an
 /// additive `[heads, tq, tk]`. Heads are neighbouring ranges of the last axis. Outputs: `[batch, tq,
 /// d]`, and the log-sum-exp of every row `[batch, heads, tq]`. A row with no key to keep gives 0.
+///
+/// With fewer heads of keys and values, neighbouring heads of queries share one (Ainslie et al., "GQA",
+/// 2023).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attention {
-    /// Number of heads.
+    /// Number of heads of queries.
     pub heads: usize,
+    /// Number of heads of keys and values: as many, or a divisor.
+    pub kv_heads: usize,
     /// Factor on the scores, usually 1/√(d / heads).
     pub scale: f32,
     /// Position t sees positions up to t only.
@@ -70,8 +75,8 @@ impl Attention {
 
     /// The sizes for given q, k shapes (the packed shape twice).
     pub fn sizes(&self, q: &[usize], k: &[usize]) -> Sizes {
-        let width = if self.packed { q[2] / 3 } else { q[2] };
-        Sizes { batch: q[0], q_len: q[1], k_len: k[1], head_dim: width / self.heads }
+        let heads = if self.packed { self.heads + 2 * self.kv_heads } else { self.heads };
+        Sizes { batch: q[0], q_len: q[1], k_len: k[1], head_dim: q[2] / heads }
     }
 
     fn sizes_of(&self, inputs: &[&Tensor]) -> Sizes {
@@ -80,12 +85,23 @@ impl Attention {
 
     /// Position of (sample, time, head, element) in source `which` (0 q, 1 k, 2 v).
     fn locate(&self, s: Sizes, which: usize, b: usize, t: usize, h: usize, e: usize) -> (usize, usize) {
-        let width = self.heads * s.head_dim;
-        let time = if which == 0 { s.q_len } else { s.k_len };
+        let (time, heads, h) = match which {
+            0 => (s.q_len, self.heads, h),
+            _ => (s.k_len, self.kv_heads, h * self.kv_heads / self.heads),
+        };
         match self.packed {
-            true => (0, (b * time + t) * 3 * width + which * width + h * s.head_dim + e),
-            false => (which, (b * time + t) * width + h * s.head_dim + e),
+            true => {
+                let first = self.first_head(which);
+                let row = (self.heads + 2 * self.kv_heads) * s.head_dim;
+                (0, (b * time + t) * row + (first + h) * s.head_dim + e)
+            }
+            false => (which, ((b * time + t) * heads + h) * s.head_dim + e),
         }
+    }
+
+    /// Heads before those of source `which` in a packed one.
+    pub fn first_head(&self, which: usize) -> usize {
+        [0, self.heads, self.heads + self.kv_heads][which]
     }
 
     /// The probabilities of one row, and its log-sum-exp.
@@ -123,13 +139,19 @@ impl Attention {
         let width = self.heads * s.head_dim;
         let mut parts = Vec::new();
         for which in 0..3 {
-            let time = if which == 0 { s.q_len } else { s.k_len };
+            let (time, heads) = if which == 0 { (s.q_len, self.heads) } else { (s.k_len, self.kv_heads) };
             let whole = match self.packed {
-                true => graph.apply1(Slice { axis: 2, start: which * width, len: width }, &inputs[..1])?,
+                true => {
+                    let (start, len) = (self.first_head(which) * s.head_dim, heads * s.head_dim);
+                    graph.apply1(Slice { axis: 2, start, len }, &inputs[..1])?
+                }
                 false => inputs[which],
             };
-            let shape = vec![s.batch, time, self.heads, s.head_dim];
-            let split = graph.apply1(Reshape { shape }, &[whole])?;
+            // Every head of queries gets its own copy.
+            let apart = graph.reshape(whole, &[s.batch, time, heads, 1, s.head_dim])?;
+            let shared = [s.batch, time, heads, self.heads / heads, s.head_dim];
+            let repeated = graph.broadcast_to(apart, &shared)?;
+            let split = graph.reshape(repeated, &[s.batch, time, self.heads, s.head_dim])?;
             parts.push(graph.apply1(Permute { axes: vec![0, 2, 1, 3] }, &[split])?);
         }
         let product = |transpose_b| MatMul { transpose_a: false, transpose_b };
@@ -167,17 +189,20 @@ impl Operation for Attention {
     }
 
     fn infer(&self, inputs: &[Type]) -> Result<Vec<Type>, String> {
-        let problem = || format!("{} heads of {inputs:?}", self.heads);
-        if inputs.len() != self.arity() || inputs[0].shape.len() != 3 || self.heads == 0 {
+        let problem =
+            || format!("{} heads of queries and {} of keys of {inputs:?}", self.heads, self.kv_heads);
+        let divides = self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads);
+        if inputs.len() != self.arity() || inputs[0].shape.len() != 3 || self.heads == 0 || !divides {
             return Err(problem());
         }
         let q = &inputs[0].shape;
         let k = &inputs[self.sources().min(2) - 1].shape;
         let s = self.sizes(q, k);
         let width = s.head_dim * self.heads;
+        let kv_width = s.head_dim * self.kv_heads;
         let fits = match self.packed {
-            true => q[2] == 3 * width,
-            false => q[2] == width && *k == [s.batch, s.k_len, width] && inputs[2].shape == *k,
+            true => q[2] == width + 2 * kv_width,
+            false => q[2] == width && *k == [s.batch, s.k_len, kv_width] && inputs[2].shape == *k,
         };
         let mask_fits = !self.masked || inputs[self.sources()].shape == [s.batch, s.k_len];
         let bias_fits = !self.biased || inputs[self.arity() - 1].shape == [self.heads, s.q_len, s.k_len];
@@ -310,8 +335,15 @@ mod tests {
     use super::*;
     use crate::gradient_check::check;
 
-    const PLAIN: Attention =
-        Attention { heads: 2, scale: 0.7, causal: false, packed: true, masked: false, biased: false };
+    const PLAIN: Attention = Attention {
+        heads: 2,
+        kv_heads: 2,
+        scale: 0.7,
+        causal: false,
+        packed: true,
+        masked: false,
+        biased: false,
+    };
 
     #[test]
     fn gradients() {
@@ -324,6 +356,20 @@ mod tests {
             let mask = g.constant(&[1, 3], [1.0, 0.0, 1.0].as_slice());
             g.apply1(full, &[x[0], x[1], x[2], mask, x[3]])
         });
+    }
+
+    #[test]
+    fn grouped_heads() {
+        let grouped = Attention { heads: 4, ..PLAIN };
+        check(&[&[2, 3, 16]], |g, x| g.apply1(grouped, x));
+        check(&[&[2, 3, 16]], |g, x| Ok(grouped.materialise(g, x)?[0]));
+        let apart = Attention { kv_heads: 1, packed: false, ..grouped };
+        check(&[&[2, 3, 8], &[2, 5, 2], &[2, 5, 2]], |g, x| g.apply1(apart, x));
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([2, 3, 16]));
+        for kv_heads in [0, 3, 4] {
+            assert!(g.apply1(Attention { kv_heads, ..grouped }, &[x]).is_err(), "{kv_heads}");
+        }
     }
 
     #[test]

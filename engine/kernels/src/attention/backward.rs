@@ -63,26 +63,26 @@ pub fn attention_backward(
 ) {
     let a = attention;
     a.check_options();
-    a.check_rows("q", q.values.len(), a.q_len, q.row);
-    a.check_rows("k", k.values.len(), a.k_len, k.row);
-    a.check_rows("v", v.values.len(), a.k_len, v.row);
-    a.check_rows("out", out.values.len(), a.q_len, out.row);
-    a.check_rows("d_out", d_out.values.len(), a.q_len, d_out.row);
+    a.check_rows("q", q.values.len(), a.heads, a.q_len, q.row);
+    a.check_rows("k", k.values.len(), a.kv_heads, a.k_len, k.row);
+    a.check_rows("v", v.values.len(), a.kv_heads, a.k_len, v.row);
+    a.check_rows("out", out.values.len(), a.heads, a.q_len, out.row);
+    a.check_rows("d_out", d_out.values.len(), a.heads, a.q_len, d_out.row);
     assert_eq!(lse.len(), a.lse_len(), "log-sum-exp: [batch, heads, q_len]");
     let needed = attention_backward_scratch(a);
     assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
     let [dq, dk, dv] = match gradients {
         Gradients::Separate { dq, dk, dv } => {
-            a.check_rows("dq", dq.0.len(), a.q_len, dq.1);
-            a.check_rows("dk", dk.0.len(), a.k_len, dk.1);
-            a.check_rows("dv", dv.0.len(), a.k_len, dv.1);
+            a.check_rows("dq", dq.0.len(), a.heads, a.q_len, dq.1);
+            a.check_rows("dk", dk.0.len(), a.kv_heads, a.k_len, dk.1);
+            a.check_rows("dv", dv.0.len(), a.kv_heads, a.k_len, dv.1);
             [(dq.0.as_mut_ptr(), dq.1), (dk.0.as_mut_ptr(), dk.1), (dv.0.as_mut_ptr(), dv.1)]
         }
         Gradients::Packed { values, row, offsets } => {
             assert_eq!(a.q_len, a.k_len, "packed gradients are those of self-attention");
-            for offset in offsets {
-                a.check_rows("gradients", values.len().saturating_sub(offset), a.q_len, row);
-                assert!(offset + a.heads * a.head_dim <= row, "gradients: columns past the row");
+            for (offset, heads) in offsets.into_iter().zip([a.heads, a.kv_heads, a.kv_heads]) {
+                a.check_rows("gradients", values.len().saturating_sub(offset), heads, a.q_len, row);
+                assert!(offset + heads * a.head_dim <= row, "gradients: columns past the row");
             }
             let values = values.as_mut_ptr();
             offsets.map(|offset| (values.wrapping_add(offset), row))
@@ -262,6 +262,8 @@ impl Work {
 
 /// One head of one sample.
 struct Head {
+    /// Whether no head before it has the same keys.
+    first: bool,
     q: Matrix,
     k: Matrix,
     v: Matrix,
@@ -283,21 +285,23 @@ impl<O: Operands> Kernel for Backward<'_, O> {
         let work = Work::new::<O>(a, self.scratch);
         for sample in 0..a.batch {
             for head in 0..a.heads {
-                let start = |x: Rows, len: usize| {
+                let kv = a.kv_head(head);
+                let start = |x: Rows, len: usize, head: usize| {
                     (x.values.as_ptr().wrapping_add(sample * len * x.row + head * dim), x.row)
                 };
-                let start_mut = |x: (*mut f32, usize), len: usize| {
+                let start_mut = |x: (*mut f32, usize), len: usize, head: usize| {
                     (x.0.wrapping_add(sample * len * x.1 + head * dim), x.1)
                 };
                 let place = Head {
-                    q: start(self.q, a.q_len),
-                    k: start(self.k, a.k_len),
-                    v: start(self.v, a.k_len),
-                    out: start(self.out, a.q_len),
-                    d_out: start(self.d_out, a.q_len),
-                    dq: start_mut(self.dq, a.q_len),
-                    dk: start_mut(self.dk, a.k_len),
-                    dv: start_mut(self.dv, a.k_len),
+                    first: head == 0 || a.kv_head(head - 1) != kv,
+                    q: start(self.q, a.q_len, head),
+                    k: start(self.k, a.k_len, kv),
+                    v: start(self.v, a.k_len, kv),
+                    out: start(self.out, a.q_len, head),
+                    d_out: start(self.d_out, a.q_len, head),
+                    dq: start_mut(self.dq, a.q_len, head),
+                    dk: start_mut(self.dk, a.k_len, kv),
+                    dv: start_mut(self.dv, a.k_len, kv),
                     d_bias: a.d_bias_at(sample, head, self.d_bias),
                 };
                 let lse = &self.lse[(sample * a.heads + head) * a.q_len..][..a.q_len];
@@ -374,8 +378,8 @@ unsafe fn group_backward<S: Simd, O: Operands>(
                 let first = (block == 0, i == sees);
                 block_backward::<S, O>(s, a, &part, head.d_bias, first, &work.at::<O>(i, dim));
             }
-            // The first group replaces what is there.
-            let add = group.chunk(0).queries.start > 0;
+            // The first group of the first head that shares the keys replaces what is there.
+            let add = group.chunk(0).queries.start > 0 || !head.first;
             for ((to, row), grown) in [(head.dk, work.d_keys), (head.dv, work.d_values)] {
                 let to = (to.wrapping_add(keys.start * row), row);
                 settle(s, sizes, seen.then_some(grown.cast_const()), add, to);

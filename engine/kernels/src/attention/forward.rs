@@ -40,10 +40,10 @@ pub fn attention_forward(
     scratch: &mut [f32],
 ) {
     attention.check_options();
-    attention.check_rows("q", q.values.len(), attention.q_len, q.row);
-    attention.check_rows("k", k.values.len(), attention.k_len, k.row);
-    attention.check_rows("v", v.values.len(), attention.k_len, v.row);
-    attention.check_rows("out", out.len(), attention.q_len, out_row);
+    attention.check_rows("q", q.values.len(), attention.heads, attention.q_len, q.row);
+    attention.check_rows("k", k.values.len(), attention.kv_heads, attention.k_len, k.row);
+    attention.check_rows("v", v.values.len(), attention.kv_heads, attention.k_len, v.row);
+    attention.check_rows("out", out.len(), attention.heads, attention.q_len, out_row);
     assert_eq!(lse.len(), attention.lse_len(), "log-sum-exp: [batch, heads, q_len]");
     let needed = attention_forward_scratch(attention);
     assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
@@ -150,8 +150,8 @@ impl<O: Operands> Kernel for Forward<'_, O> {
             for head in 0..a.heads {
                 let (q_at, k_at) = (sample * a.q_len, sample * a.k_len);
                 let q = self.q.values.as_ptr().wrapping_add(q_at * self.q.row + head * dim);
-                let k = self.k.values.as_ptr().wrapping_add(k_at * self.k.row + head * dim);
-                let v = self.v.values.as_ptr().wrapping_add(k_at * self.v.row + head * dim);
+                let k = self.k.values.as_ptr().wrapping_add(k_at * self.k.row + a.kv_head(head) * dim);
+                let v = self.v.values.as_ptr().wrapping_add(k_at * self.v.row + a.kv_head(head) * dim);
                 let mut first = 0;
                 while first < a.q_len {
                     let group = Group::new(s, a, (sample, head), first, group);

@@ -82,8 +82,10 @@ fn cut<const N: usize>(scratch: &mut [f32], lens: [usize; N]) -> [*mut f32; N] {
 pub struct Attention<'a> {
     /// Samples.
     pub batch: usize,
-    /// Heads a sample.
+    /// Heads of queries a sample.
     pub heads: usize,
+    /// Heads of keys and values a sample: as many, or a divisor; neighbouring heads of queries share one.
+    pub kv_heads: usize,
     /// Queries a sample.
     pub q_len: usize,
     /// Keys (and values) a sample.
@@ -127,6 +129,8 @@ impl Attention<'_> {
     }
 
     fn check_options(&self) {
+        let shared = self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads);
+        assert!(shared, "{} heads of keys for {} of queries", self.kv_heads, self.heads);
         if let Some(mask) = self.key_mask {
             assert_eq!(mask.len(), self.batch * self.k_len, "key mask: [batch, k_len]");
         }
@@ -140,9 +144,14 @@ impl Attention<'_> {
         }
     }
 
-    /// Asserts that `values` holds `len` tokens a sample.
-    fn check_rows(&self, name: &str, values: usize, len: usize, row: usize) {
-        let width = self.heads * self.head_dim;
+    /// The head of keys and values of a head of queries.
+    fn kv_head(&self, head: usize) -> usize {
+        head * self.kv_heads / self.heads
+    }
+
+    /// Asserts that `values` holds `len` tokens of so many heads a sample.
+    fn check_rows(&self, name: &str, values: usize, heads: usize, len: usize, row: usize) {
+        let width = heads * self.head_dim;
         let tokens = self.batch * len;
         if tokens > 0 && width > 0 {
             let needed = (tokens - 1) * row + width;

@@ -18,12 +18,15 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
     let mut out = vec![0.0; a.batch * a.q_len * width];
     let mut lse = vec![0.0; a.lse_len()];
     let mut dq = out.clone();
-    let mut dk = vec![0.0; a.batch * a.k_len * width];
+    let kv_width = a.kv_heads * a.head_dim;
+    let mut dk = vec![0.0; a.batch * a.k_len * kv_width];
     let mut dv = dk.clone();
     let mut d_bias = vec![0.0; a.bias.map_or(0, <[f32]>::len)];
     for b in 0..a.batch {
         for h in 0..a.heads {
             let at = |t: usize, len: usize, c: usize| (b * len + t) * width + h * a.head_dim + c;
+            let shared = h / (a.heads / a.kv_heads);
+            let kv_at = |t: usize, c: usize| (b * a.k_len + t) * kv_width + shared * a.head_dim + c;
             for i in 0..a.q_len {
                 let bias_at = |j: usize| ((b * a.heads + h) * a.q_len + i) * a.k_len + j;
                 let wrap = |x: usize| x % a.bias.map_or(1, <[f32]>::len).max(1);
@@ -35,7 +38,7 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
                             return f64::NEG_INFINITY;
                         }
                         let dot: f64 = (0..a.head_dim)
-                            .map(|c| f64::from(q[at(i, a.q_len, c)]) * f64::from(k[at(j, a.k_len, c)]))
+                            .map(|c| f64::from(q[at(i, a.q_len, c)]) * f64::from(k[kv_at(j, c)]))
                             .sum();
                         dot * f64::from(a.scale)
                             + a.bias.map_or(0.0, |bias| f64::from(bias[wrap(bias_at(j))]))
@@ -53,13 +56,12 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
                 }
                 let p: Vec<f64> = scores.iter().map(|x| (x - largest).exp() / sum).collect();
                 for c in 0..a.head_dim {
-                    out[at(i, a.q_len, c)] =
-                        (0..a.k_len).map(|j| p[j] * f64::from(v[at(j, a.k_len, c)])).sum();
+                    out[at(i, a.q_len, c)] = (0..a.k_len).map(|j| p[j] * f64::from(v[kv_at(j, c)])).sum();
                 }
                 let dp: Vec<f64> = (0..a.k_len)
                     .map(|j| {
                         (0..a.head_dim)
-                            .map(|c| f64::from(d_out[at(i, a.q_len, c)]) * f64::from(v[at(j, a.k_len, c)]))
+                            .map(|c| f64::from(d_out[at(i, a.q_len, c)]) * f64::from(v[kv_at(j, c)]))
                             .sum()
                     })
                     .collect();
@@ -70,9 +72,9 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
                         d_bias[wrap(bias_at(j))] += ds;
                     }
                     for c in 0..a.head_dim {
-                        dv[at(j, a.k_len, c)] += p[j] * f64::from(d_out[at(i, a.q_len, c)]);
-                        dq[at(i, a.q_len, c)] += ds * f64::from(a.scale) * f64::from(k[at(j, a.k_len, c)]);
-                        dk[at(j, a.k_len, c)] += ds * f64::from(a.scale) * f64::from(q[at(i, a.q_len, c)]);
+                        dv[kv_at(j, c)] += p[j] * f64::from(d_out[at(i, a.q_len, c)]);
+                        dq[at(i, a.q_len, c)] += ds * f64::from(a.scale) * f64::from(k[kv_at(j, c)]);
+                        dk[kv_at(j, c)] += ds * f64::from(a.scale) * f64::from(q[at(i, a.q_len, c)]);
                     }
                 }
             }
@@ -100,16 +102,21 @@ enum Bias {
     Each,
 }
 
-fn check(
+fn check(sizes: (usize, usize, usize, usize, usize), causal: bool, masked: bool, bias: Bias, bf16: bool) {
+    check_grouped(sizes, sizes.1, causal, masked, bias, bf16);
+}
+
+fn check_grouped(
     (batch, heads, q_len, k_len, head_dim): (usize, usize, usize, usize, usize),
+    kv_heads: usize,
     causal: bool,
     masked: bool,
     bias: Bias,
     bf16: bool,
 ) {
-    let width = heads * head_dim;
-    let (q, k) = (numbers(batch * q_len * width, 1), numbers(batch * k_len * width, 2));
-    let (v, d_out) = (numbers(batch * k_len * width, 3), numbers(batch * q_len * width, 4));
+    let (width, kv_width) = (heads * head_dim, kv_heads * head_dim);
+    let (q, k) = (numbers(batch * q_len * width, 1), numbers(batch * k_len * kv_width, 2));
+    let (v, d_out) = (numbers(batch * k_len * kv_width, 3), numbers(batch * q_len * width, 4));
     let mask: Vec<f32> =
         numbers(batch * k_len, 5).iter().map(|&x| if x > -0.5 { 1.0 } else { 0.0 }).collect();
     let bias_len = match bias {
@@ -121,6 +128,7 @@ fn check(
     let attention = Attention {
         batch,
         heads,
+        kv_heads,
         q_len,
         k_len,
         head_dim,
@@ -148,8 +156,8 @@ fn check(
             attention_forward(
                 &attention,
                 dense(&q, width),
-                dense(&k, width),
-                dense(&v, width),
+                dense(&k, kv_width),
+                dense(&v, kv_width),
                 &mut got_out,
                 width,
                 &mut got_lse,
@@ -164,12 +172,12 @@ fn check(
             attention_backward(
                 &attention,
                 dense(&q, width),
-                dense(&k, width),
-                dense(&v, width),
+                dense(&k, kv_width),
+                dense(&v, kv_width),
                 dense(&got_out, width),
                 dense(&d_out, width),
                 &got_lse,
-                Gradients::Separate { dq: (got_dq, width), dk: (got_dk, width), dv: (got_dv, width) },
+                Gradients::Separate { dq: (got_dq, width), dk: (got_dk, kv_width), dv: (got_dv, kv_width) },
                 attention.bias.is_some().then_some(&mut got_d_bias[..]),
                 &mut scratch,
             );
@@ -200,6 +208,7 @@ fn several_groups_of_queries() {
     let attention = |q_len| Attention {
         batch: 1,
         heads: 1,
+        kv_heads: 1,
         q_len,
         k_len: 200,
         head_dim: 256,
@@ -224,6 +233,7 @@ fn scores_may_rise_from_block_to_block() {
     let attention = Attention {
         batch: 1,
         heads: 1,
+        kv_heads: 1,
         q_len,
         k_len,
         head_dim: 1,
@@ -259,6 +269,13 @@ fn scores_may_rise_from_block_to_block() {
 }
 
 #[test]
+fn heads_may_share_keys_and_values() {
+    check_grouped((2, 4, 40, 40, 16), 2, false, true, Bias::Shared, false);
+    check_grouped((1, 6, 130, 70, 8), 2, true, false, Bias::None, false);
+    check_grouped((2, 3, 130, 130, 20), 1, true, false, Bias::None, true);
+}
+
+#[test]
 fn encoder_shapes() {
     check((2, 8, 42, 42, 16), false, false, Bias::None, false);
     check((1, 2, 42, 42, 16), true, true, Bias::Shared, false);
@@ -269,6 +286,7 @@ fn heads_of_few_keys_take_the_short_path() {
     let attention = |q_len, k_len| Attention {
         batch: 8,
         heads: 8,
+        kv_heads: 8,
         q_len,
         k_len,
         head_dim: 16,
@@ -290,6 +308,7 @@ fn a_query_that_sees_nothing_gives_zero_and_no_gradient() {
     let attention = Attention {
         batch: 1,
         heads: 1,
+        kv_heads: 1,
         q_len: 3,
         k_len: 5,
         head_dim: 4,
@@ -329,6 +348,7 @@ fn a_packed_projection_is_read_and_its_gradient_written_in_place() {
     let attention = Attention {
         batch,
         heads,
+        kv_heads: heads,
         q_len: len,
         k_len: len,
         head_dim,

@@ -19,6 +19,7 @@ fn settings(op: &op::Attention, site: &Site) -> Attention<'static> {
     Attention {
         batch: sizes.batch,
         heads: op.heads,
+        kv_heads: op.kv_heads,
         q_len: sizes.q_len,
         k_len: sizes.k_len,
         head_dim: sizes.head_dim,
@@ -44,11 +45,19 @@ fn sources(op: &op::Attention, site: &Site) -> [Place; 5] {
     ]
 }
 
+/// Where q, k and v begin in a row, and its length, if they are packed.
+fn packed_row(a: &Attention) -> ([usize; 3], usize) {
+    let (width, kv_width) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+    ([0, width, width + kv_width], width + 2 * kv_width)
+}
+
 /// q, k and v as rows of their places.
-fn rows<'a>(packed: bool, width: usize, [q, k, v]: [&'a [f32]; 3]) -> [Rows<'a>; 3] {
+fn rows<'a>(a: &Attention, packed: bool, [q, k, v]: [&'a [f32]; 3]) -> [Rows<'a>; 3] {
+    let (width, kv_width) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+    let (offsets, row) = packed_row(a);
     match packed {
-        true => [0, 1, 2].map(|which| Rows { values: &q[which * width..], row: 3 * width }),
-        false => [q, k, v].map(|values| Rows { values, row: width }),
+        true => offsets.map(|offset| Rows { values: &q[offset..], row }),
+        false => [(q, width), (k, kv_width), (v, kv_width)].map(|(values, row)| Rows { values, row }),
     }
 }
 
@@ -66,7 +75,7 @@ pub(super) fn forward(op: &op::Attention, site: &mut Site) -> Result<Lowered, Pl
         let ([q, k, v, mask, bias], [out, lse]) = (x.reads, x.writes);
         let attention =
             Attention { key_mask: op.masked.then_some(mask), bias: op.biased.then_some(bias), ..settings };
-        let [q, k, v] = rows(op.packed, width, [q, k, v]);
+        let [q, k, v] = rows(&settings, op.packed, [q, k, v]);
         attention_forward(&attention, q, k, v, out, width, lse, x.scratch);
     })
     .with_scratch(scratch))
@@ -81,6 +90,7 @@ pub(super) fn backward(op: &AttentionGrad, site: &mut Site) -> Result<Lowered, P
     let [out, lse, d_out] = rest;
     let given =
         |present: bool, index: usize| if present { site.writes[index].clone() } else { Place::Nowhere };
+    let ((offsets, row), kv_width) = (packed_row(&settings), settings.kv_heads * settings.head_dim);
     let dq = site.writes[0].clone();
     let (dk, dv) = (given(!op.packed, 1), given(!op.packed, 2));
     let d_bias = given(op.biased, op.sources());
@@ -91,12 +101,12 @@ pub(super) fn backward(op: &AttentionGrad, site: &mut Site) -> Result<Lowered, P
         let ([q, k, v, mask, bias, out, lse, d_out], [dq, dk, dv, d_bias]) = (x.reads, x.writes);
         let attention =
             Attention { key_mask: op.masked.then_some(mask), bias: op.biased.then_some(bias), ..settings };
-        let [q, k, v] = rows(op.packed, width, [q, k, v]);
+        let [q, k, v] = rows(&settings, op.packed, [q, k, v]);
         let out = Rows { values: out, row: width };
         let d_out = Rows { values: d_out, row: width };
         let gradients = match op.packed {
-            true => Gradients::Packed { values: dq, row: 3 * width, offsets: [0, width, 2 * width] },
-            false => Gradients::Separate { dq: (dq, width), dk: (dk, width), dv: (dv, width) },
+            true => Gradients::Packed { values: dq, row, offsets },
+            false => Gradients::Separate { dq: (dq, width), dk: (dk, kv_width), dv: (dv, kv_width) },
         };
         d_bias.fill(0.0);
         attention_backward(

@@ -85,7 +85,8 @@ impl EncoderLayer {
     }
 
     fn attention(&self, t: &mut Trace, x: Value, masks: Masks) -> Result<Value, GraphError> {
-        let layer = MultiHeadAttention { width: self.width, heads: self.heads, causal: self.causal };
+        let layer =
+            MultiHeadAttention { causal: self.causal, ..MultiHeadAttention::new(self.width, self.heads) };
         let y = t.scope("self_attn", |t| layer.self_attention(t, x, masks))?;
         Dropout::new(self.dropout).forward(t, y)
     }

@@ -25,6 +25,9 @@ pub struct MultiHeadAttention {
     pub width: usize,
     /// Number of heads, neighbouring ranges of the last axis.
     pub heads: usize,
+    /// Heads of keys and values: as many, or a divisor of it; neighbouring heads of queries then share
+    /// one (grouped-query attention, Ainslie et al. 2023).
+    pub kv_heads: usize,
     /// Position t sees positions up to t only.
     pub causal: bool,
 }
@@ -41,17 +44,19 @@ pub struct Masks {
 impl MultiHeadAttention {
     /// Without a causal mask.
     pub fn new(width: usize, heads: usize) -> MultiHeadAttention {
-        MultiHeadAttention { width, heads, causal: false }
+        MultiHeadAttention { width, heads, kv_heads: heads, causal: false }
     }
 
     /// Attention of x `[batch, time, width]` to itself; the shape stays.
     ///
-    /// Parameters as in PyTorch: `in_proj_weight` `[3 width, width]` (queries, keys, values) by Glorot,
+    /// Parameters as in PyTorch: `in_proj_weight` `[3 width, width]` (queries, keys, values; fewer rows with
+    /// fewer heads of keys) by Glorot,
     /// `in_proj_bias` zero, `out_proj.weight` uniform in ±1/√width, `out_proj.bias` zero.
     pub fn self_attention(&self, t: &mut Trace, x: Value, masks: Masks) -> Result<Value, GraphError> {
         let d = self.width;
-        let weight = t.parameter("in_proj_weight", &[3 * d, d], Init::xavier_uniform(d, 3 * d))?;
-        let bias = t.parameter("in_proj_bias", &[3 * d], Init::ZEROS)?;
+        let rows = d + 2 * self.kv_width();
+        let weight = t.parameter("in_proj_weight", &[rows, d], Init::xavier_uniform(d, rows))?;
+        let bias = t.parameter("in_proj_bias", &[rows], Init::ZEROS)?;
         let packed = t.graph.linear(x, weight, Some(bias))?;
         self.attend(t, &[packed], masks)
     }
@@ -69,18 +74,27 @@ impl MultiHeadAttention {
         masks: Masks,
     ) -> Result<Value, GraphError> {
         let mut sources = Vec::new();
-        for (name, x) in [("q_proj", query), ("k_proj", memory), ("v_proj", memory)] {
+        let kv = self.kv_width();
+        for (name, x, width) in
+            [("q_proj", query, self.width), ("k_proj", memory, kv), ("v_proj", memory, kv)]
+        {
             let inputs = t.graph.ty(x).last();
-            let init = Init::xavier_uniform(inputs, self.width);
-            let linear = Linear::new(inputs, self.width);
+            let init = Init::xavier_uniform(inputs, width);
+            let linear = Linear::new(inputs, width);
             sources.push(t.scope(name, |t| linear.forward_from(t, x, init, Init::ZEROS))?);
         }
         self.attend(t, &sources, masks)
     }
 
+    /// Width of keys and of values.
+    fn kv_width(&self) -> usize {
+        self.width / self.heads.max(1) * self.kv_heads
+    }
+
     fn attend(&self, t: &mut Trace, sources: &[Value], masks: Masks) -> Result<Value, GraphError> {
         let attention = Attention {
             heads: self.heads,
+            kv_heads: self.kv_heads,
             scale: 1.0 / (self.width as f32 / self.heads as f32).sqrt(),
             causal: self.causal,
             packed: sources.len() == 1,
@@ -108,5 +122,16 @@ mod tests {
             let masks = Masks { keys: Some(keys), bias: Some(x[2]) };
             layer.cross_attention(t, x[0], x[1], masks)
         });
+    }
+
+    #[test]
+    fn fewer_heads_of_keys_have_narrower_projections() {
+        let layer = MultiHeadAttention { kv_heads: 1, ..MultiHeadAttention::new(4, 2) };
+        check(2, &[&[2, 3, 4]], |t, x| layer.self_attention(t, x[0], Masks::default()));
+        check(2, &[&[2, 2, 3], &[2, 4, 5]], |t, x| layer.cross_attention(t, x[0], x[1], Masks::default()));
+        let mut t = Trace::new(2, 2, true);
+        let x = t.input("x", &[3, 4]);
+        layer.self_attention(&mut t, x, Masks::default()).unwrap();
+        assert_eq!(t.graph.parameters()[0].shape, [8, 4]);
     }
 }

@@ -27,9 +27,9 @@ const KEYS: usize = 96;
 /// Rows that a product may read beyond those it needs.
 const BEYOND: usize = 24;
 
-/// Whether a head is short enough to be done with all its keys at once.
+/// Whether a head is short enough to be done with all its keys at once, which are its own.
 pub(crate) fn is_short(a: &Attention) -> bool {
-    (1..=KEYS).contains(&a.k_len) && a.q_len > 0 && a.head_dim > 0
+    (1..=KEYS).contains(&a.k_len) && a.q_len > 0 && a.head_dim > 0 && a.kv_heads == a.heads
 }
 
 /// Floats of `rows` of a head that are copied to whole vectors, whatever the width of a vector.
