@@ -147,19 +147,26 @@ impl Frame<'_> {
         let time = self.time;
         let mut resolved = [&[] as &[f32]; R];
         let mut written = [(); W].map(|()| &mut [] as &mut [f32]);
+        // Found once, as calls in loops are many and short.
+        let from = reads.map(|place| place.in_memory(time));
+        let to = writes.map(|place| place.in_memory(time));
         for (memory, arena) in self.memories.iter_mut().enumerate() {
-            let here = |place: &Place| match place.in_memory(time) {
-                Some((m, range)) if m == memory => range,
+            let is_here = |found: &Option<(usize, Range<usize>)>| matches!(found, Some((m, range)) if *m == memory && !range.is_empty());
+            if !from.iter().chain(&to).any(is_here) {
+                continue;
+            }
+            let here = |found: &Option<(usize, Range<usize>)>| match found {
+                Some((_, range)) if is_here(found) => range.clone(),
                 _ => 0..0,
             };
-            let (parts, mut targets) = arena.parts(reads.map(here), writes.map(here));
-            for ((slot, part), place) in resolved.iter_mut().zip(parts).zip(reads) {
-                if !here(place).is_empty() {
+            let (parts, mut targets) = arena.parts(from.each_ref().map(here), to.each_ref().map(here));
+            for ((slot, part), found) in resolved.iter_mut().zip(parts).zip(&from) {
+                if is_here(found) {
                     *slot = part;
                 }
             }
-            for ((slot, target), place) in written.iter_mut().zip(&mut targets).zip(writes) {
-                if !here(place).is_empty() {
+            for ((slot, target), found) in written.iter_mut().zip(&mut targets).zip(&to) {
+                if is_here(found) {
                     *slot = std::mem::take(target);
                 }
             }
@@ -173,8 +180,8 @@ impl Frame<'_> {
             input_ranges: self.input_ranges,
             loss_scale: self.loss_scale,
         };
-        for (slot, place) in resolved.iter_mut().zip(reads) {
-            if place.in_memory(time).is_none() {
+        for ((slot, place), found) in resolved.iter_mut().zip(reads).zip(&from) {
+            if found.is_none() {
                 *slot = shared.get(place, time);
             }
         }

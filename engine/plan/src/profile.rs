@@ -165,39 +165,4 @@ impl Profile {
         }
         self
     }
-
-    /// Entries of the same operation and kernel joined, slowest first.
-    pub fn by_operation(&self) -> Vec<Entry> {
-        self.joined(
-            |a, b| (a.operation, a.kernel) == (b.operation, b.kernel),
-            |e| (e.scope, e.within) = (String::new(), None),
-        )
-    }
-
-    /// Entries of the same layer joined, slowest first; what runs within a loop is part of its layer.
-    pub fn by_layer(&self) -> Vec<Entry> {
-        self.joined(
-            |a, b| a.scope == b.scope,
-            |e| {
-                (e.operation, e.kernel) = ("", "");
-                if let Some(within) = e.within.take() {
-                    e.scope = if e.scope.is_empty() { within } else { format!("{within}.{}", e.scope) };
-                }
-            },
-        )
-    }
-
-    fn joined(&self, same: impl Fn(&Entry, &Entry) -> bool, forget: impl Fn(&mut Entry)) -> Vec<Entry> {
-        let mut joined: Vec<Entry> = Vec::new();
-        for e in &self.entries {
-            let mut entry = e.clone();
-            forget(&mut entry);
-            match joined.iter_mut().find(|j| same(j, &entry)) {
-                Some(found) => found.add(&entry),
-                None => joined.push(entry),
-            }
-        }
-        joined.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-        joined
-    }
 }

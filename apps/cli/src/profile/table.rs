@@ -11,21 +11,68 @@ use crate::table::plain;
 /// Rows of layers and of single calls.
 const LONGEST: usize = 16;
 
+/// Calls that are shown as one.
+struct Row {
+    name: String,
+    kernel: &'static str,
+    seconds: f64,
+    flops: f64,
+    bytes: f64,
+    floor: f64,
+}
+
+impl Row {
+    fn of(name: String, kernel: &'static str, entry: &Entry, machine: &Machine) -> Row {
+        let Entry { seconds, flops, bytes, .. } = *entry;
+        Row { name, kernel, seconds, flops, bytes, floor: machine.floor(entry) }
+    }
+}
+
+/// By operation and kernel.
+fn operations(profile: &Profile, machine: &Machine) -> Vec<Row> {
+    joined(profile.entries.iter().map(|e| Row::of(e.operation.into(), e.kernel, e, machine)))
+}
+
+/// By layer; what runs within a loop is part of its layer.
+fn layers(profile: &Profile, machine: &Machine) -> Vec<Row> {
+    joined(profile.entries.iter().map(|e| {
+        let names = [e.within.as_deref().unwrap_or_default(), &e.scope];
+        let name = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".");
+        Row::of(if name.is_empty() { "the model itself".into() } else { name }, "", e, machine)
+    }))
+}
+
+/// Rows of the same name joined, slowest first.
+fn joined(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut joined: Vec<Row> = Vec::new();
+    for row in rows {
+        match joined.iter_mut().find(|j| (&j.name, j.kernel) == (&row.name, row.kernel)) {
+            Some(j) => {
+                j.seconds += row.seconds;
+                j.flops += row.flops;
+                j.bytes += row.bytes;
+                j.floor += row.floor;
+            }
+            None => joined.push(row),
+        }
+    }
+    joined.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    joined
+}
+
 /// A training's time by operation and by layer.
 pub fn training(model: &str, profile: &TrainProfile, machine: &Machine) -> String {
     let total = profile.core_seconds();
     let steps = profile.steps.max(1) as f64;
-    let rest: Vec<(String, f64)> = others(profile).map(|(name, seconds)| (name.to_string(), seconds)).into();
-    let operations = profile.calls.by_operation();
-    let shown: f64 =
-        operations.iter().map(|e| e.seconds).sum::<f64>() + rest.iter().map(|r| r.1).sum::<f64>();
+    let rest = others(profile);
+    let shown = profile.calls.seconds() + rest.iter().map(|(_, seconds)| seconds).sum::<f64>();
     format!(
         "{model}: {} steps in {} on {}, by operation\n{}\n{model}: by layer\n{}\n{:.1} % accounted for",
         profile.steps,
         number::seconds(profile.elapsed.as_secs_f64()),
         number::counted(profile.threads, "thread"),
-        entries("operation", &operations, &rest, total, steps, machine),
-        entries("layer", &profile.calls.by_layer(), &rest, total, steps, machine),
+        rendered("operation", operations(&profile.calls, machine), &rest, total, steps),
+        rendered("layer", layers(&profile.calls, machine), &rest, total, steps),
         100.0 * shown / total,
     )
 }
@@ -33,79 +80,48 @@ pub fn training(model: &str, profile: &TrainProfile, machine: &Machine) -> Strin
 /// The time of a step by operation, by layer, and of the slowest calls.
 pub fn step(profile: &Profile, machine: &Machine) -> String {
     let total = profile.seconds();
-    let mut calls = profile.entries.clone();
-    calls.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    calls.truncate(LONGEST);
-    for call in &mut calls {
-        // One column says which.
-        call.scope = match &call.within {
-            Some(within) => format!("{within} / {} ({}) {}", call.operation, call.kernel, call.scope),
-            None => format!("{} ({}) {}", call.operation, call.kernel, call.scope),
-        };
-    }
+    let calls = profile.entries.iter().map(|e| {
+        let within = e.within.as_ref().map(|within| format!("{within} / ")).unwrap_or_default();
+        Row::of(format!("{within}{} ({}) {}", e.operation, e.kernel, e.scope), "", e, machine)
+    });
     format!(
         "{}\n\n{}\n\n{}",
-        entries("operation", &profile.by_operation(), &[], total, 1.0, machine),
-        entries("layer", &profile.by_layer(), &[], total, 1.0, machine),
-        entries("slowest calls", &calls, &[], total, 1.0, machine),
+        rendered("operation", operations(profile, machine), &[], total, 1.0),
+        rendered("layer", layers(profile, machine), &[], total, 1.0),
+        rendered("call", joined(calls), &[], total, 1.0),
     )
 }
 
-/// Entries, and parts that are no calls, slowest first.
-fn entries(
-    title: &str,
-    entries: &[Entry],
-    others: &[(String, f64)],
-    total: f64,
-    steps: f64,
-    machine: &Machine,
-) -> String {
+/// Rows, and parts that are no calls, of `total` core-seconds and so many steps. Only operations have one
+/// kernel, and are all shown.
+fn rendered(title: &str, mut rows: Vec<Row>, others: &[(&str, f64)], total: f64, steps: f64) -> String {
     let by_operation = title == "operation";
-    let mut rows: Vec<(f64, [String; 7])> = Vec::new();
-    let mut floors = (0.0, 0.0);
-    for e in entries {
-        let floor = machine.floor(e);
-        floors = (floors.0 + e.seconds, floors.1 + floor);
-        let seconds = e.seconds.max(1e-12);
-        let name = match (by_operation, e.scope.as_str()) {
-            (true, _) => e.operation,
-            (false, "") => "the model itself",
-            (false, scope) => scope,
-        };
-        rows.push((
-            e.seconds,
-            [
-                name.to_string(),
-                e.kernel.to_string(),
-                format!("{:.3}", e.seconds * 1e3 / steps),
-                format!("{:.1}", 100.0 * e.seconds / total),
-                format!("{:.0}", e.flops / seconds * 1e-9),
-                format!("{:.0}", e.bytes / seconds * 1e-9),
-                if floor > 0.0 { format!("{:.1}", e.seconds / floor) } else { "-".into() },
-            ],
-        ));
-    }
-    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    if !by_operation && rows.len() > LONGEST {
-        let seconds: f64 = rows[LONGEST..].iter().map(|r| r.0).sum();
-        let name = format!("{} others", rows.len() - LONGEST);
-        rows.truncate(LONGEST);
-        rows.push((seconds, other(&name, seconds, total, steps)));
-    }
-    for (name, seconds) in others.iter().filter(|(_, seconds)| *seconds > 0.0) {
-        rows.push((*seconds, other(name, *seconds, total, steps)));
-    }
-    let header = [title, "kernel", "core ms a step", "%", "GFLOP/s", "GB/s", "× floor"];
-    // A layer has many kernels.
-    let shown = |i: usize| by_operation || i != 1;
-    let cells = |(_, cells): (f64, [String; 7])| {
-        cells.into_iter().enumerate().filter(|(i, _)| shown(*i)).map(|(_, cell)| cell).collect::<Vec<_>>()
+    let part = |name: &str, kernel: &str, seconds: f64, rates: [String; 3]| {
+        let (ms, share) =
+            (format!("{:.3}", seconds * 1e3 / steps), format!("{:.1}", 100.0 * seconds / total));
+        let kernel = by_operation.then(|| kernel.to_string());
+        [name.to_string()].into_iter().chain(kernel).chain([ms, share]).chain(rates).collect::<Vec<_>>()
     };
-    let header = header.into_iter().enumerate().filter(|(i, _)| shown(*i)).map(|(_, title)| title);
-    plain(header.collect(), rows.into_iter().map(cells)).to_string()
-}
-
-fn other(name: &str, seconds: f64, total: f64, steps: f64) -> [String; 7] {
-    let (ms, share) = (format!("{:.3}", seconds * 1e3 / steps), format!("{:.1}", 100.0 * seconds / total));
-    [name.to_string(), String::new(), ms, share, String::new(), String::new(), String::new()]
+    let mut hidden = 0.0;
+    let count = rows.len();
+    if !by_operation && count > LONGEST {
+        hidden = rows.drain(LONGEST..).map(|row| row.seconds).sum();
+    }
+    let mut cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let rate = |amount: f64| format!("{:.0}", amount / row.seconds.max(1e-12) * 1e-9);
+            let floor = if row.floor > 0.0 { format!("{:.1}", row.seconds / row.floor) } else { "-".into() };
+            part(&row.name, row.kernel, row.seconds, [rate(row.flops), rate(row.bytes), floor])
+        })
+        .collect();
+    let nothing = || [const { String::new() }; 3];
+    if hidden > 0.0 {
+        cells.push(part(&format!("{} others", count - LONGEST), "", hidden, nothing()));
+    }
+    cells.extend(others.iter().map(|(name, seconds)| part(name, "", *seconds, nothing())));
+    let kernel = by_operation.then_some("kernel");
+    let header = [title].into_iter().chain(kernel);
+    let header = header.chain(["core ms a step", "%", "GFLOP/s", "GB/s", "× floor"]);
+    plain(header.collect(), cells).to_string()
 }
