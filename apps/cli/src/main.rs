@@ -15,6 +15,7 @@ mod precision;
 mod preflight;
 mod profile;
 mod progress;
+mod recomputed;
 mod report;
 mod results;
 mod run;

@@ -61,6 +61,12 @@ pub fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "it must be a whole number, without a sign".into())
 }
 
+/// For clap: a percentage from 1 to 100.
+pub fn percent(text: &str) -> Result<u8, String> {
+    let value: Option<u8> = text.parse().ok();
+    value.filter(|value| (1..=100).contains(value)).ok_or("it must be a whole number from 1 to 100".into())
+}
+
 /// For clap: a number with or without a decimal point.
 pub fn decimal<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "it must be a number, such as 0.001".into())

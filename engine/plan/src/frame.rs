@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bessemer_kernels::arena::Arena;
+use bessemer_kernels::pool::Pool;
 
 use crate::folds::tensor;
 
@@ -112,6 +113,8 @@ pub struct Frame<'a> {
     pub(crate) randomness: Randomness,
     /// The step of the loop that runs.
     pub(crate) time: usize,
+    /// Threads that have nothing else to do, if this is the only lane.
+    pub(crate) pool: Option<&'a Pool>,
     /// Whether calls are timed.
     pub(crate) timed: bool,
     /// Set by a call that met an index outside its table.

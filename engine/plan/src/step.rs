@@ -165,7 +165,9 @@ impl Executable {
                 self.exchange(segment - 1);
             }
             let this = &*self;
-            pool.run(this.lanes.len(), &|lane| this.run_lane(lane, segment, parameters, batch));
+            // A single lane is run by this thread, and may share out what it does.
+            let idle = (this.lanes.len() == 1 && pool.threads() > 1).then_some(pool);
+            pool.run(this.lanes.len(), &|lane| this.run_lane(idle, lane, segment, parameters, batch));
         }
         if self.trains {
             self.spread_gradients(pool, parameters);

@@ -2,6 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
+use bessemer_graph::passes::Recomputed;
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize, losses};
 use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
@@ -74,6 +75,9 @@ pub struct FitOptions {
     /// The arithmetic of training, and of forecasts of many windows; of a few, f32, but int8 of any number.
     #[serde(default)]
     pub precision: Precision,
+    /// Percent of the memory of activations that training may use, see [`PlanOptions::activations`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activations: Option<u8>,
     /// The training itself; steps and validation are counted in batches.
     pub train: TrainOptions,
 }
@@ -90,6 +94,7 @@ impl FitOptions {
             windows: 32,
             sampling: Sampling::Epochs,
             precision: Precision::F32,
+            activations: None,
             train: TrainOptions::default(),
         }
     }
@@ -138,6 +143,8 @@ pub struct Forecaster {
     pub(crate) cadence: String,
     /// What training did.
     pub history: History,
+    /// What training computed again instead of keeping it; empty in a model that was loaded.
+    pub recomputed: Vec<Recomputed>,
     single: Option<Predictor>,
 }
 
@@ -181,7 +188,8 @@ impl Forecaster {
             Ok(t)
         };
         let first = trace(1).map_err(TrainError::from)?;
-        let plan = PlanOptions { precision: options.precision, ..PlanOptions::TRAIN };
+        let FitOptions { precision, activations, .. } = *options;
+        let plan = PlanOptions { precision, activations, ..PlanOptions::TRAIN };
         let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), options.windows, &plan)
             .map_err(TrainError::from)?;
         let mut parameters = Parameters::new(step.parameters());
@@ -203,7 +211,8 @@ impl Forecaster {
         let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
         let model = model.clone();
         let cadence = frame.frequency.cadence();
-        Ok(Forecaster { model, options, scalers, parameters, cadence, history, single: None })
+        let recomputed = step.recomputed().to_vec();
+        Ok(Forecaster { model, options, scalers, parameters, cadence, history, recomputed, single: None })
     }
 
     /// Training steps in an epoch of these windows.
@@ -227,7 +236,8 @@ impl Forecaster {
         model.network().forward(&mut t, lags, options.horizon).map_err(TrainError::from)?;
         let parameters = Parameters::new(t.graph.parameters());
         let history = History::default();
-        Ok(Forecaster { model, options, scalers, parameters, cadence, history, single: None })
+        let recomputed = Vec::new();
+        Ok(Forecaster { model, options, scalers, parameters, cadence, history, recomputed, single: None })
     }
 
     /// The same model with the weights rounded to 8-bit integers, to be multiplied as such: those of at
@@ -258,6 +268,7 @@ impl Forecaster {
             parameters: self.parameters.clone(),
             cadence: self.cadence.clone(),
             history: self.history.clone(),
+            recomputed: Vec::new(),
             single: None,
         };
         let int8 = rounded.int8_parameters()?;

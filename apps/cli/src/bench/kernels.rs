@@ -246,6 +246,7 @@ fn cases() -> Vec<Case> {
     vec![
         f32(&["matmul", "linear"], "512 x 512 x 512", square),
         Case { precision: Precision::Bf16, ..f32(&["matmul", "linear"], "512 x 512 x 512", square) },
+        Case { precision: Precision::F16, ..f32(&["matmul", "linear"], "512 x 512 x 512", square) },
         Case { precision: Precision::Int8, ..f32(&["linear"], "512 x 512 x 512", square) },
         f32(&["linear", "matmul"], "336 x 256 x 128, GELU", |g| {
             let x = g.input("x", Type::f32([1, 336, 128]));
@@ -260,6 +261,10 @@ fn cases() -> Vec<Case> {
         }),
         f32(&["attention"], "32 of 42, 8 heads of 16", |g| attention(g, [32, 42, 128], 8, false)),
         f32(&["attention"], "512 causal, 8 heads of 64", |g| attention(g, [1, 512, 512], 8, true)),
+        Case {
+            precision: Precision::Bf16,
+            ..f32(&["attention"], "512 causal, 8 heads of 64", |g| attention(g, [1, 512, 512], 8, true))
+        },
         f32(&["softmax"], "1024 x 256", |g| {
             let x = weighted(g, &[1024, 256])?;
             g.apply1(Softmax { log: false }, &[x])

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bessemer::graph::passes::Recomputed;
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
 use bessemer::plan::{PlanOptions, Pool, Profile};
@@ -18,6 +17,7 @@ use crate::machine::Machine;
 use crate::number;
 use crate::precision::PrecisionName;
 use crate::profile::table;
+use crate::recomputed::{self, Dropped, megabytes};
 use crate::run::RunArgs;
 
 /// Time a training step (forward, backward, AdamW), or a forward pass, on random data
@@ -57,7 +57,7 @@ pub struct StepArgs {
     lanes: Option<usize>,
     /// Percent of the memory of activations that may be used: what is cheapest to compute again is
     /// dropped until then [default: all of it]
-    #[arg(long, value_parser = number::whole::<u8>, value_name = "PERCENT", conflicts_with = "inference")]
+    #[arg(long, value_parser = number::percent, value_name = "PERCENT", conflicts_with = "inference")]
     activations: Option<u8>,
     /// Run as a rung of `bench ladder`, on one thread below `lanes`
     #[arg(long, value_enum, conflicts_with_all = ["precision", "inference", "micro_batch", "lanes", "activations"])]
@@ -91,15 +91,6 @@ struct StepResult {
     parameters: usize,
 }
 
-/// A value that is computed again.
-#[derive(Serialize)]
-struct Dropped {
-    operation: &'static str,
-    layer: String,
-    mb: f64,
-    gflop: f64,
-}
-
 impl StepArgs {
     /// Measures and prints.
     pub fn run(&self) -> Result<()> {
@@ -120,11 +111,6 @@ impl StepArgs {
                     "leave it out for the cost model's",
                 ));
             }
-        }
-        if let Some(percent) = self.activations.filter(|percent| !(1..=100).contains(percent)) {
-            let problem = "it must be from 1 to 100";
-            let remedy = "leave it out for all of the memory";
-            return Err(CliError::argument(format!("--activations {percent}"), problem, remedy));
         }
         if self.precision == PrecisionName::Int8 && !self.inference {
             let problem = "8-bit integers are for inference";
@@ -249,27 +235,8 @@ fn print_result(r: &StepResult) {
         );
     }
     if !r.recomputed.is_empty() {
-        println!("\n  {:<28} {:>9} {:>9}  layer", "computed again", "MB", "GFLOP");
+        println!("\n{}", recomputed::render(&r.recomputed));
     }
-    for dropped in &r.recomputed {
-        let Dropped { operation, layer, mb, gflop } = dropped;
-        println!("  {operation:<28} {mb:>9.3} {gflop:>9.4}  {layer}");
-    }
-}
-
-impl Dropped {
-    fn of(recomputed: &Recomputed) -> Dropped {
-        Dropped {
-            operation: recomputed.operation,
-            layer: recomputed.scope.to_string(),
-            mb: megabytes(recomputed.floats),
-            gflop: recomputed.cost.flops * 1e-9,
-        }
-    }
-}
-
-fn megabytes(floats: usize) -> f64 {
-    floats as f64 * 4.0 / f64::from(1 << 20)
 }
 
 /// The most memory the process has held, in MB (Linux).

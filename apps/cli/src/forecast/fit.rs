@@ -18,6 +18,7 @@ use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
 use crate::progress::Progress;
+use crate::recomputed::{self, Dropped};
 use crate::run::RunArgs;
 
 /// Fit a model to all series of a file and save it in a folder
@@ -30,7 +31,8 @@ Example:
 
 The folder holds model.toml and weights.safetensors. With --json:
   {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"best_step\", \"loss\",
-   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}
+   \"validation_loss\", \"seconds_fit\", \"parameters\", \"recomputed\",
+   \"threads\", \"seed\"}
   With --precision f16 also \"grad_scaler\": {\"scale\", \"good_steps\", \"updates\", \"overflows\"}."
 )]
 pub struct Fit {
@@ -74,6 +76,7 @@ struct Fitted {
     grad_scaler: Option<GradScalerState>,
     seconds_fit: f64,
     parameters: usize,
+    recomputed: Vec<Dropped>,
     threads: usize,
     seed: u64,
 }
@@ -122,6 +125,7 @@ impl Fit {
             grad_scaler: history.grad_scaler,
             seconds_fit: history.elapsed.as_secs_f64(),
             parameters: forecaster.parameter_count(),
+            recomputed: forecaster.recomputed.iter().map(Dropped::of).collect(),
             threads: pool.threads(),
             seed: options.train.seed,
         };
@@ -144,6 +148,9 @@ impl Fit {
             self.run.print(&format!(
                 "gradients scaled by {scale} at the end; {taken} updates, {overflows} skipped as gradients overflowed\n"
             ))?;
+        }
+        if !fitted.recomputed.is_empty() {
+            self.run.print(&format!("{}\n", recomputed::render(&fitted.recomputed)))?;
         }
         Ok(())
     }

@@ -48,6 +48,9 @@ pub struct TrainArgs {
     /// Arithmetic of products with weights, f32, bf16 or f16; weights themselves are f32
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionName,
+    /// Percent of the memory of activations that may be used: what is cheapest to compute again is dropped until then [default: all of it]
+    #[arg(long, value_parser = number::percent, value_name = "PERCENT")]
+    activations: Option<u8>,
     /// Largest norm of the gradient [default: not clipped]
     #[arg(long, value_parser = number::decimal::<f32>, value_name = "NORM")]
     clip_norm: Option<f32>,
@@ -217,6 +220,7 @@ impl TrainArgs {
             options.window_scaler = kind.parse()?;
         }
         options.precision = self.precision.get();
+        options.activations = self.activations;
         options.windows = self.batch_windows.unwrap_or(options.windows);
         options.sampling = match self.sampling {
             SamplingName::Epochs => Sampling::Epochs,

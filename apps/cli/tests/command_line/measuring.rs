@@ -89,9 +89,26 @@ fn dropped_activations_are_listed() {
     let layers = less["recomputed"].as_array().unwrap().iter().map(|r| r["layer"].as_str().unwrap());
     assert!(layers.filter(|layer| layer.starts_with("layers.")).count() > 3);
     let place = Place::new();
-    place.refuse("bench step --model encoder --activations 0", "it must be from 1 to 100");
-    place.refuse("bench step --model encoder --activations 101", "it must be from 1 to 100");
+    place.refuse("bench step --model encoder --activations 0", "from 1 to 100");
+    place.refuse("bench step --model encoder --activations 101", "from 1 to 100");
     place.refuse("bench step --model patchtst --activations 50", "leave the memory of activations unlimited");
+}
+
+#[test]
+fn a_fit_says_what_it_dropped_and_what_overflowed() {
+    let place = Place::new();
+    let fit = "forecast fit series.csv --model nhits --horizon 7 --max-steps 6 --threads 2";
+    let text = place.succeed(&format!("{fit} --activations 60 --precision f16 --out model"));
+    assert!(text.contains("computed again") && text.contains("stack"), "{text}");
+    assert!(text.contains("gradients scaled by 65536 at the end; 6 updates, 0 skipped"), "{text}");
+    place.succeed("forecast predict model series.csv --out forecast.csv");
+    let whole: Value = serde_json::from_str(&place.succeed(&format!("{fit} --out whole --json -"))).unwrap();
+    let less = place.succeed(&format!("{fit} --activations 60 --out less --json -"));
+    let less: Value = serde_json::from_str(&less).unwrap();
+    assert_eq!(whole["loss"], less["loss"]);
+    assert!(whole["recomputed"].as_array().unwrap().is_empty());
+    assert!(!less["recomputed"].as_array().unwrap().is_empty());
+    assert!(whole.get("grad_scaler").is_none());
 }
 
 #[test]

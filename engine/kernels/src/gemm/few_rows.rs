@@ -35,7 +35,9 @@ impl Kernel for FewRows {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if S::LANES < DOT_COLUMNS {
+        if S::LANES < DOT_COLUMNS && self.m == 1 && self.a.col == 1 {
+            self.one_by_one(s);
+        } else if S::LANES < DOT_COLUMNS {
             // Tiles are spilled in rows of a vector.
             let FewRows { m, n, k, a, b, finish, scratch } = self;
             let layout = Layout::Strided;
@@ -64,6 +66,21 @@ unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
 }
 
 impl FewRows {
+    /// One row, an element at a time.
+    #[inline(always)]
+    fn one_by_one<S: Simd>(&self, s: S) {
+        for j in 0..self.n {
+            let mut sum = 0.0f32;
+            for p in 0..self.k {
+                // SAFETY: inside the row of A and the column of B.
+                unsafe { sum += *self.a.ptr.add(p) * *self.b.ptr.add(j * self.b.col + p) };
+            }
+            let tile = [sum; SIDE];
+            // SAFETY: the column is inside C; a vector of the tile is read.
+            unsafe { self.finish.at(0, j).store_spilled(s, tile.as_ptr(), SIDE, 1, 1) };
+        }
+    }
+
     /// Every element a dot product.
     #[inline(always)]
     fn dots<S: Simd, const R: usize>(&self, s: S) {

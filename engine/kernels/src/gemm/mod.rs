@@ -97,6 +97,21 @@ pub fn gemm(
     batched_gemm(1, m, n, k, a, (0, a_strides), b, (0, b_strides), c, (0, c_row), epilogue, scratch);
 }
 
+/// c\[n\] = a\[k\]·Bᵀ for rows B\[n, k\], finished by the epilogue: [`gemm()`] of one row, without scratch. An
+/// element doesn't depend on its neighbours, so that ranges of them may be had one by one.
+///
+/// # Panics
+/// If a slice is shorter than its shape needs.
+pub fn gemm_row(n: usize, k: usize, a: &[f32], b: &[f32], c: &mut [f32], epilogue: Epilogue) {
+    check("a", a.len(), (1, k), (k, 1));
+    check("b", b.len(), (n, k), (k, 1));
+    check("c", c.len(), (1, n), (n, 1));
+    let a = Strided { ptr: a.as_ptr(), batch: 0, row: k, col: 1 };
+    let b = Strided { ptr: b.as_ptr(), batch: 0, row: 1, col: k };
+    let finish = epilogue.finish(1, n, c.as_mut_ptr(), n);
+    dispatch(FewRows { m: 1, n, k, a, b, finish, scratch: std::ptr::dangling_mut() });
+}
+
 /// Floats of scratch for [`gemm()`] and [`batched_gemm`].
 pub fn gemm_scratch(k: usize) -> usize {
     struct Len(usize);

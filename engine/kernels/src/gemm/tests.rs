@@ -158,3 +158,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn parts_of_a_row_are_those_of_the_whole() {
+    let (n, k) = (101, 77);
+    let (a, b, bias) = (numbers(k, 1), numbers(n * k, 2), numbers(n, 3));
+    for isa in Isa::available().into_iter().chain([Isa::Scalar]) {
+        isa.force(|| {
+            let epilogue = |range: std::ops::Range<usize>| Epilogue {
+                bias: Some(&bias[range]),
+                activation: Activation::Relu,
+                ..Epilogue::default()
+            };
+            let (mut whole, mut parts) = (vec![f32::NAN; n], vec![f32::NAN; n]);
+            let mut scratch = vec![f32::NAN; gemm_scratch(k)];
+            gemm(1, n, k, &a, (k, 1), &b, (1, k), &mut whole, n, epilogue(0..n), &mut scratch);
+            for (start, end) in [(0, 1), (1, 30), (30, 100), (100, 101)] {
+                let rows = &b[start * k..];
+                gemm_row(end - start, k, &a, rows, &mut parts[start..end], epilogue(start..end));
+            }
+            assert_eq!(whole, parts, "{isa}");
+            for (j, got) in whole.iter().enumerate() {
+                let sum: f64 = (0..k).map(|p| f64::from(a[p]) * f64::from(b[j * k + p])).sum();
+                let expected = (sum + f64::from(bias[j])).max(0.0);
+                assert!((f64::from(*got) - expected).abs() < 1e-4, "{isa}: {got}, not {expected}");
+            }
+        });
+    }
+}

@@ -66,6 +66,11 @@ impl WeightProduct {
         WeightProduct { weight: Place::Packed(packed), way, ..plain }
     }
 
+    /// Whether the weight is read as it lies.
+    pub fn is_plain(&self) -> bool {
+        self.way == Way::Plain
+    }
+
     /// The kernel that runs.
     pub fn kernel(&self) -> &'static str {
         match self.way {

@@ -3,6 +3,7 @@
 use std::sync::MutexGuard;
 
 use bessemer_kernels::arena::Arena;
+use bessemer_kernels::pool::Pool;
 
 use super::{Batch, Executable, MAX_INPUTS};
 use crate::frame::{Frame, Randomness};
@@ -39,7 +40,14 @@ impl Arenas {
 
 impl Executable {
     /// Runs a segment of every micro-batch of a lane.
-    pub(super) fn run_lane(&self, lane: usize, segment: usize, parameters: &Parameters, batch: &Batch) {
+    pub(super) fn run_lane(
+        &self,
+        pool: Option<&Pool>,
+        lane: usize,
+        segment: usize,
+        parameters: &Parameters,
+        batch: &Batch,
+    ) {
         let mut memory = self.lanes[lane].lock().expect("no run panicked");
         let memory = &mut *memory;
         let range = self.batching.lane(lane);
@@ -81,6 +89,7 @@ impl Executable {
                 randomness: Randomness { seed: batch.seed, step: batch.step, first_sample: samples as u64 },
                 time: 0,
                 timed: self.timed,
+                pool,
                 fault: None,
             };
             match self.traced {
