@@ -26,6 +26,9 @@ def main():
     )
     for name in first.keys() & second.keys():
         a, b = first[name], second[name]
+        for model in (a, b):
+            if not all(model["losses"]):
+                sys.exit(f"{name}: a loss is 0 or no number, so that nothing can be a percentage of it")
         if len(a["losses"]) != len(b["losses"]):
             sys.exit(f"{name}: {len(a['losses'])} steps beside {len(b['losses'])}")
         print(

@@ -51,7 +51,7 @@ pub struct Demo {
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
-    run: RunArgs,
+    pub run: RunArgs,
 }
 
 impl Demo {

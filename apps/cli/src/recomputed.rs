@@ -1,13 +1,23 @@
 //! What a training computes again instead of keeping it.
 
-use bessemer::graph::passes::Recomputed;
+use bessemer::plan::Recomputing;
 use serde::Serialize;
 
 use crate::table::plain;
 
-/// A value that is computed again.
+/// Of a full micro-batch.
 #[derive(Serialize)]
 pub struct Dropped {
+    /// The memory of values alive at once, beside what it would be.
+    share: f64,
+    values: Vec<Value>,
+    #[serde(skip)]
+    megabytes: (f64, f64),
+}
+
+/// A value that is computed again.
+#[derive(Serialize)]
+struct Value {
     operation: &'static str,
     layer: String,
     mb: f64,
@@ -15,24 +25,37 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// Of a full micro-batch.
-    pub fn of(recomputed: &Recomputed) -> Dropped {
+    /// What a plan says.
+    pub fn of(recomputing: &Recomputing) -> Dropped {
+        let Recomputing { choices, before, after } = recomputing;
+        let value = |choice: &bessemer::graph::passes::Recomputed| Value {
+            operation: choice.operation,
+            layer: choice.scope.to_string(),
+            mb: megabytes(choice.floats),
+            gflop: choice.cost.flops * 1e-9,
+        };
         Dropped {
-            operation: recomputed.operation,
-            layer: recomputed.scope.to_string(),
-            mb: megabytes(recomputed.floats),
-            gflop: recomputed.cost.flops * 1e-9,
+            share: *after as f64 / (*before).max(1) as f64,
+            values: choices.iter().map(value).collect(),
+            megabytes: (megabytes(*before), megabytes(*after)),
         }
     }
-}
 
-/// As a table, in the order of choice.
-pub fn render(dropped: &[Dropped]) -> String {
-    let cells = |d: &Dropped| {
-        let (operation, layer) = (d.operation.to_string(), d.layer.clone());
-        [operation, layer, format!("{:.3}", d.mb), format!("{:.4}", d.gflop)]
-    };
-    plain(vec!["computed again", "layer", "MB", "GFLOP"], dropped.iter().map(cells)).to_string()
+    /// What was asked for and reached, and a table in the order of choice.
+    pub fn render(&self, percent: u8) -> String {
+        let reached = 100.0 * self.share;
+        let (before, after) = self.megabytes;
+        let missed = if reached > f64::from(percent) + 0.05 { ", which can't be had" } else { "" };
+        let cells = |value: &Value| {
+            let (operation, layer) = (value.operation.to_string(), value.layer.clone());
+            [operation, layer, format!("{:.3}", value.mb), format!("{:.4}", value.gflop)]
+        };
+        let table = plain(vec!["computed again", "layer", "MB", "GFLOP"], self.values.iter().map(cells));
+        format!(
+            "activations of a micro-batch: {percent} % asked for{missed}; {after:.3} of {before:.3} MB, \
+             {reached:.1} %\n{table}"
+        )
+    }
 }
 
 /// MB of so many floats.

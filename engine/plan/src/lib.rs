@@ -24,4 +24,4 @@ pub use options::{PlanOptions, Precision};
 pub use parameters::Parameters;
 pub use plan::{Plan, Step};
 pub use profile::{Call, Entry, Profile, Roofline};
-pub use step::{Batch, Executable, MAX_INPUTS, MAX_LANES, Trace, as_words, prepared};
+pub use step::{Batch, Executable, MAX_INPUTS, MAX_LANES, Recomputing, Trace, as_words, prepared};

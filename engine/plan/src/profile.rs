@@ -101,6 +101,10 @@ impl Clock {
     }
 }
 
+fn times(cost: Cost, calls: f64) -> Cost {
+    Cost { flops: cost.flops * calls, bytes: cost.bytes * calls }
+}
+
 impl Entry {
     /// The least time in seconds that the roofline allows.
     pub fn floor(&self, roofline: Roofline) -> f64 {
@@ -119,14 +123,18 @@ impl Profile {
     pub(crate) fn add(&mut self, plan: &Plan) {
         for step in &plan.steps {
             let (mut seconds, calls) = step.clock.take();
-            let mut cost = step.cost;
+            let mut cost = times(step.cost, calls);
             for inner in step.inner.iter() {
-                let (within, times) = inner.clock.take();
-                self.note(inner, Some(step.scope.clone()), within, inner.cost, times);
+                let (within, runs) = inner.clock.take();
+                let part = times(inner.cost, runs);
+                self.note(inner, Some(step.scope.clone()), within, part, runs);
+                // A loop keeps what the calls within don't account for, such as its first step.
                 seconds -= within;
-                cost = Cost::default();
+                cost.flops -= part.flops;
+                cost.bytes -= part.bytes;
             }
-            self.note(step, None, seconds.max(0.0), cost, calls);
+            let own = Cost { flops: cost.flops.max(0.0), bytes: cost.bytes.max(0.0) };
+            self.note(step, None, seconds.max(0.0), own, calls);
         }
     }
 
@@ -138,8 +146,8 @@ impl Profile {
             within,
             calls,
             seconds,
-            flops: cost.flops * calls,
-            bytes: cost.bytes * calls,
+            flops: cost.flops,
+            bytes: cost.bytes,
         };
         let same = |e: &&mut Entry| {
             (e.operation, e.kernel, &e.scope, &e.within)

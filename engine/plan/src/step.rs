@@ -4,12 +4,11 @@ mod compile;
 mod lane;
 
 pub(crate) use compile::rewritten;
-pub use compile::{Trace, prepared};
+pub use compile::{Recomputing, Trace, prepared};
 
 use std::ops::Range;
 use std::sync::Mutex;
 
-use bessemer_graph::passes::Recomputed;
 use bessemer_kernels::arena::Arena;
 use bessemer_kernels::chunks::for_parts;
 use bessemer_kernels::pool::Pool;
@@ -72,7 +71,7 @@ pub struct Executable {
     batching: Batching,
     plan: Plan,
     tail: Option<Plan>,
-    recomputed: Vec<Recomputed>,
+    recomputing: Option<Recomputing>,
     parameters: Vec<bessemer_graph::Parameter>,
     folds: Folds,
     packs: Packs,
@@ -120,11 +119,9 @@ impl Executable {
         &self.plan
     }
 
-    /// What a full micro-batch drops and computes again, see [`PlanOptions::activations`].
-    ///
-    /// [`PlanOptions::activations`]: crate::PlanOptions::activations
-    pub fn recomputed(&self) -> &[Recomputed] {
-        &self.recomputed
+    /// What a full micro-batch drops and computes again, if its memory has a budget.
+    pub fn recomputing(&self) -> Option<&Recomputing> {
+        self.recomputing.as_ref()
     }
 
     /// Numbers in each input of a whole batch.

@@ -24,10 +24,21 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
-    /// Gradients overflow f16 although they are scaled no more.
+    /// The forward pass left the range of f16; no scale of gradients changes that.
     #[error(
-        "gradients overflow f16 at step {step}, and their scale can't be lowered any more: lower the \
-         learning rate, scale the data, or train in bf16"
+        "the loss is {loss} at step {step}: in f16, nothing that a weight multiplies may exceed 65,504; \
+         scale the data, or train in bf16 or f32"
+    )]
+    Range {
+        /// The step, counted from 1.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
+    /// Gradients overflow f16 although they are scaled no more, or to the end.
+    #[error(
+        "gradients overflow f16 at step {step}, and none has changed the weights, or their scale can't be \
+         lowered any more: lower the learning rate, scale the data, or train in bf16"
     )]
     Overflow {
         /// The step, counted from 1.

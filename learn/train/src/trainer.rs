@@ -148,23 +148,23 @@ pub fn train(
         let batch = Batch { inputs: &views[..inputs.len()], loss_scale, seed: options.seed, step: done };
         let loss = watched.time(Phase::Steps, || step.run(pool, parameters, &batch))?;
         let loss = loss / f64::from(scale.unwrap_or(1.0));
-        // A scale that can still be lowered may be the cause.
-        let to_blame = scaling.is_some_and(|(scaler, state)| state.scale > scaler.least);
-        if !loss.is_finite() && !to_blame {
-            return Err(TrainError::NotFinite { step: done + 1, loss });
+        if !loss.is_finite() {
+            // Only the gradients are scaled.
+            return Err(match scale {
+                Some(_) => TrainError::Range { step: done + 1, loss },
+                None => TrainError::NotFinite { step: done + 1, loss },
+            });
         }
         let learning_rate = options.learning_rate * options.schedule.factor(done, &plateau);
         let grad_norm = watched.time(Phase::Optimizer, || {
-            if !loss.is_finite() {
-                return f64::NAN;
-            }
             state.step(pool, parameters, step, learning_rate as f32, options.clip_norm, scale)
         });
         let skipped = scale.is_some() && !grad_norm.is_finite();
-        if skipped && !to_blame {
-            return Err(TrainError::Overflow { step: done + 1 });
-        }
         if let Some((scaler, state)) = &mut scaling {
+            let last = state.updates == 0 && done + 1 == options.steps;
+            if skipped && (state.scale <= scaler.least || last) {
+                return Err(TrainError::Overflow { step: done + 1 });
+            }
             scaler.update(state, !skipped);
         }
         if !skipped {
@@ -184,7 +184,8 @@ pub fn train(
         let Some(loss) = validated? else { continue };
         history.validations.push((done + 1, loss));
         plateau.observe(&options.schedule, loss);
-        let improved = best.as_ref().is_none_or(|(b, ..)| loss < b - options.min_change);
+        let better = best.as_ref().is_none_or(|(b, ..)| loss < b - options.min_change);
+        let improved = better && !loss.is_nan();
         if watch(Event::Validation { step: done + 1, loss, best: improved }).is_break() {
             return Err(TrainError::Stopped { step: done + 1 });
         }

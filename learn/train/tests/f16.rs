@@ -8,7 +8,8 @@ use bessemer_nn::{GraphError, Trace, initialize};
 use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
 use bessemer_train::{Event, GradScaler, History, Task, TrainError, TrainOptions, train};
 
-const BATCH: usize = 64;
+/// Enough rows for weights to be packed, so that products on the way there are in f16 too.
+const BATCH: usize = 256;
 
 fn trace(samples: usize) -> Result<Trace, GraphError> {
     let mut t = Trace::new(samples, BATCH, true);
@@ -22,22 +23,22 @@ fn trace(samples: usize) -> Result<Trace, GraphError> {
     Ok(t)
 }
 
-/// Batches of made-up numbers, those of some steps too large for f16.
+/// Batches of made-up numbers, with gradients or inputs of some steps too large for f16.
 struct Made {
     loss_scale: f32,
     too_large: fn(u64) -> bool,
+    inputs: f32,
 }
 
 impl Task for Made {
     fn batch(&mut self, step: u64, inputs: &mut [Vec<f32>]) -> Result<f32, TrainError> {
-        let factor = if (self.too_large)(step) { 1e6 } else { 1.0 };
         for (which, input) in inputs.iter_mut().enumerate() {
             for (i, x) in input.iter_mut().enumerate() {
                 let angle = (i as f32 * 0.37 + step as f32 * 1.7 + which as f32).sin();
-                *x = if which == 0 { angle * factor } else { angle };
+                *x = if which == 0 { angle * self.inputs } else { angle };
             }
         }
-        Ok(self.loss_scale)
+        Ok(if (self.too_large)(step) { 1e9 } else { self.loss_scale })
     }
 
     fn validate(&mut self, _: &Pool, _: &Parameters) -> Result<Option<f64>, TrainError> {
@@ -55,8 +56,10 @@ fn run(precision: Precision, scaler: Option<GradScaler>, steps: u64, mut task: M
     let first = trace(1).unwrap();
     let plan = PlanOptions { precision, ..PlanOptions::TRAIN };
     let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), BATCH, &plan).unwrap();
-    let f16 = step.plan().steps.iter().filter(|s| s.kernel.starts_with("f16")).count();
-    assert_eq!(f16 > 0, precision == Precision::F16);
+    for kernel in ["f16_gemm_packed", "f16_gemm"] {
+        let ran = step.plan().steps.iter().any(|s| s.kernel == kernel);
+        assert_eq!(ran, precision == Precision::F16, "{kernel}");
+    }
     let mut parameters = Parameters::new(step.parameters());
     initialize(&mut parameters, first.inits(), 1);
     let options = TrainOptions { steps, grad_scaler: scaler, ..TrainOptions::default() };
@@ -74,7 +77,7 @@ fn run(precision: Precision, scaler: Option<GradScaler>, steps: u64, mut task: M
 
 #[test]
 fn a_step_that_overflows_changes_nothing() {
-    let task = |too_large| Made { loss_scale: 1e-3, too_large };
+    let task = |too_large| Made { loss_scale: 1e-3, too_large, inputs: 1.0 };
     let scaler = Some(GradScaler::default());
     let before = run(Precision::F16, scaler, 5, task(|_| false));
     let through = run(Precision::F16, scaler, 6, task(|step| step == 5));
@@ -93,7 +96,7 @@ fn a_step_that_overflows_changes_nothing() {
 #[test]
 fn small_gradients_are_kept_by_the_scale() {
     // A factor on the loss that takes gradients below the least f16 number, 6e-8.
-    let task = || Made { loss_scale: 1e-8, too_large: |_| false };
+    let task = || Made { loss_scale: 1e-8, too_large: |_| false, inputs: 1.0 };
     let whole = run(Precision::F32, None, 1, task()).norms[0];
     let lost = run(Precision::F16, None, 1, task()).norms[0];
     let kept = run(Precision::F16, Some(GradScaler::default()), 1, task()).norms[0];
@@ -103,10 +106,16 @@ fn small_gradients_are_kept_by_the_scale() {
 
 #[test]
 fn gradients_that_no_scale_saves_end_the_training() {
-    let task = Made { loss_scale: 1e-3, too_large: |_| true };
+    let task = Made { loss_scale: 1e-3, too_large: |_| true, inputs: 1.0 };
     let scaler = Some(GradScaler { scale: 4.0, ..GradScaler::default() });
     match run(Precision::F16, scaler, 9, task).history {
         Err(TrainError::Overflow { step }) => assert_eq!(step, 3, "after 4 and 2"),
+        other => panic!("{other:?}"),
+    }
+    // Nor does a training end well that never changed a weight.
+    let task = Made { loss_scale: 1e-3, too_large: |_| true, inputs: 1.0 };
+    match run(Precision::F16, Some(GradScaler::default()), 5, task).history {
+        Err(TrainError::Overflow { step }) => assert_eq!(step, 5),
         other => panic!("{other:?}"),
     }
     for scaler in [
@@ -114,8 +123,18 @@ fn gradients_that_no_scale_saves_end_the_training() {
         GradScaler { scale: f32::NAN, ..GradScaler::default() },
         GradScaler { growth_interval: 0, ..GradScaler::default() },
     ] {
-        let task = Made { loss_scale: 1e-3, too_large: |_| false };
+        let task = Made { loss_scale: 1e-3, too_large: |_| false, inputs: 1.0 };
         let refused = run(Precision::F16, Some(scaler), 1, task).history.unwrap_err();
         assert!(refused.to_string().contains("gradient scale"), "{refused}");
     }
+}
+
+#[test]
+fn inputs_beyond_the_range_are_named_at_once() {
+    let task = || Made { loss_scale: 1e-3, too_large: |_| false, inputs: 1e6 };
+    match run(Precision::F16, Some(GradScaler::default()), 5, task()).history {
+        Err(error @ TrainError::Range { step: 1, .. }) => assert!(error.to_string().contains("65,504")),
+        other => panic!("{other:?}"),
+    }
+    assert!(run(Precision::F32, None, 5, task()).history.is_ok());
 }

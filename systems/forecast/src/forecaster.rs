@@ -2,10 +2,9 @@
 
 use std::ops::{ControlFlow, Range};
 
-use bessemer_graph::passes::Recomputed;
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize, losses};
-use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
+use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision, Recomputing};
 use bessemer_train::{Event, History, TrainError, TrainOptions};
 use serde::{Deserialize, Serialize};
 
@@ -143,8 +142,9 @@ pub struct Forecaster {
     pub(crate) cadence: String,
     /// What training did.
     pub history: History,
-    /// What training computed again instead of keeping it; empty in a model that was loaded.
-    pub recomputed: Vec<Recomputed>,
+    /// What training computed again instead of keeping it, if its memory had a budget; not in a model that
+    /// was loaded.
+    pub recomputing: Option<Recomputing>,
     single: Option<Predictor>,
 }
 
@@ -211,8 +211,8 @@ impl Forecaster {
         let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
         let model = model.clone();
         let cadence = frame.frequency.cadence();
-        let recomputed = step.recomputed().to_vec();
-        Ok(Forecaster { model, options, scalers, parameters, cadence, history, recomputed, single: None })
+        let recomputing = step.recomputing().cloned();
+        Ok(Forecaster { model, options, scalers, parameters, cadence, history, recomputing, single: None })
     }
 
     /// Training steps in an epoch of these windows.
@@ -236,8 +236,8 @@ impl Forecaster {
         model.network().forward(&mut t, lags, options.horizon).map_err(TrainError::from)?;
         let parameters = Parameters::new(t.graph.parameters());
         let history = History::default();
-        let recomputed = Vec::new();
-        Ok(Forecaster { model, options, scalers, parameters, cadence, history, recomputed, single: None })
+        let recomputing = None;
+        Ok(Forecaster { model, options, scalers, parameters, cadence, history, recomputing, single: None })
     }
 
     /// The same model with the weights rounded to 8-bit integers, to be multiplied as such: those of at
@@ -268,7 +268,7 @@ impl Forecaster {
             parameters: self.parameters.clone(),
             cadence: self.cadence.clone(),
             history: self.history.clone(),
-            recomputed: Vec::new(),
+            recomputing: None,
             single: None,
         };
         let int8 = rounded.int8_parameters()?;

@@ -17,7 +17,7 @@ use crate::machine::Machine;
 use crate::number;
 use crate::precision::PrecisionName;
 use crate::profile::table;
-use crate::recomputed::{self, Dropped, megabytes};
+use crate::recomputed::{Dropped, megabytes};
 use crate::run::RunArgs;
 
 /// Time a training step (forward, backward, AdamW), or a forward pass, on random data
@@ -31,6 +31,7 @@ With --json:
   {\"model\", \"precision\", \"inference\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\",
    \"steps\", \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
    \"peak_fraction\", \"peak_memory_mb\", \"activations_mb\", \"recomputed\", \"parameters\"}
+  With --activations, recomputed is {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
   peak_fraction is that of the f32 peak, also in bf16 and int8."
 )]
 pub struct StepArgs {
@@ -87,7 +88,8 @@ struct StepResult {
     peak_memory_mb: Option<f64>,
     /// Of one thread.
     activations_mb: f64,
-    recomputed: Vec<Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recomputed: Option<Dropped>,
     parameters: usize,
 }
 
@@ -128,7 +130,7 @@ impl StepArgs {
             json.write(&result)?;
         }
         if !self.run.json_on_stdout() {
-            print_result(&result);
+            print_result(&result, self.activations);
             if let Some(profile) = profile {
                 println!("\n{}", table::step(&profile, &Machine::measure(&Pool::new(1))));
             }
@@ -195,14 +197,14 @@ impl StepArgs {
             peak_gflops_per_core: peak * 1e-9,
             peak_memory_mb: peak_memory_mb(),
             activations_mb: megabytes(training.step.plan().arena_len),
-            recomputed: training.step.recomputed().iter().map(Dropped::of).collect(),
+            recomputed: training.step.recomputing().map(Dropped::of),
             parameters: training.parameters.count(),
         };
         Ok((result, profile))
     }
 }
 
-fn print_result(r: &StepResult) {
+fn print_result(r: &StepResult, percent: Option<u8>) {
     println!(
         "{} {}, batch {} ({} of micro-batches of {}), {}, {}",
         r.model,
@@ -234,8 +236,8 @@ fn print_result(r: &StepResult) {
             r.parameters
         );
     }
-    if !r.recomputed.is_empty() {
-        println!("\n{}", recomputed::render(&r.recomputed));
+    if let (Some(dropped), Some(percent)) = (&r.recomputed, percent) {
+        println!("\n  {}", dropped.render(percent).replace('\n', "\n  "));
     }
 }
 

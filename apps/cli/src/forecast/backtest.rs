@@ -66,7 +66,7 @@ pub struct BacktestCommand {
     #[command(flatten)]
     train: TrainArgs,
     #[command(flatten)]
-    run: RunArgs,
+    pub run: RunArgs,
 }
 
 impl BacktestCommand {

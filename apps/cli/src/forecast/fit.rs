@@ -18,7 +18,7 @@ use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
 use crate::progress::Progress;
-use crate::recomputed::{self, Dropped};
+use crate::recomputed::Dropped;
 use crate::run::RunArgs;
 
 /// Fit a model to all series of a file and save it in a folder
@@ -31,8 +31,9 @@ Example:
 
 The folder holds model.toml and weights.safetensors. With --json:
   {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"best_step\", \"loss\",
-   \"validation_loss\", \"seconds_fit\", \"parameters\", \"recomputed\",
-   \"threads\", \"seed\"}
+   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\",
+   \"seed\"}
+  With --activations also \"recomputed\": {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
   With --precision f16 also \"grad_scaler\": {\"scale\", \"good_steps\", \"updates\", \"overflows\"}."
 )]
 pub struct Fit {
@@ -56,7 +57,7 @@ pub struct Fit {
     #[command(flatten)]
     train: TrainArgs,
     #[command(flatten)]
-    run: RunArgs,
+    pub run: RunArgs,
 }
 
 /// What `--json` writes.
@@ -76,7 +77,8 @@ struct Fitted {
     grad_scaler: Option<GradScalerState>,
     seconds_fit: f64,
     parameters: usize,
-    recomputed: Vec<Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recomputed: Option<Dropped>,
     threads: usize,
     seed: u64,
 }
@@ -125,7 +127,7 @@ impl Fit {
             grad_scaler: history.grad_scaler,
             seconds_fit: history.elapsed.as_secs_f64(),
             parameters: forecaster.parameter_count(),
-            recomputed: forecaster.recomputed.iter().map(Dropped::of).collect(),
+            recomputed: forecaster.recomputing.as_ref().map(Dropped::of),
             threads: pool.threads(),
             seed: options.train.seed,
         };
@@ -149,8 +151,8 @@ impl Fit {
                 "gradients scaled by {scale} at the end; {taken} updates, {overflows} skipped as gradients overflowed\n"
             ))?;
         }
-        if !fitted.recomputed.is_empty() {
-            self.run.print(&format!("{}\n", recomputed::render(&fitted.recomputed)))?;
+        if let (Some(dropped), Some(percent)) = (&fitted.recomputed, options.activations) {
+            self.run.print(&format!("{}\n", dropped.render(percent)))?;
         }
         Ok(())
     }

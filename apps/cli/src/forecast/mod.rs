@@ -11,6 +11,7 @@ pub mod settings;
 mod training;
 
 use crate::error::Result;
+use crate::run::RunArgs;
 
 /// Fit forecasting models, forecast with them, and score them
 #[derive(clap::Subcommand)]
@@ -29,6 +30,16 @@ impl Forecast {
     /// Whether the command trains.
     pub fn trains(&self) -> bool {
         matches!(self, Forecast::Fit(_) | Forecast::Backtest(_))
+    }
+
+    /// How it runs.
+    pub fn run_args(&self) -> &RunArgs {
+        match self {
+            Forecast::Fit(fit) => &fit.run,
+            Forecast::Predict(predict) => &predict.run,
+            Forecast::Backtest(backtest) => &backtest.run,
+            Forecast::Quantize(quantize) => &quantize.run,
+        }
     }
 
     /// Runs the command.

@@ -34,7 +34,7 @@ pub struct Predict {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
-    run: RunArgs,
+    pub run: RunArgs,
 }
 
 /// What `--json` writes.

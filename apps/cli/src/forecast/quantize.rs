@@ -41,7 +41,7 @@ pub struct Quantize {
     #[arg(long, value_name = "ROWS", default_value = "0.2", value_parser = Validation::parse)]
     test_rows: Validation,
     #[command(flatten)]
-    run: RunArgs,
+    pub run: RunArgs,
 }
 
 /// What `--json` writes.

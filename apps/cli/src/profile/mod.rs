@@ -106,11 +106,15 @@ impl ProfileCommand {
         }?;
         let collected = COLLECTED.lock().expect("nobody panics with it").take().unwrap_or_default();
         let machine = Machine::measure(&Pool::new(1));
+        let run = match &self.command {
+            Profiled::Demo(demo) => &demo.run,
+            Profiled::Forecast(command) => command.run_args(),
+        };
         for (model, profile) in &collected {
-            output::print(&format!("\n{}", table::training(model, profile, &machine)))?;
+            run.print(&format!("\n{}\n", table::training(model, profile, &machine)))?;
             write(&self.out, model, profile, &machine)?;
         }
-        output::print(&format!("\nwritten: {}", self.out.display()))
+        if run.quiet { Ok(()) } else { run.print(&format!("\nwritten: {}\n", self.out.display())) }
     }
 }
 

@@ -74,7 +74,7 @@ struct Forward<'a, O> {
 }
 
 /// Chunks of queries in a group.
-fn group<O: Operands>(a: &Attention) -> usize {
+pub(super) fn group<O: Operands>(a: &Attention) -> usize {
     group_len(a, (O::depth(a.head_dim) + a.head_dim) * QUERIES)
 }
 

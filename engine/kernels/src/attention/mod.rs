@@ -125,7 +125,7 @@ impl Attention<'_> {
 
     /// Whether operands are rounded to bf16: asked for, and heads of many keys.
     pub fn rounds(&self) -> bool {
-        self.bf16 && !short::is_short(self)
+        self.bf16 && self.k_len > short::KEYS
     }
 
     fn check_options(&self) {

@@ -17,6 +17,17 @@ use crate::parameters::ranges;
 use crate::plan::{Plan, is_exchange, is_integer};
 use crate::stashes::Stashes;
 
+/// What a micro-batch drops and computes again, see [`PlanOptions::activations`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recomputing {
+    /// What, in the order of choice.
+    pub choices: Vec<passes::Recomputed>,
+    /// Floats of values alive at once, at most, if all were kept.
+    pub before: usize,
+    /// The same as it is. More than the budget if that can't be had.
+    pub after: usize,
+}
+
 /// Builds the graph of a micro-batch of so many samples.
 pub type Trace<'a> = dyn Fn(usize) -> Result<Graph, GraphError> + 'a;
 
@@ -42,7 +53,7 @@ impl Executable {
     ) -> Result<Executable, PlanError> {
         let traced = trace(batching.micro_batch)?;
         let own = traced.parameters().to_vec();
-        let Prepared { graph, folds, recomputed } =
+        let Prepared { graph, folds, recomputing } =
             prepare(traced, batching.micro_batch, batching.batch, options)?;
         if graph.inputs().len() > MAX_INPUTS {
             return Err(PlanError::TooManyInputs { got: graph.inputs().len(), limit: MAX_INPUTS });
@@ -119,7 +130,7 @@ impl Executable {
             parameters: own,
             plan,
             tail,
-            recomputed,
+            recomputing,
         })
     }
 }
@@ -133,7 +144,7 @@ pub fn prepared(graph: Graph, options: &PlanOptions) -> Result<Graph, PlanError>
 struct Prepared {
     graph: Graph,
     folds: Vec<passes::Fold>,
-    recomputed: Vec<passes::Recomputed>,
+    recomputing: Option<Recomputing>,
 }
 
 /// Differentiates and rewrites the graph of `samples` samples of a batch as the options say.
@@ -149,7 +160,7 @@ fn prepare(graph: Graph, samples: usize, batch: usize, options: &PlanOptions) ->
     }
     let graph = rewritten(graph, options)?;
     let Some(percent) = options.activations.filter(|_| options.training) else {
-        return Ok(Prepared { graph, folds, recomputed: Vec::new() });
+        return Ok(Prepared { graph, folds, recomputing: None });
     };
     // Micro-batches keep what later segments read, whenever that was computed.
     if let Some(node) = graph.nodes().iter().find(|node| is_exchange(&node.op)) {
@@ -161,8 +172,9 @@ fn prepare(graph: Graph, samples: usize, batch: usize, options: &PlanOptions) ->
                 .into(),
         });
     }
-    let less = passes::recompute(&graph, f64::from(percent) / 100.0)?;
-    Ok(Prepared { graph: less.graph, folds, recomputed: less.choices })
+    let passes::Recompute { graph, choices, before, after } =
+        passes::recompute(&graph, f64::from(percent) / 100.0)?;
+    Ok(Prepared { graph, folds, recomputing: Some(Recomputing { choices, before, after }) })
 }
 
 /// The passes that change no parameter.

@@ -22,7 +22,7 @@ use crate::simd::Simd;
 const LINE: usize = 48;
 
 /// The most keys: two blocks of scores and their gradients stay in a cache of 48 KB.
-const KEYS: usize = 96;
+pub(super) const KEYS: usize = 96;
 
 /// Rows that a product may read beyond those it needs.
 const BEYOND: usize = 24;
