@@ -6,10 +6,15 @@
 use bessemer_graph::{Graph, Op};
 
 use crate::options::PlanOptions;
+use crate::plan::is_exchange;
 use crate::step::MAX_LANES;
 
-/// Nominal second-level cache of one core, in bytes.
-const CACHE_BYTES: f64 = 1048576.0;
+/// What an operation of a micro-batch may read and write, in bytes: two thirds of a nominal second-level
+/// cache of 1 MiB, as weights and scratch are there too.
+const CACHE_BYTES: f64 = 704.0 * 1024.0;
+/// The same of a model whose micro-batches keep values from segment to segment: no cache holds those, and
+/// fewer calls are worth more.
+const KEPT_BYTES: f64 = 1024.0 * 1024.0;
 /// Micro-batches beyond this many samples gain nothing.
 const MAX_MICRO_BATCH: usize = 256;
 /// Samples in a micro-batch of a model with a loop, if the batch has them.
@@ -79,7 +84,9 @@ pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> 
         _ => 8,
     });
     let lanes = lanes.clamp(1, batch.min(MAX_LANES));
-    let cached = ((CACHE_BYTES / widest) as usize).clamp(1, MAX_MICRO_BATCH);
+    let keeps = one.nodes().iter().any(|node| is_exchange(&node.op));
+    let bytes = if keeps { KEPT_BYTES } else { CACHE_BYTES };
+    let cached = ((bytes / widest) as usize).clamp(1, MAX_MICRO_BATCH);
     // A loop reads its weights at every step, for the rows of one step: more of them are worth more than
     // what lies before and after it in the cache.
     let loops = one.nodes().iter().any(|node| matches!(node.op, Op::Scan(_)));
