@@ -352,8 +352,9 @@ impl<'a> Schedule<'a> {
         }
         self.entries.splice(before..before, repeated);
         // Reshapes that come later may have moved to other memory.
-        for entry in &self.entries {
-            if matches!(self.graph.nodes()[entry.node].op, Op::Reshape(_)) {
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            if self.is_reshape(entry) {
                 self.root[entry.outputs[0]] = self.root[entry.inputs[0]];
             }
         }

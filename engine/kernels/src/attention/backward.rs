@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, store_turned, turn_rows};
+use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, put_rows, store_turned, turn_rows};
 use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortBackward, is_short};
 use super::{Attention, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
@@ -201,25 +201,27 @@ struct Work {
 impl Work {
     #[inline(always)]
     fn new<O: Operands>(a: &Attention, scratch: &mut [f32]) -> Work {
-        let pieces = cut(scratch, lens::<O>(a));
-        let [query, d_out, query_rows, d_out_rows, d_query, scores, d_scores, ..] = pieces;
-        let [.., d_keys, d_values, lse, dot, bias, product] = pieces;
         let [
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
+            query,
+            d_out,
+            query_rows,
+            d_out_rows,
+            d_query,
+            scores,
+            d_scores,
             scores_across,
             d_scores_across,
             d_scores_along,
             keys,
             values,
             keys_along,
-            ..,
-        ] = pieces;
+            d_keys,
+            d_values,
+            lse,
+            dot,
+            bias,
+            product,
+        ] = cut(scratch, lens::<O>(a));
         Work {
             query,
             d_out,
@@ -309,8 +311,8 @@ impl<O: Operands> Kernel for Backward<'_, O> {
                 // its slice, and that scratch is cut for the largest group.
                 unsafe {
                     if a.q_len == 0 {
-                        settle(s, (a.k_len, dim), None, false, place.dk);
-                        settle(s, (a.k_len, dim), None, false, place.dv);
+                        put_rows(s, (a.k_len, dim), None, false, place.dk);
+                        put_rows(s, (a.k_len, dim), None, false, place.dv);
                     }
                     let mut first = 0;
                     while first < a.q_len {
@@ -382,7 +384,7 @@ unsafe fn group_backward<S: Simd, O: Operands>(
             let add = group.chunk(0).queries.start > 0 || !head.first;
             for ((to, row), grown) in [(head.dk, work.d_keys), (head.dv, work.d_values)] {
                 let to = (to.wrapping_add(keys.start * row), row);
-                settle(s, sizes, seen.then_some(grown.cast_const()), add, to);
+                put_rows(s, sizes, seen.then_some((grown.cast_const(), dim)), add, to);
             }
         }
         for i in 0..group.chunks() {
@@ -390,49 +392,6 @@ unsafe fn group_backward<S: Simd, O: Operands>(
             let dq = (head.dq.0.wrapping_add(part.queries.start * head.dq.1), head.dq.1);
             let from = (work.at::<O>(i, dim).d_query.cast_const(), part.width);
             store_turned(s, from, dim, part.queries.len(), dq, false);
-        }
-    }
-}
-
-/// Adds dense rows, or nothing, to `to`, or replaces what is there.
-///
-/// # Safety
-/// Both must hold that many rows of that width.
-#[inline(always)]
-unsafe fn settle<S: Simd>(
-    s: S,
-    (rows, width): (usize, usize),
-    from: Option<*const f32>,
-    add: bool,
-    (to, row): (*mut f32, usize),
-) {
-    if from.is_none() && add {
-        return;
-    }
-    for i in 0..rows {
-        let to = to.wrapping_add(i * row);
-        let mut j = 0;
-        // SAFETY: the caller's promise.
-        unsafe {
-            while j < width {
-                let count = S::LANES.min(width - j);
-                let whole = count == S::LANES;
-                let mut sum = s.splat(0.0);
-                if let Some(from) = from {
-                    let from = from.add(i * width + j);
-                    sum = if whole { s.load(from) } else { s.load_first(from, count) };
-                }
-                let to = to.add(j);
-                if add {
-                    sum = s.add(sum, if whole { s.load(to) } else { s.load_first(to, count) });
-                }
-                if whole {
-                    s.store(to, sum);
-                } else {
-                    s.store_first(to, count, sum);
-                }
-                j += count;
-            }
         }
     }
 }

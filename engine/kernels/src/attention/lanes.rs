@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::operands::Matrix;
 use super::{Attention, KEYS, QUERIES};
 use crate::gemm::kernels::{SIDE, pack_panel, transpose};
 use crate::simd::Simd;
@@ -112,6 +113,49 @@ pub(super) unsafe fn turn_rows<S: Simd>(
             while at < head_dim * part.width {
                 s.store(out.add(at), s.mul(s.load(out.add(at)), factor));
                 at += S::LANES;
+            }
+        }
+    }
+}
+
+/// Puts rows, or zeros, where `to` says, or adds them to what is there.
+///
+/// # Safety
+/// Both must hold that many rows of that width.
+#[inline(always)]
+pub(super) unsafe fn put_rows<S: Simd>(
+    s: S,
+    (rows, width): (usize, usize),
+    from: Option<Matrix>,
+    add: bool,
+    (to, row): (*mut f32, usize),
+) {
+    if from.is_none() && add {
+        return;
+    }
+    for i in 0..rows {
+        let to = to.wrapping_add(i * row);
+        let mut j = 0;
+        // SAFETY: the caller's promise.
+        unsafe {
+            while j < width {
+                let count = S::LANES.min(width - j);
+                let whole = count == S::LANES;
+                let mut sum = s.splat(0.0);
+                if let Some((from, row)) = from {
+                    let from = from.add(i * row + j);
+                    sum = if whole { s.load(from) } else { s.load_first(from, count) };
+                }
+                let to = to.add(j);
+                if add {
+                    sum = s.add(sum, if whole { s.load(to) } else { s.load_first(to, count) });
+                }
+                if whole {
+                    s.store(to, sum);
+                } else {
+                    s.store_first(to, count, sum);
+                }
+                j += count;
             }
         }
     }

@@ -1,10 +1,11 @@
 //! What the products of long heads multiply: floats, or pairs of bf16 numbers made from them.
 
+use super::lanes::put_rows;
 use crate::gemm::kernels::{
-    Finish, Floats, Layout, Multiply, NativePairs, Product, Strided, WidenedPairs, pair_columns, pair_rows,
+    Finish, Floats, Layout, Multiply, Product, Strided, WidenedPairs, multiply_pairs, pair_columns, pair_rows,
 };
 use crate::gemm::{Half, pair_count};
-use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs, has_pairs};
+use crate::simd::{Kernel, Simd, dispatch, has_pairs};
 
 /// A matrix in memory: its first number, and the distance between rows.
 pub(super) type Matrix = (*const f32, usize);
@@ -128,13 +129,7 @@ impl Operands for Pairs {
         scratch: *mut f32,
     ) {
         let product = of(WidenedPairs, sizes, a, b, c, accumulate, scratch);
-        if has_pairs() {
-            // SAFETY: it is run by `dispatch_pairs`.
-            let multiply = unsafe { NativePairs::new() };
-            dispatch_pairs(product.with(multiply));
-        } else {
-            dispatch(product);
-        }
+        multiply_pairs(Half::Bf16, product, has_pairs());
     }
 }
 
@@ -151,19 +146,7 @@ impl Kernel for Gather {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for i in 0..self.rows {
-            let (from, to) = (self.x.0.wrapping_add(i * self.x.1), self.out.wrapping_add(i * self.width));
-            let mut j = 0;
-            // SAFETY: the promise of `Operands`.
-            unsafe {
-                while j + S::LANES <= self.width {
-                    s.store(to.add(j), s.load(from.add(j)));
-                    j += S::LANES;
-                }
-                if j < self.width {
-                    s.store_first(to.add(j), self.width - j, s.load_first(from.add(j), self.width - j));
-                }
-            }
-        }
+        // SAFETY: the promise of `Operands`.
+        unsafe { put_rows(s, (self.rows, self.width), Some(self.x), false, (self.out, self.width)) };
     }
 }

@@ -169,7 +169,8 @@ pub fn half_gemm_packed(
     run(half, product, has_pairs());
 }
 
-fn run(half: Half, product: Product<WidenedPairs>, native: bool) {
+/// Runs a product of pairs; by the processor's instruction for bf16 if `native`, which must then be there.
+pub(crate) fn run(half: Half, product: Product<WidenedPairs>, native: bool) {
     match half {
         Half::Bf16 if native => {
             // SAFETY: it is run by `dispatch_pairs`.

@@ -65,7 +65,7 @@ use product::{Layout, Product, Strided, block_len};
 /// For other kernels that are made of products.
 pub(crate) mod kernels {
     pub(crate) use super::epilogue::Finish;
-    pub(crate) use super::half::{columns as pair_columns, rows as pair_rows};
+    pub(crate) use super::half::{columns as pair_columns, rows as pair_rows, run as multiply_pairs};
     pub(crate) use super::multiply::{Floats, Multiply, NativePairs, NativeQuads, WidenedPairs};
     pub(crate) use super::panel::pack_panel;
     pub(crate) use super::product::{Layout, Product, Strided};
