@@ -10,6 +10,7 @@ mod frame;
 mod layout;
 mod lower;
 mod options;
+mod order;
 mod packs;
 mod parameters;
 mod plan;

@@ -14,6 +14,7 @@ use crate::frame::{Accumulate, Call, Frame, Place};
 use crate::layout::{Buffer, lay_out, line_up};
 use crate::lower::{Lowered, Site, accumulates, batch_moments, lower};
 use crate::options::PlanOptions;
+use crate::order::Order;
 use crate::packs::Packs;
 use crate::profile::{Clock, Noted};
 use crate::stashes::Stashes;
@@ -441,65 +442,6 @@ impl Values {
 /// Whether an operation joins what micro-batches hold, and so begins a segment.
 pub(crate) fn is_exchange(op: &Op) -> bool {
     matches!(op, Op::BatchSum(_) | Op::BatchMoments(_))
-}
-
-/// The order in which nodes run: as in the graph, but by segment first.
-struct Order {
-    nodes: Vec<usize>,
-    segment: Vec<usize>,
-    /// Producing position of every value.
-    position: HashMap<usize, usize>,
-    reader_positions: Vec<Vec<usize>>,
-}
-
-impl Order {
-    fn new(graph: &Graph) -> Order {
-        let mut value_segment = vec![0usize; graph.types().len()];
-        let mut segment = Vec::with_capacity(graph.nodes().len());
-        for node in graph.nodes() {
-            let ready = node.inputs.iter().map(|v| value_segment[v.index()]).max().unwrap_or(0);
-            let s = ready + usize::from(is_exchange(&node.op));
-            node.outputs.iter().for_each(|v| value_segment[v.index()] = s);
-            segment.push(s);
-        }
-        let mut nodes: Vec<usize> = (0..graph.nodes().len()).collect();
-        // What joins micro-batches comes first in its segment: it is done before it starts.
-        nodes.sort_by_key(|&n| (segment[n], !is_exchange(&graph.nodes()[n].op)));
-        let mut position = HashMap::new();
-        let mut reader_positions = vec![Vec::new(); graph.types().len()];
-        for (p, &n) in nodes.iter().enumerate() {
-            graph.nodes()[n].outputs.iter().for_each(|v| _ = position.insert(v.index(), p));
-            // A reshape reads nothing itself.
-            if !matches!(graph.nodes()[n].op, Op::Reshape(_)) {
-                graph.nodes()[n].inputs.iter().for_each(|v| reader_positions[v.index()].push(p));
-            }
-        }
-        Order { nodes, segment, position, reader_positions }
-    }
-
-    /// The first position of a segment.
-    fn start_of(&self, segment: usize) -> usize {
-        self.nodes.iter().position(|&n| self.segment[n] == segment).unwrap_or(self.nodes.len())
-    }
-
-    /// The segment of a position, with that of the last for the end.
-    fn segment_at(&self, position: usize) -> usize {
-        let last = self.nodes.len().saturating_sub(1);
-        self.nodes.get(position.min(last)).map_or(0, |&n| self.segment[n])
-    }
-
-    fn producer<'a>(&self, graph: &'a Graph, value: usize) -> Option<&'a Node> {
-        self.position.get(&value).map(|&p| &graph.nodes()[self.nodes[p]])
-    }
-
-    /// The last position that reads a value or a reshape of it.
-    fn last_read(&self, graph: &Graph, alias: &[usize], value: usize) -> usize {
-        (0..graph.types().len())
-            .filter(|&v| alias[v] == value)
-            .flat_map(|v| self.reader_positions[v].iter().copied())
-            .max()
-            .unwrap_or(0)
-    }
 }
 
 /// Whether an input's words are integers.

@@ -6,17 +6,20 @@
 //!
 //! Heads of few keys have a path of their own (`short`), with all keys at once.
 //!
-//! GFLOP/s of one Zen 5 core (4 T² d a head forward, 10 T² d backward), the best of several runs of
-//! `examples/attention_speed.rs` on a busy machine on which multiply-adds alone reach 235:
+//! GFLOP/s of one Zen 5 core (4 T² d a head forward, 10 T² d backward; half of that if causal), as
+//! `examples/attention_speed.rs` prints them on a machine on which multiply-adds alone reach 266 in f32 and
+//! 530 in bf16:
 //!
 //! | samples x heads x T x d | forward | backward |
 //! |---|---|---|
-//! | 8 x 16 x 42 x 8 | 76 | 85 |
-//! | 8 x 8 x 42 x 16 | 133 | 153 |
-//! | 8 x 8 x 64 x 16 | 161 | 161 |
-//! | 8 x 4 x 96 x 32 | 193 | 201 |
-//! | 1 x 8 x 1024 x 64 | 173 | 168 |
-//! | 1 x 1 x 4096 x 64 | 185 | 188 |
+//! | 8 x 16 x 42 x 8 | 87 | 92 |
+//! | 8 x 8 x 42 x 16 | 150 | 167 |
+//! | 8 x 8 x 64 x 16 | 165 | 172 |
+//! | 8 x 4 x 96 x 32 | 210 | 225 |
+//! | 1 x 8 x 1024 x 64 | 215 | 222 |
+//! | 1 x 8 x 4096 x 64 causal | 209 | 208 |
+//! | 1 x 8 x 1024 x 64 bf16 | 372 | 373 |
+//! | 1 x 8 x 4096 x 64 causal, bf16 | 358 | 352 |
 //!
 //! Short heads pay for lanes that 42 queries do not fill, for exponentials (one for every 4 d
 //! operations) and for turning queries; those of 8 values fill half a vector of 16.
