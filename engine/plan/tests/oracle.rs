@@ -268,6 +268,21 @@ fn attention_with_every_option() {
         let k = g.linear(x, wk, None)?;
         g.apply1(apart, &[y, k, x, mask])
     });
+    check("attention with a bias of distances", |g, x, _| {
+        let w = g.parameter("w", &[24, 8])?;
+        let bias = g.parameter("bias", &[2, 11])?;
+        let qkv = g.linear(x, w, None)?;
+        let plain = Attention {
+            heads: 2,
+            kv_heads: 2,
+            scale: 0.5,
+            causal: true,
+            packed: true,
+            masked: false,
+            biased: true,
+        };
+        g.apply1(plain, &[qkv, bias])
+    });
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::differentiate::Backward;
 use crate::error::GraphError;
 use crate::graph::{Graph, ValueId};
 use crate::operation::Operation;
+use crate::ops::concat::Concat;
 use crate::ops::matmul::MatMul;
 use crate::ops::permute::Permute;
 use crate::ops::reshape::Reshape;
@@ -17,9 +18,11 @@ use crate::tensor::Tensor;
 /// softmax(scale · q kᵀ + bias, masked) v for every head.
 ///
 /// Inputs: one packed `[batch, time, 3 d]` (q, k, v side by side), or q `[batch, tq, d]`, k and v
-/// `[batch, tk, d]`; with fewer heads of keys and values, so much narrower for those; then, if `masked`, keys to keep `[batch, tk]` (1 or 0); then, if `biased`, an
-/// additive `[heads, tq, tk]`. Heads are neighbouring ranges of the last axis. Outputs: `[batch, tq,
-/// d]`, and the log-sum-exp of every row `[batch, heads, tq]`. A row with no key to keep gives 0.
+/// `[batch, tk, d]`, so much narrower as there are fewer heads of keys and values; then, if `masked`, keys
+/// to keep `[batch, tk]` (1 or 0); then, if `biased`, what is added to scores: `[heads, tq, tk]`, or for
+/// every distance of query i from key j a number at i - j + tk - 1 of `[heads, tq + tk - 1]`. Heads are
+/// neighbouring ranges of the last axis. Outputs: `[batch, tq, d]`, and the log-sum-exp of every row
+/// `[batch, heads, tq]`. A row with no key to keep gives 0.
 ///
 /// With fewer heads of keys and values, neighbouring heads of queries share one (Ainslie et al., "GQA",
 /// 2023).
@@ -117,7 +120,10 @@ impl Attention {
             }
             let dot: f64 = (0..s.head_dim).map(|e| get(0, t, e) * get(1, j, e)).sum();
             let bias = match self.biased {
-                true => inputs[self.arity() - 1].data[(h * s.q_len + t) * s.k_len + j],
+                true => {
+                    let bias = inputs[self.arity() - 1];
+                    bias.data[self.bias_position(s, &bias.shape, h, t, j)]
+                }
                 false => 0.0,
             };
             dot * self.scale as f64 + bias
@@ -129,6 +135,30 @@ impl Attention {
         }
         let total: f64 = scores.iter().map(|x| (x - max).exp()).sum();
         (scores.iter().map(|x| (x - max).exp() / total).collect(), max + total.ln())
+    }
+
+    /// Where the bias of query i and key j is, in one of such a shape.
+    fn bias_position(&self, s: Sizes, shape: &[usize], h: usize, i: usize, j: usize) -> usize {
+        match shape.len() {
+            2 => h * shape[1] + i + s.k_len - 1 - j,
+            _ => (h * s.q_len + i) * s.k_len + j,
+        }
+    }
+
+    /// A bias of distances as one of scores, `[heads, tq, tk]`.
+    fn bias_of_scores(&self, graph: &mut Graph, bias: ValueId, s: Sizes) -> Result<ValueId, GraphError> {
+        let distances = s.q_len + s.k_len - 1;
+        // Column j of the result is the bias from tk - 1 - j on. In rows that are one longer than the bias,
+        // one behind the other, the same offset moves back by one from row to row.
+        let rows = graph.reshape(bias, &[self.heads, 1, distances])?;
+        let rows = graph.broadcast_to(rows, &[self.heads, s.k_len, distances])?;
+        let end = graph.constant(&[self.heads, s.k_len, 1], vec![0.0; self.heads * s.k_len]);
+        let longer = graph.apply1(Concat { axis: 2 }, &[rows, end])?;
+        let line = graph.reshape(longer, &[self.heads, s.k_len * (distances + 1)])?;
+        let line = graph.slice(line, 1, s.k_len - 1, s.k_len * distances)?;
+        let turned = graph.reshape(line, &[self.heads, s.k_len, distances])?;
+        let by_key = graph.slice(turned, 2, 0, s.q_len)?;
+        graph.permute(by_key, &[0, 2, 1])
     }
 
     /// Appends the same attention from products and a softmax over materialised scores.
@@ -158,7 +188,11 @@ impl Attention {
         let scores = graph.apply1(product(true), &[parts[0], parts[1]])?;
         let mut scores = graph.scale(scores, self.scale)?;
         if self.biased {
-            scores = graph.add(scores, inputs[self.arity() - 1])?;
+            let mut bias = inputs[self.arity() - 1];
+            if graph.shape(bias).len() == 2 {
+                bias = self.bias_of_scores(graph, bias, s)?;
+            }
+            scores = graph.add(scores, bias)?;
         }
         let low = graph.scalar(-1e30);
         if self.masked {
@@ -205,7 +239,10 @@ impl Operation for Attention {
             false => q[2] == width && *k == [s.batch, s.k_len, kv_width] && inputs[2].shape == *k,
         };
         let mask_fits = !self.masked || inputs[self.sources()].shape == [s.batch, s.k_len];
-        let bias_fits = !self.biased || inputs[self.arity() - 1].shape == [self.heads, s.q_len, s.k_len];
+        let bias_fits = !self.biased || {
+            let bias = &inputs[self.arity() - 1].shape;
+            *bias == [self.heads, s.q_len, s.k_len] || *bias == [self.heads, (s.q_len + s.k_len).max(1) - 1]
+        };
         if !fits || !mask_fits || !bias_fits {
             return Err(problem());
         }
@@ -291,7 +328,8 @@ impl Operation for AttentionGrad {
         let width = a.heads * s.head_dim;
         let mut grads: Vec<Tensor> =
             arguments[..a.sources()].iter().map(|x| Tensor::full(x.shape.clone(), 0.0)).collect();
-        let mut dbias = Tensor::full([a.heads, s.q_len, s.k_len], 0.0);
+        let bias_shape = if a.biased { arguments[a.arity() - 1].shape.clone() } else { vec![] };
+        let mut dbias = Tensor::full(bias_shape, 0.0);
         for b in 0..s.batch {
             for h in 0..a.heads {
                 for t in 0..s.q_len {
@@ -306,7 +344,10 @@ impl Operation for AttentionGrad {
                     let dot: f64 = p.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
                     for j in 0..s.k_len {
                         let ds = p[j] * (dp[j] - dot);
-                        dbias.data[(h * s.q_len + t) * s.k_len + j] += ds;
+                        if a.biased {
+                            let at = a.bias_position(s, &dbias.shape, h, t, j);
+                            dbias.data[at] += ds;
+                        }
                         for e in 0..s.head_dim {
                             let scale = a.scale as f64;
                             let parts = [
@@ -334,6 +375,7 @@ impl Operation for AttentionGrad {
 mod tests {
     use super::*;
     use crate::gradient_check::check;
+    use crate::{Bindings, evaluate};
 
     const PLAIN: Attention = Attention {
         heads: 2,
@@ -351,6 +393,8 @@ mod tests {
         check(&[&[2, 3, 12]], |g, x| g.apply1(Attention { causal: true, ..PLAIN }, x));
         let apart = Attention { packed: false, ..PLAIN };
         check(&[&[2, 3, 4], &[2, 5, 4], &[2, 5, 4]], |g, x| g.apply1(apart, x));
+        let distances = Attention { biased: true, ..apart };
+        check(&[&[2, 3, 4], &[2, 5, 4], &[2, 5, 4], &[2, 7]], |g, x| g.apply1(distances, x));
         let full = Attention { masked: true, biased: true, ..apart };
         check(&[&[1, 2, 4], &[1, 3, 4], &[1, 3, 4], &[2, 2, 3]], |g, x| {
             let mask = g.constant(&[1, 3], [1.0, 0.0, 1.0].as_slice());
@@ -373,7 +417,20 @@ mod tests {
     }
 
     #[test]
-    fn materialised_gradients() {
+    fn materialised() {
         check(&[&[2, 3, 12]], |g, x| Ok(Attention { causal: true, ..PLAIN }.materialise(g, x)?[0]));
+        let distances = Attention { packed: false, biased: true, ..PLAIN };
+        let shapes: &[&[usize]] = &[&[2, 3, 4], &[2, 5, 4], &[2, 5, 4], &[2, 7]];
+        check(shapes, |g, x| Ok(distances.materialise(g, x)?[0]));
+        let mut g = Graph::new();
+        let x: Vec<ValueId> = shapes.iter().map(|s| g.input("x", Type::f32(s.to_vec()))).collect();
+        let fused = g.apply1(distances, &x).unwrap();
+        let apart = distances.materialise(&mut g, &x).unwrap()[0];
+        let number = |i: &[usize]| (i.iter().fold(7, |a, x| 31 * a + x) % 17) as f64 / 8.0 - 1.0;
+        let inputs = shapes.iter().map(|s| Tensor::from_fn(s.to_vec(), number)).collect();
+        let values = evaluate(&g, &Bindings { inputs, ..Bindings::default() });
+        for (x, y) in values[fused.index()].data.iter().zip(&values[apart.index()].data) {
+            assert!((x - y).abs() < 1e-6, "{x} {y}");
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::marker::PhantomData;
 
-use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, put_rows, store_turned, turn_rows};
+use super::lanes::{
+    Group, Part, add_to_bias, block_keys, key_blocks, mask_scores, put_rows, store_turned, turn_rows,
+};
 use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortBackward, is_short};
-use super::{Attention, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
+use super::{Attention, Bias, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
 use crate::gemm::gemm_scratch;
 use crate::math::{exp2, exp2_each};
 use crate::simd::{Kernel, Simd, dispatch};
@@ -89,7 +91,11 @@ pub fn attention_backward(
         }
     };
     let d_bias = d_bias.map(|d_bias| {
-        assert_eq!(Some(d_bias.len()), a.bias.map(<[f32]>::len), "d_bias: the shape of the bias");
+        assert_eq!(
+            Some(d_bias.len()),
+            a.bias.map(|bias| bias.values().len()),
+            "d_bias: the shape of the bias"
+        );
         d_bias.as_mut_ptr()
     });
     if is_short(a) {
@@ -151,7 +157,7 @@ fn lens<O: Operands>(a: &Attention) -> [usize; 19] {
         KEYS * dim,
         group * QUERIES,
         group * QUERIES,
-        if a.bias.is_some() { block } else { 0 },
+        if let Some(Bias::Scores(_)) = a.bias { block } else { 0 },
         gemm_scratch(dim.max(KEYS).max(QUERIES)),
     ]
 }
@@ -304,7 +310,7 @@ impl<O: Operands> Kernel for Backward<'_, O> {
                     dq: start_mut(self.dq, a.q_len, head),
                     dk: start_mut(self.dk, a.k_len, kv),
                     dv: start_mut(self.dv, a.k_len, kv),
-                    d_bias: a.d_bias_at(sample, head, self.d_bias),
+                    d_bias: self.d_bias,
                 };
                 let lse = &self.lse[(sample * a.heads + head) * a.q_len..][..a.q_len];
                 // SAFETY: `attention_backward` has checked that every token of every sample is inside
@@ -463,8 +469,7 @@ unsafe fn block_backward<S: Simd, O: Operands>(
         mask_scores(s, a, part, scores, work.bias);
         score_gradients(s, keys, width, if d_bias.is_some() { 1.0 } else { a.scale }, work);
         if let Some(d_bias) = d_bias {
-            let to = d_bias.wrapping_add(part.queries.start * a.k_len + part.keys.start);
-            store_turned(s, (d_scores, width), keys, queries, (to, a.k_len), true);
+            add_to_bias(s, a, part, d_scores, d_bias);
             let scale = s.splat(a.scale);
             let mut at = 0;
             while at < keys * width {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, store_turned, turn_rows};
 use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortForward, is_short};
-use super::{Attention, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
+use super::{Attention, Bias, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
 use crate::gemm::gemm_scratch;
 use crate::math::log;
 use crate::math::{exp2, exp2_each};
@@ -82,7 +82,7 @@ pub(super) fn group<O: Operands>(a: &Attention) -> usize {
 fn lens<O: Operands>(a: &Attention) -> [usize; 10] {
     let (dim, group) = (a.head_dim, group::<O>(a));
     let converted = if O::CONVERTED { O::depth(KEYS) * QUERIES } else { 0 };
-    let bias = if a.bias.is_some() { KEYS * QUERIES } else { 0 };
+    let bias = if let Some(Bias::Scores(_)) = a.bias { KEYS * QUERIES } else { 0 };
     [
         group * O::depth(dim) * QUERIES,
         group * dim * QUERIES,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::operands::Matrix;
-use super::{Attention, KEYS, QUERIES};
+use super::{Attention, Bias, KEYS, QUERIES};
 use crate::gemm::kernels::{SIDE, pack_panel, transpose};
 use crate::simd::Simd;
 
@@ -208,6 +208,60 @@ pub(super) unsafe fn store_turned<S: Simd>(
     }
 }
 
+/// Where the distance of the first query from a key lies; those of the queries after it follow.
+#[inline(always)]
+fn first_distance(a: &Attention, part: &Part, key: usize) -> usize {
+    part.queries.start + a.k_len - 1 - (part.keys.start + key)
+}
+
+/// One vector of a row of numbers, one for each query of `part`, from one of them on; 0 beyond the last.
+///
+/// # Safety
+/// `row` holds one for each.
+#[inline(always)]
+unsafe fn load_queries<S: Simd>(s: S, part: &Part, row: *const f32, at: usize) -> S::V {
+    let count = part.queries.len().saturating_sub(at);
+    // SAFETY: the caller's promise.
+    unsafe { if count >= S::LANES { s.load(row.add(at)) } else { s.load_first(row.wrapping_add(at), count) } }
+}
+
+/// Adds the gradients of scores `[keys, width]` to those of the bias.
+///
+/// # Safety
+/// `d_scores` holds that many, and `d_bias` as many as the bias.
+#[inline(always)]
+pub(super) unsafe fn add_to_bias<S: Simd>(
+    s: S,
+    a: &Attention,
+    part: &Part,
+    d_scores: *const f32,
+    d_bias: *mut f32,
+) {
+    let (keys, queries, width) = (part.keys.len(), part.queries.len(), part.width);
+    let d_bias = d_bias.wrapping_add(a.bias_start(part.sample, part.head));
+    // SAFETY: the caller's promise; one key after the other, as they share distances.
+    unsafe {
+        if !matches!(a.bias, Some(Bias::Distances(_))) {
+            let to = d_bias.wrapping_add(part.queries.start * a.k_len + part.keys.start);
+            store_turned(s, (d_scores, width), keys, queries, (to, a.k_len), true);
+            return;
+        }
+        for key in 0..keys {
+            let to = d_bias.wrapping_add(first_distance(a, part, key));
+            let mut at = 0;
+            while at < queries {
+                let sum = s.add(load_queries(s, part, to, at), s.load(d_scores.add(key * width + at)));
+                if queries - at >= S::LANES {
+                    s.store(to.add(at), sum);
+                } else {
+                    s.store_first(to.add(at), queries - at, sum);
+                }
+                at += S::LANES;
+            }
+        }
+    }
+}
+
 /// Adds the bias and takes out what is masked from scores `[keys, width]`, which are in powers of 2.
 ///
 /// # Safety
@@ -224,17 +278,33 @@ pub(super) unsafe fn mask_scores<S: Simd>(
     let (i, j) = (part.queries.start, part.keys.start);
     // SAFETY: the caller's promise; the bias was checked to hold every query and key.
     unsafe {
-        if let Some(bias) = attention.bias_at(part.sample, part.head) {
-            let from = bias.wrapping_add(i * attention.k_len + j);
-            let queries = part.queries.len();
-            pack_panel(s, keys, queries, from, (1, attention.k_len), bias_scratch, width);
-            let log2_e = s.splat(std::f32::consts::LOG2_E);
-            let mut at = 0;
-            while at < keys * width {
-                let x = s.mul_add(s.load(bias_scratch.add(at)), log2_e, s.load(scores.add(at)));
-                s.store(scores.add(at), x);
-                at += S::LANES;
+        let log2_e = s.splat(std::f32::consts::LOG2_E);
+        let bias_start = attention.bias_start(part.sample, part.head);
+        match attention.bias {
+            Some(Bias::Scores(bias)) => {
+                let from = bias.as_ptr().wrapping_add(bias_start + i * attention.k_len + j);
+                let queries = part.queries.len();
+                pack_panel(s, keys, queries, from, (1, attention.k_len), bias_scratch, width);
+                let mut at = 0;
+                while at < keys * width {
+                    let x = s.mul_add(s.load(bias_scratch.add(at)), log2_e, s.load(scores.add(at)));
+                    s.store(scores.add(at), x);
+                    at += S::LANES;
+                }
             }
+            Some(Bias::Distances(bias)) => {
+                for key in 0..keys {
+                    let from = bias.as_ptr().wrapping_add(bias_start + first_distance(attention, part, key));
+                    let mut at = 0;
+                    while at < width {
+                        let to = scores.add(key * width + at);
+                        let bias = load_queries(s, part, from, at);
+                        s.store(to, s.mul_add(bias, log2_e, s.load(to)));
+                        at += S::LANES;
+                    }
+                }
+            }
+            None => {}
         }
         let nothing = s.splat(f32::NEG_INFINITY);
         if let Some(mask) = attention.key_mask {

@@ -101,10 +101,27 @@ pub struct Attention<'a> {
     pub causal: bool,
     /// `[batch, k_len]`: keys whose value is 0 are seen by nobody.
     pub key_mask: Option<&'a [f32]>,
-    /// Added to the scores: `[heads, q_len, k_len]` or `[batch, heads, q_len, k_len]`.
-    pub bias: Option<&'a [f32]>,
+    /// Added to the scores.
+    pub bias: Option<Bias<'a>>,
     /// Heads of many keys round what they multiply to bf16; sums and the softmax stay in f32.
     pub bf16: bool,
+}
+
+/// What is added to the scores of queries i and keys j.
+#[derive(Clone, Copy, Debug)]
+pub enum Bias<'a> {
+    /// A number for each: `[heads, q_len, k_len]` or `[batch, heads, q_len, k_len]`.
+    Scores(&'a [f32]),
+    /// A number for each distance: `[heads, q_len + k_len - 1]`, that of i - j at `i - j + k_len - 1`.
+    Distances(&'a [f32]),
+}
+
+impl Bias<'_> {
+    fn values(&self) -> &[f32] {
+        match self {
+            Bias::Scores(values) | Bias::Distances(values) => values,
+        }
+    }
 }
 
 /// The rows of a projection, read in place: value c of head h of token t of sample b is at
@@ -137,13 +154,19 @@ impl Attention<'_> {
         if let Some(mask) = self.key_mask {
             assert_eq!(mask.len(), self.batch * self.k_len, "key mask: [batch, k_len]");
         }
-        if let Some(bias) = self.bias {
-            let shared = self.heads * self.q_len * self.k_len;
-            assert!(
-                bias.len() == shared || bias.len() == self.batch * shared,
-                "bias: {} floats, needs {shared} or that a sample",
-                bias.len()
-            );
+        match self.bias {
+            Some(Bias::Scores(bias)) => {
+                let shared = self.heads * self.q_len * self.k_len;
+                assert!(
+                    bias.len() == shared || bias.len() == self.batch * shared,
+                    "bias: {} floats, needs {shared} or that a sample",
+                    bias.len()
+                );
+            }
+            Some(Bias::Distances(bias)) => {
+                assert_eq!(bias.len(), self.heads * self.distances(), "bias: [heads, q_len + k_len - 1]");
+            }
+            None => {}
         }
     }
 
@@ -163,21 +186,22 @@ impl Attention<'_> {
         }
     }
 
-    /// Where sample b's bias for head h starts.
-    fn bias_at(&self, b: usize, h: usize) -> Option<*const f32> {
-        let head = self.q_len * self.k_len;
-        self.bias.map(|bias| {
-            let sample = if bias.len() == self.heads * head { 0 } else { b * self.heads * head };
-            bias.as_ptr().wrapping_add(sample + h * head)
-        })
+    /// Distances between a query and a key.
+    fn distances(&self) -> usize {
+        (self.q_len + self.k_len).saturating_sub(1)
     }
 
-    /// Where the gradient of that goes: it lies as the bias does.
-    fn d_bias_at(&self, b: usize, h: usize, d_bias: Option<*mut f32>) -> Option<*mut f32> {
-        let start = self.bias_at(b, h).zip(self.bias);
-        start.zip(d_bias).map(|((at, bias), d_bias)| {
-            d_bias.wrapping_add((at as usize - bias.as_ptr() as usize) / size_of::<f32>())
-        })
+    /// Where a head's bias, and its gradient, begins in all of it.
+    fn bias_start(&self, sample: usize, head: usize) -> usize {
+        match self.bias {
+            None => 0,
+            Some(Bias::Distances(_)) => head * self.distances(),
+            Some(Bias::Scores(bias)) => {
+                let scores = self.q_len * self.k_len;
+                let each = bias.len() != self.heads * scores;
+                (if each { sample * self.heads + head } else { head }) * scores
+            }
+        }
     }
 }
 

@@ -21,15 +21,18 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
     let kv_width = a.kv_heads * a.head_dim;
     let mut dk = vec![0.0; a.batch * a.k_len * kv_width];
     let mut dv = dk.clone();
-    let mut d_bias = vec![0.0; a.bias.map_or(0, <[f32]>::len)];
+    let bias = a.bias.map_or(vec![], |bias| bias.values().to_vec());
+    let mut d_bias = vec![0.0; bias.len()];
     for b in 0..a.batch {
         for h in 0..a.heads {
             let at = |t: usize, len: usize, c: usize| (b * len + t) * width + h * a.head_dim + c;
             let shared = h / (a.heads / a.kv_heads);
             let kv_at = |t: usize, c: usize| (b * a.k_len + t) * kv_width + shared * a.head_dim + c;
             for i in 0..a.q_len {
-                let bias_at = |j: usize| ((b * a.heads + h) * a.q_len + i) * a.k_len + j;
-                let wrap = |x: usize| x % a.bias.map_or(1, <[f32]>::len).max(1);
+                let bias_at = |j: usize| match a.bias {
+                    Some(Bias::Distances(_)) => h * (a.q_len + a.k_len - 1) + i + a.k_len - 1 - j,
+                    _ => (((b * a.heads + h) * a.q_len + i) * a.k_len + j) % bias.len().max(1),
+                };
                 let scores: Vec<f64> = (0..a.k_len)
                     .map(|j| {
                         let hidden =
@@ -40,8 +43,7 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
                         let dot: f64 = (0..a.head_dim)
                             .map(|c| f64::from(q[at(i, a.q_len, c)]) * f64::from(k[kv_at(j, c)]))
                             .sum();
-                        dot * f64::from(a.scale)
-                            + a.bias.map_or(0.0, |bias| f64::from(bias[wrap(bias_at(j))]))
+                        dot * f64::from(a.scale) + bias.get(bias_at(j)).map_or(0.0, |&x| f64::from(x))
                     })
                     .collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -69,7 +71,7 @@ fn oracle(a: &Attention, q: &[f32], k: &[f32], v: &[f32], d_out: &[f32]) -> [Vec
                 for j in 0..a.k_len {
                     let ds = p[j] * (dp[j] - mean);
                     if a.bias.is_some() {
-                        d_bias[wrap(bias_at(j))] += ds;
+                        d_bias[bias_at(j)] += ds;
                     }
                     for c in 0..a.head_dim {
                         dv[kv_at(j, c)] += p[j] * f64::from(d_out[at(i, a.q_len, c)]);
@@ -96,14 +98,15 @@ fn assert_within(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Bias {
-    None,
-    Shared,
-    Each,
+enum Added {
+    Nothing,
+    Scores,
+    ScoresEach,
+    Distances,
 }
 
-fn check(sizes: (usize, usize, usize, usize, usize), causal: bool, masked: bool, bias: Bias, bf16: bool) {
-    check_grouped(sizes, sizes.1, causal, masked, bias, bf16);
+fn check(sizes: (usize, usize, usize, usize, usize), causal: bool, masked: bool, added: Added, bf16: bool) {
+    check_grouped(sizes, sizes.1, causal, masked, added, bf16);
 }
 
 fn check_grouped(
@@ -111,7 +114,7 @@ fn check_grouped(
     kv_heads: usize,
     causal: bool,
     masked: bool,
-    bias: Bias,
+    added: Added,
     bf16: bool,
 ) {
     let (width, kv_width) = (heads * head_dim, kv_heads * head_dim);
@@ -119,10 +122,11 @@ fn check_grouped(
     let (v, d_out) = (numbers(batch * k_len * kv_width, 3), numbers(batch * q_len * width, 4));
     let mask: Vec<f32> =
         numbers(batch * k_len, 5).iter().map(|&x| if x > -0.5 { 1.0 } else { 0.0 }).collect();
-    let bias_len = match bias {
-        Bias::None => 0,
-        Bias::Shared => heads * q_len * k_len,
-        Bias::Each => batch * heads * q_len * k_len,
+    let bias_len = match added {
+        Added::Nothing => 0,
+        Added::Scores => heads * q_len * k_len,
+        Added::ScoresEach => batch * heads * q_len * k_len,
+        Added::Distances => heads * (q_len + k_len).saturating_sub(1),
     };
     let bias_values = numbers(bias_len, 6);
     let attention = Attention {
@@ -135,7 +139,11 @@ fn check_grouped(
         scale: 0.7 / (head_dim as f32).sqrt(),
         causal,
         key_mask: masked.then_some(&mask),
-        bias: (!matches!(bias, Bias::None)).then_some(&bias_values),
+        bias: match added {
+            Added::Nothing => None,
+            Added::Scores | Added::ScoresEach => Some(Bias::Scores(&bias_values)),
+            Added::Distances => Some(Bias::Distances(&bias_values)),
+        },
         bf16,
     };
     let [out, lse, dq, dk, dv, d_bias] = oracle(&attention, &q, &k, &v, &d_out);
@@ -196,10 +204,12 @@ proptest! {
     fn forward_and_backward_agree_with_the_definition(
         sizes in (1usize..3, 1usize..4, 0usize..150, 0usize..150, prop::sample::select(vec![1usize, 5, 8, 16, 20, 64])),
         (causal, masked) in any::<(bool, bool)>(),
-        bias in prop::sample::select(vec![Bias::None, Bias::Shared, Bias::Each]),
+        added in prop::sample::select(vec![
+            Added::Nothing, Added::Scores, Added::ScoresEach, Added::Distances,
+        ]),
         bf16 in any::<bool>(),
     ) {
-        check(sizes, causal, masked, bias, bf16);
+        check(sizes, causal, masked, added, bf16);
     }
 }
 
@@ -220,17 +230,17 @@ fn several_groups_of_queries() {
     };
     // 200 queries are four chunks, in groups of two.
     assert_eq!(super::backward::group::<super::operands::Plain>(&attention(200)), 2);
-    check((1, 1, 200, 200, 256), true, true, Bias::Shared, false);
-    check((2, 1, 210, 130, 256), false, false, Bias::None, false);
-    check((1, 1, 300, 300, 256), true, false, Bias::None, true);
+    check((1, 1, 200, 200, 256), true, true, Added::Scores, false);
+    check((2, 1, 210, 130, 256), false, false, Added::Nothing, false);
+    check((1, 1, 300, 300, 256), true, false, Added::Nothing, true);
 }
 
 #[test]
 fn several_groups_of_queries_forward() {
     // Of 256 floats, 6 chunks of 64 queries are a group in f32, and 8 in bf16.
-    check((1, 1, 450, 450, 256), true, false, Bias::None, false);
-    check((1, 1, 600, 450, 256), true, false, Bias::None, true);
-    check_grouped((1, 2, 450, 600, 256), 1, true, true, Bias::None, false);
+    check((1, 1, 450, 450, 256), true, false, Added::Nothing, false);
+    check((1, 1, 600, 450, 256), true, false, Added::Nothing, true);
+    check_grouped((1, 2, 450, 600, 256), 1, true, true, Added::Nothing, false);
     let attention = Attention {
         batch: 1,
         heads: 1,
@@ -293,15 +303,15 @@ fn scores_may_rise_from_block_to_block() {
 
 #[test]
 fn heads_may_share_keys_and_values() {
-    check_grouped((2, 4, 40, 40, 16), 2, false, true, Bias::Shared, false);
-    check_grouped((1, 6, 130, 70, 8), 2, true, false, Bias::None, false);
-    check_grouped((2, 3, 130, 130, 20), 1, true, false, Bias::None, true);
+    check_grouped((2, 4, 40, 40, 16), 2, false, true, Added::Scores, false);
+    check_grouped((1, 6, 130, 70, 8), 2, true, false, Added::Nothing, false);
+    check_grouped((2, 3, 130, 130, 20), 1, true, false, Added::Nothing, true);
 }
 
 #[test]
 fn encoder_shapes() {
-    check((2, 8, 42, 42, 16), false, false, Bias::None, false);
-    check((1, 2, 42, 42, 16), true, true, Bias::Shared, false);
+    check((2, 8, 42, 42, 16), false, false, Added::Nothing, false);
+    check((1, 2, 42, 42, 16), true, true, Added::Scores, false);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bessemer_graph::ops::attention::{self as op, AttentionGrad};
 use bessemer_kernels::attention::{
-    Attention, Gradients, Rows, attention_backward, attention_backward_scratch, attention_forward,
+    Attention, Bias, Gradients, Rows, attention_backward, attention_backward_scratch, attention_forward,
     attention_forward_scratch,
 };
 
@@ -51,6 +51,16 @@ fn packed_row(a: &Attention) -> ([usize; 3], usize) {
     ([0, width, width + kv_width], width + 2 * kv_width)
 }
 
+/// The bias of an attention, of scores or of distances.
+fn bias<'a>(op: &op::Attention, distances: bool, values: &'a [f32]) -> Option<Bias<'a>> {
+    op.biased.then_some(if distances { Bias::Distances(values) } else { Bias::Scores(values) })
+}
+
+/// Whether there is a bias, and it is one of distances.
+fn has_distances(op: &op::Attention, site: &Site) -> bool {
+    op.biased && site.input(op.arity() - 1).shape.len() == 2
+}
+
 /// q, k and v as rows of their places.
 fn rows<'a>(a: &Attention, packed: bool, [q, k, v]: [&'a [f32]; 3]) -> [Rows<'a>; 3] {
     let (width, kv_width) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
@@ -64,17 +74,18 @@ fn rows<'a>(a: &Attention, packed: bool, [q, k, v]: [&'a [f32]; 3]) -> [Rows<'a>
 pub(super) fn forward(op: &op::Attention, site: &mut Site) -> Result<Lowered, PlanError> {
     let settings = settings(op, site);
     let op = *op;
+    let distances = has_distances(&op, site);
     let width = settings.heads * settings.head_dim;
-    let [q, k, v, mask, bias] = sources(&op, site);
+    let [q, k, v, mask, added] = sources(&op, site);
     let [out, lse] = site.writes();
     // The scratch depends on whether there is a bias, not on its values.
-    let scratch = attention_forward_scratch(&Attention { bias: op.biased.then_some(&[]), ..settings });
+    let scratch = attention_forward_scratch(&Attention { bias: bias(&op, distances, &[]), ..settings });
     let kernel = if settings.rounds() { "bf16_attention" } else { "attention" };
     Ok(Lowered::new(kernel, move |f| {
-        let x = f.operands([&q, &k, &v, &mask, &bias], [&out, &lse]);
-        let ([q, k, v, mask, bias], [out, lse]) = (x.reads, x.writes);
-        let attention =
-            Attention { key_mask: op.masked.then_some(mask), bias: op.biased.then_some(bias), ..settings };
+        let x = f.operands([&q, &k, &v, &mask, &added], [&out, &lse]);
+        let ([q, k, v, mask, added], [out, lse]) = (x.reads, x.writes);
+        let key_mask = op.masked.then_some(mask);
+        let attention = Attention { key_mask, bias: bias(&op, distances, added), ..settings };
         let [q, k, v] = rows(&settings, op.packed, [q, k, v]);
         attention_forward(&attention, q, k, v, out, width, lse, x.scratch);
     })
@@ -84,8 +95,9 @@ pub(super) fn forward(op: &op::Attention, site: &mut Site) -> Result<Lowered, Pl
 pub(super) fn backward(op: &AttentionGrad, site: &mut Site) -> Result<Lowered, PlanError> {
     let settings = settings(&op.attention, site);
     let op = op.attention;
+    let distances = has_distances(&op, site);
     let width = settings.heads * settings.head_dim;
-    let [q, k, v, mask, bias] = sources(&op, site);
+    let [q, k, v, mask, added] = sources(&op, site);
     let rest: [Place; 3] = std::array::from_fn(|i| site.reads[op.arity() + i].clone());
     let [out, lse, d_out] = rest;
     let given =
@@ -94,13 +106,13 @@ pub(super) fn backward(op: &AttentionGrad, site: &mut Site) -> Result<Lowered, P
     let dq = site.writes[0].clone();
     let (dk, dv) = (given(!op.packed, 1), given(!op.packed, 2));
     let d_bias = given(op.biased, op.sources());
-    let scratch = attention_backward_scratch(&Attention { bias: op.biased.then_some(&[]), ..settings });
+    let scratch = attention_backward_scratch(&Attention { bias: bias(&op, distances, &[]), ..settings });
     let kernel = if settings.rounds() { "bf16_attention_backward" } else { "attention_backward" };
     Ok(Lowered::new(kernel, move |f| {
-        let x = f.operands([&q, &k, &v, &mask, &bias, &out, &lse, &d_out], [&dq, &dk, &dv, &d_bias]);
-        let ([q, k, v, mask, bias, out, lse, d_out], [dq, dk, dv, d_bias]) = (x.reads, x.writes);
-        let attention =
-            Attention { key_mask: op.masked.then_some(mask), bias: op.biased.then_some(bias), ..settings };
+        let x = f.operands([&q, &k, &v, &mask, &added, &out, &lse, &d_out], [&dq, &dk, &dv, &d_bias]);
+        let ([q, k, v, mask, added, out, lse, d_out], [dq, dk, dv, d_bias]) = (x.reads, x.writes);
+        let key_mask = op.masked.then_some(mask);
+        let attention = Attention { key_mask, bias: bias(&op, distances, added), ..settings };
         let [q, k, v] = rows(&settings, op.packed, [q, k, v]);
         let out = Rows { values: out, row: width };
         let d_out = Rows { values: d_out, row: width };

@@ -37,7 +37,8 @@ pub struct MultiHeadAttention {
 pub struct Masks {
     /// 1 for keys to be seen, 0 for others: `[batch, keys]`. A query that sees none gives 0.
     pub keys: Option<Value>,
-    /// Added to the scores: `[heads, queries, keys]`.
+    /// Added to the scores: `[heads, queries, keys]`, or for every distance of query i from key j a number
+    /// at i - j + keys - 1 of `[heads, queries + keys - 1]`.
     pub bias: Option<Value>,
 }
 

@@ -3,8 +3,8 @@
 use super::tiles::{KeyTile, RowProduct, key_tiles};
 use super::turn::{less_dots, turn};
 use super::{BEYOND, LINE, chunk_len, cut, cut_len, padded_len, start_scores, whole_rows};
-use crate::attention::lanes::{Part, store_turned};
-use crate::attention::{Attention, Rows};
+use crate::attention::lanes::{Part, add_to_bias};
+use crate::attention::{Attention, Bias, Rows};
 use crate::math::exp2_each;
 use crate::simd::{Kernel, Simd};
 
@@ -26,7 +26,7 @@ pub(in crate::attention) struct ShortBackward<'a> {
 
 /// Lengths of the pieces of [`Work`].
 fn lens(a: &Attention) -> [usize; 10] {
-    let bias = if a.bias.is_some() { a.k_len * LINE } else { 0 };
+    let bias = if let Some(Bias::Scores(_)) = a.bias { a.k_len * LINE } else { 0 };
     let scores = (a.k_len + BEYOND) * LINE;
     let turned = a.head_dim * LINE;
     let padded = padded_len(LINE, a.head_dim);
@@ -93,7 +93,7 @@ impl ShortBackward<'_> {
             dq: start_mut(self.dq, a.q_len),
             dk: start_mut(self.dk, a.k_len),
             dv: start_mut(self.dv, a.k_len),
-            d_bias: a.d_bias_at(sample, head, self.d_bias),
+            d_bias: self.d_bias,
         }
     }
 }
@@ -230,8 +230,7 @@ unsafe fn chunk_backward<S: Simd>(
         let mut gradients = ScoreGradients { p: work.scores, to: work.d_scores };
         key_tiles(s, &mut gradients, head.v, sizes, work.d_out, (work.dot, 0));
         if let Some(d_bias) = head.d_bias {
-            let to = d_bias.wrapping_add(first * a.k_len);
-            store_turned(s, (work.d_scores, LINE), keys, queries, (to, a.k_len), true);
+            add_to_bias(s, a, part, work.d_scores, d_bias);
         }
         let add = a.causal || first > 0;
         for (scores, b, to, factor) in

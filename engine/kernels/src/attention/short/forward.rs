@@ -4,7 +4,7 @@ use super::tiles::{KeyTile, RowProduct, key_tiles};
 use super::turn::turn;
 use super::{BEYOND, LINE, chunk_len, cut, cut_len, padded_len, start_scores, whole_rows};
 use crate::attention::lanes::Part;
-use crate::attention::{Attention, Rows};
+use crate::attention::{Attention, Bias, Rows};
 use crate::math::exp2_each;
 use crate::math::log;
 use crate::simd::{Kernel, Simd};
@@ -23,7 +23,7 @@ pub(in crate::attention) struct ShortForward<'a> {
 
 /// Lengths of the pieces of [`Work`].
 fn lens(a: &Attention) -> [usize; 7] {
-    let bias = if a.bias.is_some() { a.k_len * LINE } else { 0 };
+    let bias = if let Some(Bias::Scores(_)) = a.bias { a.k_len * LINE } else { 0 };
     let scores = (a.k_len + BEYOND) * LINE;
     [a.head_dim * LINE, scores, LINE, LINE, 2 * LINE, bias, padded_len(a.k_len, a.head_dim)]
 }
