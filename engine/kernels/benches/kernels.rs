@@ -20,7 +20,9 @@ fn products(c: &mut Criterion) {
     let mut panels = vec![0.0; packed_len(k, n)];
     pack_b(k, n, &b, (n, 1), &mut panels);
     group.bench_function("f32", |bench| {
-        bench.iter(|| gemm_packed(m, n, k, black_box(&a), (k, 1), &panels, &mut out, n, Epilogue::default()));
+        bench.iter(|| {
+            gemm_packed(m, n, k, black_box(&a), (k, 1), &panels, (&mut out, n), Epilogue::default(), None)
+        });
     });
     for (name, half) in [("bf16", Half::Bf16), ("f16", Half::F16)] {
         let pairs = pair_count(k);
@@ -33,7 +35,7 @@ fn products(c: &mut Criterion) {
             bench.iter(|| {
                 pair_columns(half, m, k, black_box(&a), k, &mut rows);
                 let a = (&rows[..], (pairs, 1));
-                half_gemm_packed(half, (m, n, k), a, &panels, (&mut out, n), Epilogue::default());
+                half_gemm_packed(half, (m, n, k), a, &panels, (&mut out, n), Epilogue::default(), None);
             });
         });
     }
@@ -44,7 +46,7 @@ fn products(c: &mut Criterion) {
     group.bench_function("int8", |bench| {
         bench.iter(|| {
             quantize_rows(m, k, black_box(&a), &mut rows);
-            int8_gemm(m, shape, &rows, &panels, &mut out, n, Epilogue::default());
+            int8_gemm(m, shape, &rows, &panels, (&mut out, n), Epilogue::default(), None);
         });
     });
     group.finish();

@@ -48,10 +48,12 @@ fn main() {
             rate(work, || {
                 gemm::gemm(m, n, k, &a, (k, 1), &b, (n, 1), &mut c, n, Epilogue::default(), &mut scratch);
             }),
-            rate(work, || gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, &mut c, n, Epilogue::default())),
+            rate(work, || {
+                gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, (&mut c, n), Epilogue::default(), None)
+            }),
             rate(work, || {
                 let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::bias(&bias) };
-                gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, &mut c, n, epilogue);
+                gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, (&mut c, n), epilogue, None);
             }),
         ];
         print(&format!("{m} x {n} x {k}"), &rates);
@@ -124,12 +126,12 @@ fn main() {
         let rates = [
             rate(work, || {
                 let (a, c) = ((&a_pairs[..], (pairs, 1)), (&mut c[..], n));
-                gemm::half_gemm_packed(Half::Bf16, (m, n, k), a, &panels, c, Epilogue::default());
+                gemm::half_gemm_packed(Half::Bf16, (m, n, k), a, &panels, c, Epilogue::default(), None);
             }),
             rate(work, || {
                 gemm::pair_columns(Half::Bf16, m, k, &a, k, &mut a_pairs);
                 let (a, c) = ((&a_pairs[..], (pairs, 1)), (&mut c[..], n));
-                gemm::half_gemm_packed(Half::Bf16, (m, n, k), a, &panels, c, Epilogue::default());
+                gemm::half_gemm_packed(Half::Bf16, (m, n, k), a, &panels, c, Epilogue::default(), None);
             }),
             rate(work, || {
                 gemm::pair_rows(Half::Bf16, m, n, &dy, n, &mut dy_pairs);

@@ -2,7 +2,8 @@
 
 use super::lanes::put_rows;
 use crate::gemm::kernels::{
-    Finish, Floats, Layout, Multiply, Product, Strided, WidenedPairs, multiply_pairs, pair_columns, pair_rows,
+    Finish, Floats, Layout, Multiply, Product, Share, Strided, WidenedPairs, multiply_pairs, pair_columns,
+    pair_rows,
 };
 use crate::gemm::{Half, pair_count};
 use crate::simd::{Kernel, Simd, dispatch, has_pairs};
@@ -66,6 +67,7 @@ fn of<M: Multiply>(
         finish: Finish::plain(c.0, c.1, accumulate),
         c_batch: 0,
         scratch,
+        share: Share::ALL,
     }
 }
 

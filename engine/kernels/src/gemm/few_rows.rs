@@ -1,16 +1,21 @@
 //! Products of few rows with a B whose rows are contiguous along the inner dimension (x·Wᵀ): every
 //! value of B is used so few times that repacking it would cost more than the product.
 
+use std::ops::Range;
+
 use super::epilogue::Finish;
 use super::multiply::Floats;
 use super::panel::pack_panel;
 use super::product::{Layout, Product, Strided};
+use super::share::{Share, for_shares};
 use super::square::{SIDE, transpose};
 use super::tile::accumulate;
-use crate::simd::{Kernel, Simd};
+use crate::isa::{Isa, isa};
+use crate::pool::Pool;
+use crate::simd::{Kernel, Simd, dispatch};
 
-/// The most rows worth it.
-pub(super) const MOST: usize = 64;
+/// The most rows for which [`gemm`](super::gemm()) reads the B of A·Bᵀ as it lies.
+pub const FEW_ROWS: usize = 64;
 
 /// The most rows of A taken as dot products.
 const DOT_ROWS: usize = 4;
@@ -19,6 +24,7 @@ const DOT_ROWS: usize = 4;
 const DOT_COLUMNS: usize = 4;
 
 /// C[m, n] = A[m, k]·B[k, n], where B's elements lie next to each other along k (`b.row` is 1).
+#[derive(Clone, Copy)]
 pub(super) struct FewRows {
     pub m: usize,
     pub n: usize,
@@ -30,27 +36,81 @@ pub(super) struct FewRows {
     pub scratch: *mut f32,
 }
 
-impl Kernel for FewRows {
+/// Multiplies; columns are shared out over `pool` if there is one. The result is the same.
+pub(super) fn few_rows(product: FewRows, pool: Option<&Pool>) {
+    let FewRows { m, a, finish, .. } = product;
+    let Some(pool) = pool.filter(|_| isa() != Isa::Scalar) else {
+        return dispatch(Shared { product, share: Share::ALL, turned: false });
+    };
+    if product.is_dots() {
+        // SAFETY: shares write columns of their own; dot products need no scratch.
+        return unsafe { for_shares(Some(pool), |share| dispatch(Shared { product, share, turned: false })) };
+    }
+    let mut i = 0;
+    while i < m {
+        let a = Strided { ptr: a.ptr.wrapping_add(i * a.row), ..a };
+        let rows = dispatch(TurnRows(FewRows { m: m - i, a, ..product }));
+        let product = FewRows { m: rows, a, finish: finish.at(i, 0), ..product };
+        // SAFETY: shares write columns of their own; they only read scratch.
+        unsafe { for_shares(Some(pool), |share| dispatch(Shared { product, share, turned: true })) };
+        i += rows;
+    }
+}
+
+/// Turns as many rows of A as a vector has lanes, or fewer, into scratch. Returns how many.
+struct TurnRows(FewRows);
+
+impl Kernel for TurnRows {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> usize {
+        let FewRows { m, k, a, scratch, .. } = self.0;
+        let rows = S::LANES.min(m);
+        // SAFETY: those rows are inside A; scratch holds k vectors.
+        unsafe { pack_panel(s, k, rows, a.ptr, (a.col, a.row), scratch, S::LANES) };
+        rows
+    }
+}
+
+/// One share of the columns.
+struct Shared {
+    product: FewRows,
+    share: Share,
+    /// Scratch holds the rows of A, turned, as many as there are.
+    turned: bool,
+}
+
+impl Kernel for Shared {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if S::LANES < DOT_COLUMNS && self.m == 1 && self.a.col == 1 {
-            self.one_by_one(s);
+        let Shared { product, share, turned } = self;
+        let FewRows { m, n, k, a, b, finish, scratch } = product;
+        if S::LANES < DOT_COLUMNS && m == 1 && a.col == 1 {
+            product.one_by_one(s);
         } else if S::LANES < DOT_COLUMNS {
             // Tiles are spilled in rows of a vector.
-            let FewRows { m, n, k, a, b, finish, scratch } = self;
-            let layout = Layout::Strided;
-            Product { multiply: Floats, batch: 1, m, n, k, a, b, layout, finish, c_batch: 0, scratch }.run(s);
-        } else if self.m <= DOT_ROWS && self.a.col == 1 {
-            match self.m {
-                1 => self.dots::<S, 1>(s),
-                2 => self.dots::<S, 2>(s),
-                3 => self.dots::<S, 3>(s),
-                _ => self.dots::<S, 4>(s),
+            let (layout, multiply) = (Layout::Strided, Floats);
+            Product { multiply, batch: 1, m, n, k, a, b, layout, finish, c_batch: 0, scratch, share }.run(s);
+        } else if turned {
+            product.columns(s, share);
+        } else if product.is_dots() {
+            match m {
+                1 => product.dots::<S, 1>(s, share),
+                2 => product.dots::<S, 2>(s, share),
+                3 => product.dots::<S, 3>(s, share),
+                _ => product.dots::<S, 4>(s, share),
             }
         } else {
-            self.turned(s);
+            let mut i = 0;
+            while i < m {
+                let a = Strided { ptr: a.ptr.wrapping_add(i * a.row), ..a };
+                let rows = TurnRows(FewRows { m: m - i, a, ..product }).run(s);
+                FewRows { m: rows, a, finish: finish.at(i, 0), ..product }.columns(s, share);
+                i += rows;
+            }
         }
     }
 }
@@ -66,6 +126,12 @@ unsafe fn load<S: Simd>(s: S, p: *const f32, count: usize) -> S::V {
 }
 
 impl FewRows {
+    /// Whether every element is a dot product.
+    #[inline(always)]
+    fn is_dots(&self) -> bool {
+        self.m <= DOT_ROWS && self.a.col == 1
+    }
+
     /// One row, an element at a time.
     #[inline(always)]
     fn one_by_one<S: Simd>(&self, s: S) {
@@ -83,10 +149,11 @@ impl FewRows {
 
     /// Every element a dot product.
     #[inline(always)]
-    fn dots<S: Simd, const R: usize>(&self, s: S) {
+    fn dots<S: Simd, const R: usize>(&self, s: S, share: Share) {
         let mut tile = [[0.0f32; SIDE]; R];
-        let mut j = 0;
-        while j < self.n {
+        let Range { start, end } = share.range(self.n.div_ceil(DOT_COLUMNS));
+        let mut j = start * DOT_COLUMNS;
+        while j < (end * DOT_COLUMNS).min(self.n) {
             let columns = DOT_COLUMNS.min(self.n - j);
             let b: [*const f32; DOT_COLUMNS] =
                 std::array::from_fn(|c| self.b.ptr.wrapping_add((j + c.min(columns - 1)) * self.b.col));
@@ -119,32 +186,25 @@ impl FewRows {
         }
     }
 
-    /// Cᵀ = Bᵀ·Aᵀ: a vector of A's rows at a time as the packed operand, `LANES` columns of B as
-    /// rows, and the square that comes out turned in registers.
+    /// Cᵀ = Bᵀ·Aᵀ: the rows of A, turned in scratch, as the packed operand, `LANES` columns of B as rows, and
+    /// the square that comes out turned in registers.
     #[inline(always)]
-    fn turned<S: Simd>(&self, s: S) {
-        let mut i = 0;
-        while i < self.m {
-            let rows = S::LANES.min(self.m - i);
-            let a = self.a.ptr.wrapping_add(i * self.a.row);
-            // SAFETY: those rows are inside A; scratch holds k vectors.
-            unsafe { pack_panel(s, self.k, rows, a, (self.a.col, self.a.row), self.scratch, S::LANES) };
-            let mut j = 0;
-            while j < self.n {
-                let columns = S::LANES.min(self.n - j);
-                if columns == S::LANES {
-                    self.square(s, (i, j), rows, columns);
-                } else {
-                    self.square_by_column(s, (i, j), rows, columns);
-                }
-                j += S::LANES;
+    fn columns<S: Simd>(&self, s: S, share: Share) {
+        let Range { start, end } = share.range(self.n.div_ceil(S::LANES));
+        let mut j = start * S::LANES;
+        while j < (end * S::LANES).min(self.n) {
+            let columns = S::LANES.min(self.n - j);
+            if columns == S::LANES {
+                self.square(s, j);
+            } else {
+                self.square_by_column(s, j, columns);
             }
-            i += S::LANES;
+            j += S::LANES;
         }
     }
 
     #[inline(always)]
-    fn square<S: Simd>(&self, s: S, (i, j): (usize, usize), rows: usize, columns: usize) {
+    fn square<S: Simd>(&self, s: S, j: usize) {
         let mut square = [s.splat(0.0); SIDE];
         let b = self.b.ptr.wrapping_add(j * self.b.col);
         // SAFETY: `LANES` columns from j on are inside B, scratch holds A packed.
@@ -177,11 +237,11 @@ impl FewRows {
                 }
             }
         }
-        self.store(s, (i, j), rows, columns, square);
+        self.store(s, j, S::LANES, square);
     }
 
     #[inline(always)]
-    fn square_by_column<S: Simd>(&self, s: S, (i, j): (usize, usize), rows: usize, columns: usize) {
+    fn square_by_column<S: Simd>(&self, s: S, j: usize, columns: usize) {
         let mut square = [s.splat(0.0); SIDE];
         for (c, v) in square.iter_mut().enumerate().take(columns) {
             let b = self.b.ptr.wrapping_add((j + c) * self.b.col);
@@ -191,18 +251,11 @@ impl FewRows {
             };
             *v = sum[0][0];
         }
-        self.store(s, (i, j), rows, columns, square);
+        self.store(s, j, columns, square);
     }
 
     #[inline(always)]
-    fn store<S: Simd>(
-        &self,
-        s: S,
-        (i, j): (usize, usize),
-        rows: usize,
-        columns: usize,
-        mut square: [S::V; SIDE],
-    ) {
+    fn store<S: Simd>(&self, s: S, j: usize, columns: usize, mut square: [S::V; SIDE]) {
         transpose(s, &mut square);
         let mut tile = [0.0f32; SIDE * SIDE];
         for (line, v) in square.into_iter().enumerate().take(S::LANES) {
@@ -210,6 +263,6 @@ impl FewRows {
             unsafe { s.store(tile.as_mut_ptr().add(line * S::LANES), v) };
         }
         // SAFETY: those rows and columns are inside C.
-        unsafe { self.finish.at(i, j).store_spilled(s, tile.as_ptr(), S::LANES, rows, columns) };
+        unsafe { self.finish.at(0, j).store_spilled(s, tile.as_ptr(), S::LANES, self.m, columns) };
     }
 }

@@ -30,7 +30,9 @@
 
 use super::multiply::{NativePairs, WidenedHalves, WidenedPairs};
 use super::product::{Layout, Product, Strided};
+use super::share::{Share, for_shares};
 use super::{Epilogue, Strides, check, gemm_scratch, packed_len};
+use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs, has_pairs, rounded_pairs};
 
 /// A format of 16 bits.
@@ -144,11 +146,13 @@ pub fn half_gemm(
         finish,
         c_batch: 0,
         scratch: scratch.as_mut_ptr(),
+        share: Share::ALL,
     };
     run(half, product, has_pairs());
 }
 
-/// The same with a B of pairs from [`pack_b`](super::pack_b).
+/// The same with a B of pairs from [`pack_b`](super::pack_b), its columns shared out over `pool` if there
+/// is one.
 ///
 /// # Panics
 /// If a slice is shorter than its shape and strides need.
@@ -159,6 +163,7 @@ pub fn half_gemm_packed(
     packed_b: &[f32],
     (c, c_row): (&mut [f32], usize),
     epilogue: Epilogue,
+    pool: Option<&Pool>,
 ) {
     let pairs = pair_count(k);
     check("a", a.len(), (m, pairs), a_strides);
@@ -166,7 +171,8 @@ pub fn half_gemm_packed(
     check("c", c.len(), (m, n), (c_row, 1));
     let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
     let product = Product::packed(WidenedPairs, (m, n, pairs), (a, a_strides), packed_b, finish);
-    run(half, product, has_pairs());
+    // SAFETY: shares write columns of their own, and need no scratch.
+    unsafe { for_shares(pool, |share| run(half, Product { share, ..product }, has_pairs())) };
 }
 
 /// Runs a product of pairs; by the processor's instruction for bf16 if `native`, which must then be there.
@@ -509,9 +515,9 @@ mod tests {
                             let b = Strided { ptr: b_pairs.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 };
                             let scratch = scratch.as_mut_ptr();
                             let multiply = WidenedPairs;
-                            run(half, Product { multiply, batch: 1, m, n, k: pairs, a, b, layout, finish, c_batch: 0, scratch }, false);
+                            run(half, Product { multiply, batch: 1, m, n, k: pairs, a, b, layout, finish, c_batch: 0, scratch, share: Share::ALL }, false);
                         } else if packed {
-                            half_gemm_packed(half, (m, n, k), (&a_pairs, a_strides), &panels, (&mut c, n), epilogue);
+                            half_gemm_packed(half, (m, n, k), (&a_pairs, a_strides), &panels, (&mut c, n), epilogue, None);
                         } else {
                             let (a, b) = ((&a_pairs[..], a_strides), (&b_pairs[..], b_strides));
                             half_gemm(half, (m, n, k), a, b, (&mut c, n), epilogue, &mut scratch);

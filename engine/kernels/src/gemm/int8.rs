@@ -24,7 +24,7 @@
 //! let mut rows = vec![0.0; shape.rows_len(2)];
 //! quantize_rows(2, shape.k, &x, &mut rows);
 //! let mut y = [0.0; 4];
-//! int8_gemm(2, shape, &rows, &packed, &mut y, 2, Epilogue::default());
+//! int8_gemm(2, shape, &rows, &packed, (&mut y, 2), Epilogue::default(), None);
 //! for (y, exact) in y.iter().zip([6.0, -0.5, -4.0, -2.0f32]) {
 //!     assert!((y - exact).abs() < 0.05);
 //! }
@@ -33,7 +33,9 @@
 use super::half::load;
 use super::multiply::{NativeQuads, Scales, WidenedQuads};
 use super::product::Product;
+use super::share::for_shares;
 use super::{Epilogue, check, pack_b, packed_len};
+use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch, dispatch_quads, has_quads};
 
 /// Numbers in a block, whose quarters make words.
@@ -163,7 +165,7 @@ pub fn quantize_rows(m: usize, k: usize, x: &[f32], out: &mut [f32]) {
 }
 
 /// C[m, n] = X·Wᵀ for rows from [`quantize_rows`] and a weight from [`pack_int8`], finished by the
-/// epilogue.
+/// epilogue; `c` has a distance between rows. Columns are shared out over `pool` if there is one.
 ///
 /// # Panics
 /// If a slice is shorter than its shape and row stride need.
@@ -172,11 +174,11 @@ pub fn int8_gemm(
     shape: Int8Shape,
     rows: &[f32],
     packed: &[f32],
-    c: &mut [f32],
-    c_row: usize,
+    c: (&mut [f32], usize),
     epilogue: Epilogue,
+    pool: Option<&Pool>,
 ) {
-    multiply(m, shape, rows, packed, c, c_row, epilogue, has_quads());
+    multiply(m, shape, rows, packed, c, epilogue, pool, has_quads());
 }
 
 /// [`int8_gemm`], with the processor's instruction or without it.
@@ -185,9 +187,9 @@ fn multiply(
     shape: Int8Shape,
     rows: &[f32],
     packed: &[f32],
-    c: &mut [f32],
-    c_row: usize,
+    (c, c_row): (&mut [f32], usize),
     epilogue: Epilogue,
+    pool: Option<&Pool>,
     native: bool,
 ) {
     let (n, words) = (shape.n, shape.words());
@@ -202,13 +204,18 @@ fn multiply(
     let widened = unsafe { WidenedQuads::new(scales) };
     let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
     let product = Product::packed(widened, (m, n, words), (rows, (words, 1)), panels, finish);
-    if native {
-        // SAFETY: it is run by `dispatch_quads`.
-        let quads = unsafe { NativeQuads::native(product.multiply) };
-        dispatch_quads(product.with(quads));
-    } else {
-        dispatch(product);
-    }
+    let run = |share| {
+        let product = Product { share, ..product };
+        if native {
+            // SAFETY: it is run by `dispatch_quads`.
+            let quads = unsafe { NativeQuads::native(product.multiply) };
+            dispatch_quads(product.with(quads));
+        } else {
+            dispatch(product);
+        }
+    };
+    // SAFETY: shares write columns of their own, and need no scratch.
+    unsafe { for_shares(pool, run) };
 }
 
 /// Scales and words of rows; bytes are 128 higher than what they stand for.
@@ -335,7 +342,7 @@ mod tests {
                         let mut rows = vec![f32::NAN; shape.rows_len(m)];
                         quantize_rows(m, k, &x, &mut rows);
                         let epilogue = Epilogue { accumulate, bias: Some(&bias), ..Epilogue::default() };
-                        multiply(m, shape, &rows, &packed, &mut c, n, epilogue, native);
+                        multiply(m, shape, &rows, &packed, (&mut c, n), epilogue, None, native);
                     });
                     for i in 0..m {
                         let (a, a_scale) = rounded(&x[i * k..(i + 1) * k]);
@@ -390,7 +397,7 @@ mod tests {
                 x[100] = f32::INFINITY;
                 let (mut rows, mut c) = (vec![0.0; shape.rows_len(2)], [0.0; 6]);
                 quantize_rows(2, 70, &x, &mut rows);
-                int8_gemm(2, shape, &rows, &packed, &mut c, 3, Epilogue::default());
+                int8_gemm(2, shape, &rows, &packed, (&mut c, 3), Epilogue::default(), None);
                 assert!(
                     c[..3].iter().all(|x| x.is_finite()) && c[3..].iter().all(|x| x.is_nan()),
                     "{isa}: {c:?}"

@@ -48,19 +48,23 @@ mod int8;
 mod multiply;
 mod panel;
 mod product;
+mod share;
 mod square;
 mod tile;
 
 pub use activation::Activation;
 pub use epilogue::Epilogue;
+pub use few_rows::FEW_ROWS;
 pub use half::{Half, half_gemm, half_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, int8_parts, pack_int8, quantize_rows, round_int8};
 
+use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch};
-use few_rows::{FewRows, MOST};
+use few_rows::{FewRows, few_rows};
 use multiply::Floats;
 use panel::{Pack, PackedLen};
 use product::{Layout, Product, Strided, block_len};
+use share::{Share, for_shares};
 
 /// For other kernels that are made of products.
 pub(crate) mod kernels {
@@ -69,6 +73,7 @@ pub(crate) mod kernels {
     pub(crate) use super::multiply::{Floats, Multiply, NativePairs, NativeQuads, WidenedPairs};
     pub(crate) use super::panel::pack_panel;
     pub(crate) use super::product::{Layout, Product, Strided};
+    pub(crate) use super::share::Share;
     pub(crate) use super::square::{SIDE, transpose};
 }
 
@@ -97,19 +102,32 @@ pub fn gemm(
     batched_gemm(1, m, n, k, a, (0, a_strides), b, (0, b_strides), c, (0, c_row), epilogue, scratch);
 }
 
-/// c\[n\] = a\[k\]·Bᵀ for rows B\[n, k\], finished by the epilogue: [`gemm()`] of one row, without scratch. An
-/// element doesn't depend on its neighbours, so that ranges of them may be had one by one.
+/// C[m, n] = A·Bᵀ for rows A[m, k] and B[n, k], finished by the epilogue, with columns shared out over `pool`.
+/// Of up to [`FEW_ROWS`] rows, the result is that of [`gemm()`] to the last bit.
+///
+/// `scratch` holds at least [`gemm_scratch`] floats.
 ///
 /// # Panics
 /// If a slice is shorter than its shape needs.
-pub fn gemm_row(n: usize, k: usize, a: &[f32], b: &[f32], c: &mut [f32], epilogue: Epilogue) {
-    check("a", a.len(), (1, k), (k, 1));
+pub fn gemm_shared(
+    (m, n, k): (usize, usize, usize),
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    epilogue: Epilogue,
+    scratch: &mut [f32],
+    pool: &Pool,
+) {
+    check("a", a.len(), (m, k), (k, 1));
     check("b", b.len(), (n, k), (k, 1));
-    check("c", c.len(), (1, n), (n, 1));
+    check("c", c.len(), (m, n), (n, 1));
+    let needed = gemm_scratch(k);
+    assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
     let a = Strided { ptr: a.as_ptr(), batch: 0, row: k, col: 1 };
     let b = Strided { ptr: b.as_ptr(), batch: 0, row: 1, col: k };
-    let finish = epilogue.finish(1, n, c.as_mut_ptr(), n);
-    dispatch(FewRows { m: 1, n, k, a, b, finish, scratch: std::ptr::dangling_mut() });
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), n);
+    let scratch = scratch.as_mut_ptr();
+    few_rows(FewRows { m, n, k, a, b, finish, scratch }, Some(pool));
 }
 
 /// Floats of scratch for [`gemm()`] and [`batched_gemm`].
@@ -164,11 +182,24 @@ pub fn batched_gemm(
     let b = Strided { ptr: b.as_ptr(), batch: b_batch, row: b_strides.0, col: b_strides.1 };
     let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
     let scratch = scratch.as_mut_ptr();
-    if batch == 1 && (1..=MOST).contains(&m) && b.row == 1 && b.col != 1 {
-        dispatch(FewRows { m, n, k, a, b, finish, scratch });
+    if batch == 1 && (1..=FEW_ROWS).contains(&m) && b.row == 1 && b.col != 1 {
+        few_rows(FewRows { m, n, k, a, b, finish, scratch }, None);
     } else {
         let layout = if b.col == 1 { Layout::Rows } else { Layout::Strided };
-        dispatch(Product { multiply: Floats, batch, m, n, k, a, b, layout, finish, c_batch, scratch });
+        dispatch(Product {
+            multiply: Floats,
+            batch,
+            m,
+            n,
+            k,
+            a,
+            b,
+            layout,
+            finish,
+            c_batch,
+            scratch,
+            share: Share::ALL,
+        });
     }
 }
 
@@ -187,7 +218,8 @@ pub fn pack_b(k: usize, n: usize, b: &[f32], strides: Strides, out: &mut [f32]) 
     dispatch(Pack { k, n, b: b.as_ptr(), strides, out: out.as_mut_ptr() });
 }
 
-/// C[m, n] = A[m, k]·B[k, n] for a B from [`pack_b`], finished by the epilogue.
+/// C[m, n] = A[m, k]·B[k, n] for a B from [`pack_b`], finished by the epilogue; `c` has a distance between
+/// rows. Columns are shared out over `pool` if there is one.
 ///
 /// # Panics
 /// If a slice is shorter than its shape and strides need.
@@ -198,15 +230,17 @@ pub fn gemm_packed(
     a: &[f32],
     a_strides: Strides,
     packed_b: &[f32],
-    c: &mut [f32],
-    c_row: usize,
+    (c, c_row): (&mut [f32], usize),
     epilogue: Epilogue,
+    pool: Option<&Pool>,
 ) {
     check("a", a.len(), (m, k), a_strides);
     assert_eq!(packed_b.len(), packed_len(k, n), "packed length");
     check("c", c.len(), (m, n), (c_row, 1));
     let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
-    dispatch(Product::packed(Floats, (m, n, k), (a, a_strides), packed_b, finish));
+    let product = Product::packed(Floats, (m, n, k), (a, a_strides), packed_b, finish);
+    // SAFETY: shares write columns of their own, and need no scratch.
+    unsafe { for_shares(pool, |share| dispatch(Product { share, ..product })) };
 }
 
 /// Asserts that a slice of `len` holds a matrix.

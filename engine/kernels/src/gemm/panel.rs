@@ -2,23 +2,29 @@
 //!
 //! Panel after panel, and inside a panel row after row: what the micro-kernel reads in order.
 
+use std::ops::Range;
+
+use super::share::Share;
 use super::square::{SIDE, transpose};
 use super::tile::widest;
 use crate::simd::{Kernel, Simd};
 
-/// The panels of `n` columns: (first vector, vectors), as even as can be.
+/// The panels of `n` columns: (first vector, vectors), as even as can be; those of one share.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
     vectors: usize,
     count: usize,
     next: usize,
+    end: usize,
 }
 
 impl Panels {
     #[inline(always)]
-    pub fn new<S: Simd>(_: S, n: usize) -> Self {
+    pub fn new<S: Simd>(_: S, n: usize, share: Share) -> Self {
         let vectors = n.div_ceil(S::LANES);
-        Panels { vectors, count: vectors.div_ceil(widest::<S>()), next: 0 }
+        let count = vectors.div_ceil(widest::<S>());
+        let Range { start, end } = share.range(count);
+        Panels { vectors, count, next: start, end }
     }
 }
 
@@ -27,7 +33,7 @@ impl Iterator for Panels {
 
     #[inline(always)]
     fn next(&mut self) -> Option<(usize, usize)> {
-        if self.next == self.count {
+        if self.next == self.end {
             return None;
         }
         let start = self.vectors * self.next / self.count;
@@ -135,7 +141,7 @@ impl Kernel for Pack {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (start, vectors) in Panels::new(s, self.n) {
+        for (start, vectors) in Panels::new(s, self.n, Share::ALL) {
             let (column, width) = (start * S::LANES, vectors * S::LANES);
             let columns = width.min(self.n - column);
             let from = self.b.wrapping_add(column * self.strides.1);

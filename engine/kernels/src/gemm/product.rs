@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use super::epilogue::Finish;
 use super::multiply::Multiply;
 use super::panel::{Panels, pack_panel};
+use super::share::Share;
 use super::tile::{accumulate, tallest, widest};
 use crate::simd::{Kernel, Simd};
 
@@ -36,6 +37,7 @@ pub(crate) enum Layout {
 }
 
 /// `batch` products C[m, n] = A[m, k]·B[k, n], finished by the epilogue.
+#[derive(Clone, Copy)]
 pub(crate) struct Product<M> {
     pub multiply: M,
     pub batch: usize,
@@ -49,6 +51,8 @@ pub(crate) struct Product<M> {
     pub c_batch: usize,
     /// Room for one block of a panel (see [`block_len`]); may be dangling if packed.
     pub scratch: *mut f32,
+    /// The columns to make.
+    pub share: Share,
 }
 
 impl<M> Product<M> {
@@ -72,13 +76,14 @@ impl<M> Product<M> {
             finish,
             c_batch: 0,
             scratch: std::ptr::dangling_mut(),
+            share: Share::ALL,
         }
     }
 
     /// The same product with another way to multiply.
     pub fn with<N>(self, multiply: N) -> Product<N> {
-        let Product { batch, m, n, k, a, b, layout, finish, c_batch, scratch, .. } = self;
-        Product { multiply, batch, m, n, k, a, b, layout, finish, c_batch, scratch }
+        let Product { batch, m, n, k, a, b, layout, finish, c_batch, scratch, share, .. } = self;
+        Product { multiply, batch, m, n, k, a, b, layout, finish, c_batch, scratch, share }
     }
 }
 
@@ -111,7 +116,7 @@ impl<M: Multiply> Product<M> {
         let mut spill = MaybeUninit::<[f32; TILE]>::uninit();
         let parts = if M::WHOLE { 1 } else { self.k.div_ceil(K_BLOCK).max(1) };
         let depth_most = self.k.div_ceil(parts).max(1);
-        for (start, vectors) in Panels::new(s, self.n) {
+        for (start, vectors) in Panels::new(s, self.n, self.share) {
             let column = start * S::LANES;
             let width = vectors * S::LANES;
             let columns = width.min(self.n - column);

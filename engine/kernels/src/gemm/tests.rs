@@ -106,7 +106,7 @@ proptest! {
                 if packed {
                     let mut panels = vec![f32::NAN; packed_len(k, n)];
                     pack_b(k, n, &b, b_strides, &mut panels);
-                    gemm_packed(m, n, k, &a, a_strides, &panels, &mut c, c_row, epilogue);
+                    gemm_packed(m, n, k, &a, a_strides, &panels, (&mut c, c_row), epilogue, None);
                 } else {
                     let mut scratch = vec![f32::NAN; gemm_scratch(k)];
                     gemm(m, n, k, &a, a_strides, &b, b_strides, &mut c, c_row, epilogue, &mut scratch);
@@ -160,29 +160,75 @@ proptest! {
 }
 
 #[test]
-fn parts_of_a_row_are_those_of_the_whole() {
+fn shared_columns_are_those_of_the_whole() {
     let (n, k) = (101, 77);
-    let (a, b, bias) = (numbers(k, 1), numbers(n * k, 2), numbers(n, 3));
-    for isa in Isa::available().into_iter().chain([Isa::Scalar]) {
+    let pool = Pool::new(3);
+    for (isa, m) in [1, 3, 5, 16, 19, 40, 70]
+        .map(|m| Isa::available().into_iter().map(move |isa| (isa, m)))
+        .into_iter()
+        .flatten()
+        .chain([(Isa::Scalar, 1), (Isa::Scalar, 6)])
+    {
+        let (a, b, bias) = (numbers(m * k, 1), numbers(n * k, 2), numbers(n, 3));
+        let residual = numbers(m * n, 4);
+        let epilogue = || Epilogue {
+            bias: Some(&bias),
+            activation: Activation::GeluErf,
+            residual: Some((&residual, n)),
+            ..Epilogue::default()
+        };
         isa.force(|| {
-            let epilogue = |range: std::ops::Range<usize>| Epilogue {
-                bias: Some(&bias[range]),
-                activation: Activation::Relu,
-                ..Epilogue::default()
+            let run = |run: &dyn Fn(&mut [f32], &mut [f32])| {
+                let mut c = vec![f32::NAN; m * n];
+                run(&mut c, &mut vec![f32::NAN; gemm_scratch(k)]);
+                c
             };
-            let (mut whole, mut parts) = (vec![f32::NAN; n], vec![f32::NAN; n]);
-            let mut scratch = vec![f32::NAN; gemm_scratch(k)];
-            gemm(1, n, k, &a, (k, 1), &b, (1, k), &mut whole, n, epilogue(0..n), &mut scratch);
-            for (start, end) in [(0, 1), (1, 30), (30, 100), (100, 101)] {
-                let rows = &b[start * k..];
-                gemm_row(end - start, k, &a, rows, &mut parts[start..end], epilogue(start..end));
+            let whole = run(&|c, scratch| {
+                let plain = FewRows {
+                    m,
+                    n,
+                    k,
+                    a: Strided { ptr: a.as_ptr(), batch: 0, row: k, col: 1 },
+                    b: Strided { ptr: b.as_ptr(), batch: 0, row: 1, col: k },
+                    finish: epilogue().finish(m, n, c.as_mut_ptr(), n),
+                    scratch: scratch.as_mut_ptr(),
+                };
+                few_rows(plain, None);
+            });
+            let parts = run(&|c, scratch| gemm_shared((m, n, k), &a, &b, c, epilogue(), scratch, &pool));
+            assert_eq!(whole, parts, "{isa}, {m} rows");
+            let gemm = run(&|c, scratch| gemm(m, n, k, &a, (k, 1), &b, (1, k), c, n, epilogue(), scratch));
+            for (x, y) in gemm.iter().zip(&whole) {
+                assert_near("gemm", *x, f64::from(*y), k);
             }
-            assert_eq!(whole, parts, "{isa}");
-            for (j, got) in whole.iter().enumerate() {
-                let sum: f64 = (0..k).map(|p| f64::from(a[p]) * f64::from(b[j * k + p])).sum();
-                let expected = (sum + f64::from(bias[j])).max(0.0);
-                assert!((f64::from(*got) - expected).abs() < 1e-4, "{isa}: {got}, not {expected}");
+
+            let mut panels = vec![f32::NAN; packed_len(k, n)];
+            pack_b(k, n, &b, (1, k), &mut panels);
+            let packed =
+                |pool| run(&|c, _| gemm_packed(m, n, k, &a, (k, 1), &panels, (c, n), epilogue(), pool));
+            assert_eq!(packed(None), packed(Some(&pool)), "{isa}, {m} rows, packed");
+
+            for half in [Half::Bf16, Half::F16] {
+                let pairs = pair_count(k);
+                let (mut rows, mut columns) = (vec![f32::NAN; m * pairs], vec![f32::NAN; n * pairs]);
+                pair_columns(half, m, k, &a, k, &mut rows);
+                pair_columns(half, n, k, &b, k, &mut columns);
+                let mut panels = vec![f32::NAN; packed_len(pairs, n)];
+                pack_b(pairs, n, &columns, (1, pairs), &mut panels);
+                let rows = (&rows[..], (pairs, 1));
+                let product = |pool| {
+                    run(&|c, _| half_gemm_packed(half, (m, n, k), rows, &panels, (c, n), epilogue(), pool))
+                };
+                assert_eq!(product(None), product(Some(&pool)), "{isa}, {m} rows, {half:?}");
             }
+
+            let shape = Int8Shape { n, k };
+            let mut panels = vec![f32::NAN; shape.packed_len()];
+            pack_int8(shape, &b, &mut panels);
+            let mut rows = vec![f32::NAN; shape.rows_len(m)];
+            quantize_rows(m, k, &a, &mut rows);
+            let product = |pool| run(&|c, _| int8_gemm(m, shape, &rows, &panels, (c, n), epilogue(), pool));
+            assert_eq!(product(None), product(Some(&pool)), "{isa}, {m} rows, int8");
         });
     }
 }

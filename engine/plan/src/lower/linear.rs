@@ -2,17 +2,12 @@
 
 use bessemer_graph::ops::linear::Linear;
 use bessemer_graph::ops::unary::Unary;
-use bessemer_kernels::chunks::for_chunks;
-use bessemer_kernels::gemm::{Activation, Epilogue, gemm_row};
+use bessemer_kernels::gemm::{Activation, Epilogue};
 
 use super::weight::WeightProduct;
 use super::{Lowered, Site};
 use crate::error::PlanError;
 use crate::frame::Place;
-
-/// Numbers of a weight from which a single row's product is shared out among idle threads: waking them
-/// takes some microseconds.
-const WORTH_SHARING: usize = 64 << 10;
 
 pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> {
     let (m, k, n) = (site.input(0).rows(), site.input(0).last(), site.input(1).shape[0]);
@@ -34,25 +29,10 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
     let product = WeightProduct::new(site, (m, n, k), (k, 1), weight, (1, k)); // B = Wᵀ
     let (kernel, scratch) = (product.kernel(), product.scratch());
     let (has_bias, has_residual, has_before) = (op.bias, op.residual, before != Place::Nowhere);
-    let shares = product.is_plain() && m == 1 && n * k >= WORTH_SHARING && !has_before;
-    let kernel = if shares { "gemm_row" } else { kernel };
     Ok(Lowered::new(kernel, move |f| {
-        let pool = f.pool.filter(|_| shares);
+        let pool = f.pool;
         let operands = f.operands([&x, &product.weight, &bias, &residual], [&y, &before]);
         let ([x, weight, bias, residual], [y, before]) = (operands.reads, operands.writes);
-        if let Some(pool) = pool {
-            for_chunks(pool, [y], n.div_ceil(pool.threads()), &|start, [y]| {
-                let part = start..start + y.len();
-                let epilogue = Epilogue {
-                    bias: has_bias.then(|| &bias[part.clone()]),
-                    activation,
-                    residual: has_residual.then(|| (&residual[part.clone()], n)),
-                    ..Epilogue::default()
-                };
-                gemm_row(y.len(), k, x, &weight[start * k..], y, epilogue);
-            });
-            return;
-        }
         let epilogue = Epilogue {
             accumulate: false,
             bias: has_bias.then_some(bias),
@@ -60,7 +40,7 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
             pre_activation: has_before.then_some((before, n)),
             residual: has_residual.then_some((residual, n)),
         };
-        product.run(x, weight, y, epilogue, operands.scratch);
+        product.run(x, weight, y, epilogue, operands.scratch, pool);
     })
     .with_scratch(scratch))
 }

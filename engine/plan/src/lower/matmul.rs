@@ -28,9 +28,10 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
         let scratch = product.scratch();
         return Ok(Lowered::new(product.kernel(), move |f| {
             let epilogue = Epilogue { accumulate: f.accumulates(accumulate), ..Default::default() };
+            let pool = f.pool;
             let x = f.operands([&a, &product.weight], [&c]);
             let ([a, b], [c]) = (x.reads, x.writes);
-            product.run(a, b, c, epilogue, x.scratch);
+            product.run(a, b, c, epilogue, x.scratch, pool);
         })
         .with_scratch(scratch));
     }

@@ -1,9 +1,10 @@
 //! Products with a weight, and the gradient of a weight, in the precision asked for.
 
 use bessemer_kernels::gemm::{
-    Epilogue, Half, INT8_LONGEST, Int8Shape, Strides, gemm, gemm_packed, gemm_scratch, half_gemm,
-    half_gemm_packed, int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
+    Epilogue, FEW_ROWS, Half, INT8_LONGEST, Int8Shape, Strides, gemm, gemm_packed, gemm_scratch, gemm_shared,
+    half_gemm, half_gemm_packed, int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
 };
+use bessemer_kernels::pool::Pool;
 
 use super::Site;
 use crate::frame::Place;
@@ -34,7 +35,12 @@ pub(super) struct WeightProduct {
     a_strides: Strides,
     b_strides: Strides,
     way: Way,
+    shares: bool,
 }
+
+/// Numbers of a weight from which a product is shared out among idle threads: waking them takes some
+/// microseconds.
+const WORTH_SHARING: usize = 64 << 10;
 
 impl WeightProduct {
     /// Chooses how; asks for a packed copy of the weight if that pays.
@@ -45,10 +51,13 @@ impl WeightProduct {
         weight: Place,
         b_strides: Strides,
     ) -> WeightProduct {
-        let plain = WeightProduct { weight, m, n, k, a_strides, b_strides, way: Way::Plain };
+        let by_rows = (a_strides, b_strides) == ((k, 1), (1, k));
+        // With a single micro-batch there is work for one thread only.
+        let shares = site.micro_batches == 1 && n * k >= WORTH_SHARING;
+        let few = shares && by_rows && m <= FEW_ROWS;
+        let plain = WeightProduct { weight, m, n, k, a_strides, b_strides, way: Way::Plain, shares: few };
         let Place::Parameter(range) = &plain.weight else { return plain };
         let mut precision = precision(site.options.precision, n, k);
-        let by_rows = (a_strides, b_strides) == ((k, 1), (1, k));
         if precision == Precision::Int8 && !(by_rows && k <= INT8_LONGEST) {
             precision = Precision::F32;
         }
@@ -63,22 +72,22 @@ impl WeightProduct {
             (Precision::Int8, _) => Way::Int8,
             _ => Way::Packed,
         };
-        WeightProduct { weight: Place::Packed(packed), way, ..plain }
-    }
-
-    /// Whether the weight is read as it lies.
-    pub fn is_plain(&self) -> bool {
-        self.way == Way::Plain
+        WeightProduct { weight: Place::Packed(packed), way, shares, ..plain }
     }
 
     /// The kernel that runs.
     pub fn kernel(&self) -> &'static str {
-        match self.way {
-            Way::Plain => "gemm",
-            Way::Packed => "gemm_packed",
-            Way::Half(Half::Bf16) => "bf16_gemm_packed",
-            Way::Half(Half::F16) => "f16_gemm_packed",
-            Way::Int8 => "int8_gemm",
+        match (self.way, self.shares) {
+            (Way::Plain, false) => "gemm",
+            (Way::Plain, true) => "gemm_shared",
+            (Way::Packed, false) => "gemm_packed",
+            (Way::Packed, true) => "gemm_packed_shared",
+            (Way::Half(Half::Bf16), false) => "bf16_gemm_packed",
+            (Way::Half(Half::Bf16), true) => "bf16_gemm_packed_shared",
+            (Way::Half(Half::F16), false) => "f16_gemm_packed",
+            (Way::Half(Half::F16), true) => "f16_gemm_packed_shared",
+            (Way::Int8, false) => "int8_gemm",
+            (Way::Int8, true) => "int8_gemm_shared",
         }
     }
 
@@ -92,13 +101,23 @@ impl WeightProduct {
         }
     }
 
-    /// Multiplies `a` and what lies at `weight`.
-    pub fn run(&self, a: &[f32], weight: &[f32], c: &mut [f32], epilogue: Epilogue, scratch: &mut [f32]) {
+    /// Multiplies `a` and what lies at `weight`; with the threads of `pool`, if there is one and it pays.
+    pub fn run(
+        &self,
+        a: &[f32],
+        weight: &[f32],
+        c: &mut [f32],
+        epilogue: Epilogue,
+        scratch: &mut [f32],
+        pool: Option<&Pool>,
+    ) {
         let WeightProduct { m, n, k, a_strides, b_strides, .. } = *self;
-        match self.way {
-            Way::Plain => gemm(m, n, k, a, a_strides, weight, b_strides, c, n, epilogue, scratch),
-            Way::Packed => gemm_packed(m, n, k, a, a_strides, weight, c, n, epilogue),
-            Way::Half(half) => {
+        let pool = pool.filter(|_| self.shares);
+        match (self.way, pool) {
+            (Way::Plain, Some(pool)) => gemm_shared((m, n, k), a, weight, c, epilogue, scratch, pool),
+            (Way::Plain, None) => gemm(m, n, k, a, a_strides, weight, b_strides, c, n, epilogue, scratch),
+            (Way::Packed, _) => gemm_packed(m, n, k, a, a_strides, weight, (c, n), epilogue, pool),
+            (Way::Half(half), _) => {
                 let pairs = pair_count(k);
                 let strides = if a_strides.1 == 1 {
                     pair_columns(half, m, k, a, a_strides.0, scratch);
@@ -108,12 +127,12 @@ impl WeightProduct {
                     (1, m)
                 };
                 let a = (&scratch[..m * pairs], strides);
-                half_gemm_packed(half, (m, n, k), a, weight, (c, n), epilogue);
+                half_gemm_packed(half, (m, n, k), a, weight, (c, n), epilogue, pool);
             }
-            Way::Int8 => {
+            (Way::Int8, _) => {
                 let shape = Int8Shape { n, k };
                 quantize_rows(m, k, a, scratch);
-                int8_gemm(m, shape, scratch, weight, c, n, epilogue);
+                int8_gemm(m, shape, scratch, weight, (c, n), epilogue, pool);
             }
         }
     }
