@@ -109,8 +109,8 @@ struct Reading {
 const READ_FLOATS: usize = 64 << 20;
 /// What fits the second-level cache of one core, and not the first.
 const SECOND_LEVEL: usize = 128 << 10;
-/// What fits the last cache. It is measured against the second, which is a lower floor but never too high.
-const LAST_LEVEL: usize = 4 << 20;
+/// Bytes of the last cache where the system doesn't tell.
+const LAST_LEVEL: u64 = 16 << 20;
 
 impl Machine {
     /// Measures; takes about half a second.
@@ -135,7 +135,7 @@ impl Machine {
     }
 
     /// The least seconds for what an entry did, on one core: its arithmetic at the measured peak, or its operands at the
-    /// measured bandwidth of the second-level cache, or of memory if no cache holds them.
+    /// measured bandwidth of the second-level cache, or of memory if not even the last cache holds them.
     pub fn floor(&self, entry: &Entry) -> f64 {
         let rate = match entry.kernel {
             kernel if kernel.starts_with("bf16") => self.bf16_gflops,
@@ -143,10 +143,9 @@ impl Machine {
             _ => None,
         };
         let rates = &self.read_gb_per_s;
-        let bytes = match entry.bytes / 4.0 / entry.calls.max(1.0) {
-            floats if floats <= LAST_LEVEL as f64 => rates.cached,
-            _ => rates.one,
-        };
+        let last = self.caches.iter().map(|cache| cache.bytes).max().unwrap_or(LAST_LEVEL);
+        let fits = entry.bytes / entry.calls.max(1.0) <= last as f64;
+        let bytes = if fits { rates.cached } else { rates.one };
         entry.floor(Roofline { flops: 1e9 * rate.unwrap_or(self.f32_gflops), bytes: 1e9 * bytes })
     }
 

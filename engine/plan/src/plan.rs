@@ -26,6 +26,8 @@ pub struct Step {
     pub operation: &'static str,
     /// The kernel that runs.
     pub kernel: &'static str,
+    /// Whether idle threads help when a step has work for one only.
+    pub shared: bool,
     /// Where in the model it stands.
     pub scope: String,
     /// Its work.
@@ -343,8 +345,9 @@ impl Plan {
             call: lowered.call,
             operation: node.op.operation().name(),
             kernel: lowered.kernel,
+            shared: lowered.shared,
             scope: node.scope.to_string(),
-            cost,
+            cost: Cost { bytes: cost.bytes - lowered.saved_bytes, ..cost },
             inner: lowered.inner,
             clock: Clock::default(),
         });
@@ -389,7 +392,16 @@ fn copy_step(
 ) -> Step {
     let cost = Cost { flops: 0.0, bytes: 8.0 * len as f64 };
     let call = Box::new(move |f: &mut Frame| copy(f, &from, &to, mode));
-    Step { call, operation, kernel: "copy", scope, cost, inner: Arc::default(), clock: Clock::default() }
+    Step {
+        call,
+        operation,
+        kernel: "copy",
+        shared: false,
+        scope,
+        cost,
+        inner: Arc::default(),
+        clock: Clock::default(),
+    }
 }
 
 fn copy(f: &mut Frame, from: &Place, to: &Place, mode: Accumulate) {

@@ -248,6 +248,8 @@ fn cases() -> Vec<Case> {
         Case { precision: Precision::Bf16, ..f32(&["matmul", "linear"], "512 x 512 x 512", square) },
         Case { precision: Precision::F16, ..f32(&["matmul", "linear"], "512 x 512 x 512", square) },
         Case { precision: Precision::Int8, ..f32(&["linear"], "512 x 512 x 512", square) },
+        f32(&["linear"], "1 x 4096 x 4096", row),
+        Case { precision: Precision::Int8, ..f32(&["linear"], "1 x 4096 x 4096", row) },
         f32(&["linear", "matmul"], "336 x 256 x 128, GELU", |g| {
             let x = g.input("x", Type::f32([1, 336, 128]));
             let w = g.parameter("w", &[256, 128])?;
@@ -354,6 +356,12 @@ fn square(g: &mut Graph) -> std::result::Result<ValueId, GraphError> {
     let x = g.input("x", Type::f32([512, 512]));
     let (first, w) = (g.parameter("first", &[512])?, g.parameter("w", &[512, 512])?);
     let x = g.mul(x, first)?;
+    g.linear(x, w, None)
+}
+
+fn row(g: &mut Graph) -> std::result::Result<ValueId, GraphError> {
+    let x = g.input("x", Type::f32([1, 4096]));
+    let w = g.parameter("w", &[4096, 4096])?;
     g.linear(x, w, None)
 }
 

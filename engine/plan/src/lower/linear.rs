@@ -27,11 +27,11 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
     let y = site.writes[0].clone();
     let before = site.writes.get(1).cloned().unwrap_or(Place::Nowhere);
     let product = WeightProduct::new(site, (m, n, k), (k, 1), weight, (1, k)); // B = Wᵀ
-    let (kernel, scratch) = (product.kernel(), product.scratch());
     let (has_bias, has_residual, has_before) = (op.bias, op.residual, before != Place::Nowhere);
-    Ok(Lowered::new(kernel, move |f| {
+    let run = product.clone();
+    Ok(Lowered::new(product.kernel(), move |f| {
         let pool = f.pool;
-        let operands = f.operands([&x, &product.weight, &bias, &residual], [&y, &before]);
+        let operands = f.operands([&x, &run.weight, &bias, &residual], [&y, &before]);
         let ([x, weight, bias, residual], [y, before]) = (operands.reads, operands.writes);
         let epilogue = Epilogue {
             accumulate: false,
@@ -40,7 +40,7 @@ pub(super) fn lower(op: &Linear, site: &mut Site) -> Result<Lowered, PlanError> 
             pre_activation: has_before.then_some((before, n)),
             residual: has_residual.then_some((residual, n)),
         };
-        product.run(x, weight, y, epilogue, operands.scratch, pool);
+        run.run(x, weight, y, epilogue, operands.scratch, pool);
     })
-    .with_scratch(scratch))
+    .with_weight(&product))
 }

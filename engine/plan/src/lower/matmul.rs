@@ -25,15 +25,15 @@ pub(super) fn lower(op: &MatMul, site: &mut Site) -> Result<Lowered, PlanError> 
     }
     if s.batch == 1 {
         let product = WeightProduct::new(site, (m, n, k), a_strides, b, b_strides);
-        let scratch = product.scratch();
+        let run = product.clone();
         return Ok(Lowered::new(product.kernel(), move |f| {
             let epilogue = Epilogue { accumulate: f.accumulates(accumulate), ..Default::default() };
             let pool = f.pool;
-            let x = f.operands([&a, &product.weight], [&c]);
+            let x = f.operands([&a, &run.weight], [&c]);
             let ([a, b], [c]) = (x.reads, x.writes);
-            product.run(a, b, c, epilogue, x.scratch, pool);
+            run.run(a, b, c, epilogue, x.scratch, pool);
         })
-        .with_scratch(scratch));
+        .with_weight(&product));
     }
     let scratch = gemm_scratch(k);
     Ok(Lowered::new("batched_gemm", move |f| {

@@ -49,6 +49,10 @@ pub(crate) struct Lowered {
     pub call: Call,
     pub scratch: usize,
     pub kernel: &'static str,
+    /// Whether idle threads help.
+    pub shared: bool,
+    /// Bytes that it reads less than its operands have as floats.
+    pub saved_bytes: f64,
     /// Floats of the arena of loops.
     pub loop_len: usize,
     /// What a loop runs at each of its steps.
@@ -57,11 +61,25 @@ pub(crate) struct Lowered {
 
 impl Lowered {
     fn new(kernel: &'static str, call: impl Fn(&mut Frame) + Send + Sync + 'static) -> Lowered {
-        Lowered { call: Box::new(call), scratch: 0, kernel, loop_len: 0, inner: Arc::default() }
+        Lowered {
+            call: Box::new(call),
+            scratch: 0,
+            kernel,
+            shared: false,
+            saved_bytes: 0.0,
+            loop_len: 0,
+            inner: Arc::default(),
+        }
     }
 
     fn with_scratch(self, scratch: usize) -> Lowered {
         Lowered { scratch, ..self }
+    }
+
+    /// What the weight of a product needs.
+    fn with_weight(self, weight: &weight::WeightProduct) -> Lowered {
+        let (scratch, shared, saved_bytes) = (weight.scratch(), weight.shares, weight.saved_bytes());
+        Lowered { scratch, shared, saved_bytes, ..self }
     }
 }
 

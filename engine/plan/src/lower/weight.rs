@@ -35,7 +35,8 @@ pub(super) struct WeightProduct {
     a_strides: Strides,
     b_strides: Strides,
     way: Way,
-    shares: bool,
+    /// Whether idle threads help.
+    pub shares: bool,
 }
 
 /// Numbers of a weight from which a product is shared out among idle threads: waking them takes some
@@ -77,18 +78,23 @@ impl WeightProduct {
 
     /// The kernel that runs.
     pub fn kernel(&self) -> &'static str {
-        match (self.way, self.shares) {
-            (Way::Plain, false) => "gemm",
-            (Way::Plain, true) => "gemm_shared",
-            (Way::Packed, false) => "gemm_packed",
-            (Way::Packed, true) => "gemm_packed_shared",
-            (Way::Half(Half::Bf16), false) => "bf16_gemm_packed",
-            (Way::Half(Half::Bf16), true) => "bf16_gemm_packed_shared",
-            (Way::Half(Half::F16), false) => "f16_gemm_packed",
-            (Way::Half(Half::F16), true) => "f16_gemm_packed_shared",
-            (Way::Int8, false) => "int8_gemm",
-            (Way::Int8, true) => "int8_gemm_shared",
+        match self.way {
+            Way::Plain => "gemm",
+            Way::Packed => "gemm_packed",
+            Way::Half(Half::Bf16) => "bf16_gemm_packed",
+            Way::Half(Half::F16) => "f16_gemm_packed",
+            Way::Int8 => "int8_gemm",
         }
+    }
+
+    /// Bytes that a packed weight has less than its floats.
+    pub fn saved_bytes(&self) -> f64 {
+        let each = match self.way {
+            Way::Plain | Way::Packed => 0,
+            Way::Half(_) => 2,
+            Way::Int8 => 3,
+        };
+        (each * self.n * self.k) as f64
     }
 
     /// Floats of scratch.
