@@ -33,6 +33,9 @@ pub enum BenchModel {
     /// Likewise over 16,384
     #[value(name = "attention-16k")]
     Attention16k,
+    /// Likewise over 32,768
+    #[value(name = "attention-32k")]
+    Attention32k,
 }
 
 impl BenchModel {
@@ -48,6 +51,7 @@ impl BenchModel {
             BenchModel::Attention1k => "attention-1k",
             BenchModel::Attention4k => "attention-4k",
             BenchModel::Attention16k => "attention-16k",
+            BenchModel::Attention32k => "attention-32k",
         }
     }
 
@@ -58,7 +62,10 @@ impl BenchModel {
             BenchModel::Encoder => 224,
             BenchModel::Nhits | BenchModel::Dlinear | BenchModel::Patchtst => 1024,
             // Heads know nothing of each other, so each is a sample.
-            BenchModel::Attention1k | BenchModel::Attention4k | BenchModel::Attention16k => 8,
+            BenchModel::Attention1k
+            | BenchModel::Attention4k
+            | BenchModel::Attention16k
+            | BenchModel::Attention32k => 8,
         }
     }
 
@@ -72,6 +79,7 @@ impl BenchModel {
             BenchModel::Attention1k => (&[1 << 10, 3 * HEAD], (1 << 10) * HEAD),
             BenchModel::Attention4k => (&[1 << 12, 3 * HEAD], (1 << 12) * HEAD),
             BenchModel::Attention16k => (&[1 << 14, 3 * HEAD], (1 << 14) * HEAD),
+            BenchModel::Attention32k => (&[1 << 15, 3 * HEAD], (1 << 15) * HEAD),
         }
     }
 
@@ -90,9 +98,10 @@ impl BenchModel {
                 let h = t.scope("lstm", |t| Lstm::new(7, 128).with_layers(2).last(t, x))?;
                 t.scope("head", |t| Linear::new(128, targets).forward(t, h))?
             }
-            BenchModel::Attention1k | BenchModel::Attention4k | BenchModel::Attention16k => {
-                attention(t, x, targets)?
-            }
+            BenchModel::Attention1k
+            | BenchModel::Attention4k
+            | BenchModel::Attention16k
+            | BenchModel::Attention32k => attention(t, x, targets)?,
         };
         let loss = Loss::Mse.sum(t, forecast, y, None)?;
         t.graph.set_loss(loss);
