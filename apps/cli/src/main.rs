@@ -20,6 +20,7 @@ mod report;
 mod results;
 mod run;
 mod table;
+mod tuning;
 mod usage;
 
 use std::process::ExitCode;

@@ -17,6 +17,7 @@ mod plan;
 mod profile;
 mod stashes;
 mod step;
+mod tune;
 
 pub use batching::Batching;
 pub use bessemer_kernels::pool::Pool;
@@ -26,3 +27,4 @@ pub use parameters::Parameters;
 pub use plan::{Plan, Step};
 pub use profile::{Call, Entry, Profile, Roofline};
 pub use step::{Batch, Executable, MAX_INPUTS, MAX_LANES, Recomputing, Trace, as_words, prepared};
+pub use tune::{Candidate, Tuned, tune};

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize, losses};
-use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision, Recomputing};
+use bessemer_plan::{Candidate, Executable, Parameters, PlanOptions, Pool, Precision, Recomputing, tune};
 use bessemer_train::{Event, History, TrainError, TrainOptions};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,12 @@ pub struct FitOptions {
     /// Percent of the memory of activations that training may use, see [`PlanOptions::activations`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activations: Option<u8>,
+    /// Windows in a micro-batch, see [`PlanOptions::micro_batch`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
+    /// Lanes, see [`PlanOptions::lanes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<usize>,
     /// The training itself; steps and validation are counted in batches.
     pub train: TrainOptions,
 }
@@ -94,8 +100,25 @@ impl FitOptions {
             sampling: Sampling::Epochs,
             precision: Precision::F32,
             activations: None,
+            micro_batch: None,
+            lanes: None,
             train: TrainOptions::default(),
         }
+    }
+
+    /// What the planner is asked for in training.
+    fn plan(&self) -> PlanOptions {
+        let FitOptions { precision, activations, micro_batch, lanes, .. } = *self;
+        PlanOptions { precision, activations, micro_batch, lanes, ..PlanOptions::TRAIN }
+    }
+
+    /// The same with a division of the batch chosen by the clock, and all that was timed, see [`tune`].
+    pub fn tuned(&self, model: &Model, pool: &Pool) -> Result<(FitOptions, Vec<Candidate>)> {
+        self.check(model)?;
+        let trace = |samples| Ok(training_trace(samples, model, self)?.graph);
+        let tuned = tune(&trace, self.windows, &self.plan(), pool).map_err(TrainError::from)?;
+        let PlanOptions { micro_batch, lanes, .. } = tuned.options;
+        Ok((FitOptions { micro_batch, lanes, ..self.clone() }, tuned.candidates))
     }
 
     fn check(&self, model: &Model) -> Result<()> {
@@ -182,16 +205,10 @@ impl Forecaster {
         let mut scaled = frame.clone();
         scale_frame(&mut scaled, &scalers)?;
 
-        let trace = |samples: usize| {
-            let mut t = Trace::new(samples, options.windows, true);
-            trace_training(&mut t, model, options)?;
-            Ok(t)
-        };
-        let first = trace(1).map_err(TrainError::from)?;
-        let FitOptions { precision, activations, .. } = *options;
-        let plan = PlanOptions { precision, activations, ..PlanOptions::TRAIN };
-        let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), options.windows, &plan)
-            .map_err(TrainError::from)?;
+        let first = training_trace(1, model, options).map_err(TrainError::from)?;
+        let trace = |samples| Ok(training_trace(samples, model, options)?.graph);
+        let mut step =
+            Executable::compile(&trace, options.windows, &options.plan()).map_err(TrainError::from)?;
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), options.train.seed);
         let mut task = WindowTask::new(&scaled, train, validation, model, options)?;
@@ -396,23 +413,24 @@ impl Forecaster {
     }
 }
 
-/// Writes the training graph: lags, targets and mask to the summed loss.
-fn trace_training(
-    t: &mut Trace,
+/// The training graph of so many windows: lags, targets and mask to the summed loss.
+fn training_trace(
+    samples: usize,
     model: &Model,
     options: &FitOptions,
-) -> std::result::Result<(), bessemer_nn::GraphError> {
+) -> std::result::Result<Trace, bessemer_nn::GraphError> {
+    let mut t = Trace::new(samples, options.windows, true);
     let lags = t.input("lags", &[options.lookback]);
     let targets = t.input("targets", &[options.horizon]);
     let mask = t.input("mask", &[options.horizon]);
-    let forecast = model.network().forward(t, lags, options.horizon)?;
+    let forecast = model.network().forward(&mut t, lags, options.horizon)?;
     let loss = match options.loss {
         Loss::Mse => losses::Loss::Mse,
         Loss::Mae => losses::Loss::Mae,
     };
-    let sum = loss.sum(t, forecast, targets, Some(mask))?;
+    let sum = loss.sum(&mut t, forecast, targets, Some(mask))?;
     t.graph.set_loss(sum);
-    Ok(())
+    Ok(t)
 }
 
 #[cfg(test)]
@@ -421,6 +439,26 @@ mod tests {
 
     use super::*;
     use crate::{Series, air_passengers};
+
+    #[test]
+    fn a_division_by_the_clock_is_kept() {
+        let (frame, pool) = (air_passengers::frame(), Pool::new(1));
+        let model = Model::by_name("mlp").unwrap();
+        let mut options = FitOptions::new(12, 24);
+        options.train.steps = 3;
+        let (tuned, candidates) = options.tuned(&model, &pool).unwrap();
+        let [micro_batch, lanes] = [tuned.micro_batch.unwrap(), tuned.lanes.unwrap()];
+        assert!(candidates.iter().any(|c| (c.micro_batch, c.lanes) == (micro_batch, lanes)));
+        assert_eq!(FitOptions { micro_batch: None, lanes: None, ..tuned.clone() }, options);
+        let bits = |options: &FitOptions| {
+            let fitted = Forecaster::fit(&frame, &model, options, &pool).unwrap();
+            fitted.parameters.as_slice().to_vec()
+        };
+        assert_eq!(bits(&tuned), bits(&tuned));
+        // What was asked for is what runs: sums in another order have other last digits.
+        let apart = |micro_batch| bits(&FitOptions { micro_batch: Some(micro_batch), ..options.clone() });
+        assert_ne!(apart(1), apart(16));
+    }
 
     #[test]
     fn validation_rows_without_a_value_are_refused() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
-use bessemer::plan::{PlanOptions, Pool, Profile};
+use bessemer::plan::{PlanOptions, Pool, Profile, Tuned};
 use clap::Args;
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ use crate::precision::PrecisionName;
 use crate::profile::table;
 use crate::recomputed::{Dropped, megabytes};
 use crate::run::RunArgs;
+use crate::tuning::Tuning;
 
 /// Time a training step (forward, backward, AdamW), or a forward pass, on random data
 #[derive(Debug, Args)]
@@ -31,6 +32,7 @@ With --json:
   {\"model\", \"precision\", \"inference\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\",
    \"steps\", \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
    \"peak_fraction\", \"peak_memory_mb\", \"activations_mb\", \"recomputed\", \"parameters\"}
+  With --tune also \"tuned\": {\"micro_batch\", \"lanes\", \"candidates\": [{\"micro_batch\", \"lanes\", \"seconds\"}]}.
   With --activations, recomputed is {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
   peak_fraction is that of the f32 peak, also in bf16 and int8."
 )]
@@ -56,12 +58,15 @@ pub struct StepArgs {
     /// Lanes [default: by the cost model]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     lanes: Option<usize>,
+    /// Time other divisions of the batch too, and take the fastest
+    #[arg(long, conflicts_with_all = ["micro_batch", "lanes"])]
+    tune: bool,
     /// Percent of the memory of activations that may be used: what is cheapest to compute again is
     /// dropped until then [default: all of it]
     #[arg(long, value_parser = number::percent, value_name = "PERCENT", conflicts_with = "inference")]
     activations: Option<u8>,
     /// Run as a rung of `bench ladder`, on one thread below `lanes`
-    #[arg(long, value_enum, conflicts_with_all = ["precision", "inference", "micro_batch", "lanes", "activations"])]
+    #[arg(long, value_enum, conflicts_with_all = ["precision", "inference", "micro_batch", "lanes", "tune", "activations"])]
     rung: Option<Rung>,
     /// Show where the time goes, by operation
     #[arg(long)]
@@ -90,6 +95,8 @@ struct StepResult {
     activations_mb: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     recomputed: Option<Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuned: Option<Tuning>,
     parameters: usize,
 }
 
@@ -151,6 +158,12 @@ impl StepArgs {
             },
             Rung::options,
         );
+        let (options, tuned) = if self.tune {
+            let Tuned { options, candidates } = Training::tune(self.model, batch, &pool, &options)?;
+            (options, Some(Tuning::new(options.micro_batch, options.lanes, candidates)))
+        } else {
+            (options, None)
+        };
         let mut training = Training::new(self.model, batch, pool, &options)?;
         let one = |training: &mut Training| -> Result<Duration> {
             let start = Instant::now();
@@ -198,6 +211,7 @@ impl StepArgs {
             peak_memory_mb: peak_memory_mb(),
             activations_mb: megabytes(training.step.plan().arena_len),
             recomputed: training.step.recomputing().map(Dropped::of),
+            tuned,
             parameters: training.parameters.count(),
         };
         Ok((result, profile))
@@ -235,6 +249,9 @@ fn print_result(r: &StepResult, percent: Option<u8>) {
             "  memory  {memory:.0} MB peak, activations {activations:.2} MB a thread, {} parameters",
             r.parameters
         );
+    }
+    if let Some(tuned) = &r.tuned {
+        println!("\n  {}", tuned.render().trim_end().replace('\n', "\n  "));
     }
     if let (Some(dropped), Some(percent)) = (&r.recomputed, percent) {
         println!("\n  {}", dropped.render(percent).replace('\n', "\n  "));

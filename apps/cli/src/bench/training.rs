@@ -1,8 +1,8 @@
 //! A model being trained, or only run, on random data.
 
 use bessemer::kernels::random::{Stream, fill_normal};
-use bessemer::nn::{Trace, initialize};
-use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Precision};
+use bessemer::nn::{GraphError, Trace, initialize};
+use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Precision, Tuned, tune};
 use bessemer::train::{Optimizer, OptimizerState, TrainError};
 
 use super::models::BenchModel;
@@ -22,15 +22,16 @@ pub struct Training {
 }
 
 impl Training {
+    /// Chooses the division of the batch by the clock.
+    pub fn tune(model: BenchModel, batch: usize, pool: &Pool, options: &PlanOptions) -> Result<Tuned> {
+        let trace = |samples| Ok(graph(model, samples, batch, options.training)?.graph);
+        Ok(tune(&trace, batch, options, pool).map_err(TrainError::from)?)
+    }
+
     /// Compiles the step and draws weights and data.
     pub fn new(model: BenchModel, batch: usize, pool: Pool, options: &PlanOptions) -> Result<Training> {
-        let mut first = Trace::new(1, batch, options.training);
-        model.trace(&mut first).map_err(TrainError::from)?;
-        let trace = |samples| {
-            let mut t = Trace::new(samples, batch, options.training);
-            model.trace(&mut t)?;
-            Ok(t.graph)
-        };
+        let first = graph(model, 1, batch, options.training).map_err(TrainError::from)?;
+        let trace = |samples| Ok(graph(model, samples, batch, options.training)?.graph);
         let step = Executable::compile(&trace, batch, options).map_err(TrainError::from)?;
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), 1);
@@ -73,4 +74,16 @@ impl Training {
             false => Err(CliError::Bench(format!("the loss is {loss} after {} steps", self.count))),
         }
     }
+}
+
+/// The model for so many samples of a batch.
+fn graph(
+    model: BenchModel,
+    samples: usize,
+    batch: usize,
+    training: bool,
+) -> std::result::Result<Trace, GraphError> {
+    let mut t = Trace::new(samples, batch, training);
+    model.trace(&mut t)?;
+    Ok(t)
 }

@@ -109,7 +109,11 @@ impl BacktestCommand {
         let progress = Progress::new(self.run.quiet);
         let mut fitted = Vec::with_capacity(models.len());
         for (model, options) in models.iter().zip(&options) {
-            let forecaster = fitting::fit(&frame, &rows, model, options, &pool, &progress)?;
+            let (options, tuned) = self.train.tuned(model, options.clone(), &pool)?;
+            if let Some(tuning) = tuned {
+                self.run.print(&format!("{}\n{}\n", model.name(), tuning.render()))?;
+            }
+            let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
             scores.push(test.score(&forecaster, &pool)?);
             fitted.push(forecaster);
         }

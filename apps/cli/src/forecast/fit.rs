@@ -20,6 +20,7 @@ use crate::preflight;
 use crate::progress::Progress;
 use crate::recomputed::Dropped;
 use crate::run::RunArgs;
+use crate::tuning::Tuning;
 
 /// Fit a model to all series of a file and save it in a folder
 #[derive(clap::Args, Debug)]
@@ -34,6 +35,7 @@ The folder holds model.toml and weights.safetensors. With --json:
    \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\",
    \"seed\"}
   With --activations also \"recomputed\": {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
+  With --tune also \"tuned\": {\"micro_batch\", \"lanes\", \"candidates\": [{\"micro_batch\", \"lanes\", \"seconds\"}]}.
   With --precision f16 also \"grad_scaler\": {\"scale\", \"good_steps\", \"updates\", \"overflows\"}."
 )]
 pub struct Fit {
@@ -79,6 +81,8 @@ struct Fitted {
     parameters: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     recomputed: Option<Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuned: Option<Tuning>,
     threads: usize,
     seed: u64,
 }
@@ -104,6 +108,10 @@ impl Fit {
         let validates = rows.validation.is_some();
         let options = self.train.options(&defaults, shape, &frame, &rows.training, validates)?;
         preflight::check(model, &options)?;
+        let (options, tuned) = self.train.tuned(model, options, &pool)?;
+        if let Some(tuning) = &tuned {
+            self.run.print(&tuning.render())?;
+        }
         let progress = Progress::new(self.run.quiet);
         let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
         {
@@ -128,6 +136,7 @@ impl Fit {
             seconds_fit: history.elapsed.as_secs_f64(),
             parameters: forecaster.parameter_count(),
             recomputed: forecaster.recomputing.as_ref().map(Dropped::of),
+            tuned,
             threads: pool.threads(),
             seed: options.train.seed,
         };

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use bessemer::forecast::{FitOptions, Forecaster, Frame, Sampling, ScalerKind};
+use bessemer::forecast::{FitOptions, Forecaster, Frame, Model, Sampling, ScalerKind};
+use bessemer::plan::Pool;
 use bessemer::train::{Optimizer, Schedule};
 use clap::ValueEnum;
 
@@ -10,6 +11,7 @@ use super::defaults::Defaults;
 use crate::error::{CliError, Result};
 use crate::number;
 use crate::precision::PrecisionName;
+use crate::tuning::Tuning;
 
 /// How to train; what is left out has a default for each model.
 #[derive(clap::Args, Debug)]
@@ -48,6 +50,15 @@ pub struct TrainArgs {
     /// Arithmetic of products with weights, f32, bf16 or f16; weights themselves are f32
     #[arg(long, value_enum, default_value_t)]
     precision: PrecisionName,
+    /// Windows in a micro-batch [default: by the cost model]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
+    micro_batch: Option<usize>,
+    /// Lanes [default: by the cost model]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
+    lanes: Option<usize>,
+    /// Time other micro-batches and lanes on this machine first, and take the fastest
+    #[arg(long, conflicts_with_all = ["micro_batch", "lanes"])]
+    tune: bool,
     /// Percent of the memory of activations that may be used: what is cheapest to compute again is dropped until then [default: all of it]
     #[arg(long, value_parser = number::percent, value_name = "PERCENT")]
     activations: Option<u8>,
@@ -190,6 +201,8 @@ impl TrainArgs {
             () if self.epochs == Some(0) => zero("epochs"),
             () if self.batch_windows == Some(0) => zero("batch-windows"),
             () if self.patience == Some(0) => zero("patience"),
+            () if self.micro_batch == Some(0) => zero("micro-batch"),
+            () if self.lanes == Some(0) => zero("lanes"),
             // The description of a saved model is TOML, whose whole numbers end there.
             () if self.seed.is_some_and(|seed| i64::try_from(seed).is_err()) => Err(CliError::argument(
                 format!("--seed {}", self.seed.unwrap_or_default()),
@@ -198,6 +211,21 @@ impl TrainArgs {
             )),
             () => Ok(()),
         }
+    }
+
+    /// The options with a division of the batch chosen by the clock, if that is asked for.
+    pub fn tuned(
+        &self,
+        model: &Model,
+        options: FitOptions,
+        pool: &Pool,
+    ) -> Result<(FitOptions, Option<Tuning>)> {
+        if !self.tune {
+            return Ok((options, None));
+        }
+        let (options, candidates) = options.tuned(model, pool)?;
+        let tuning = Tuning::new(options.micro_batch, options.lanes, candidates);
+        Ok((options, Some(tuning)))
     }
 
     /// Scaling of each series.
@@ -221,6 +249,7 @@ impl TrainArgs {
         }
         options.precision = self.precision.get();
         options.activations = self.activations;
+        (options.micro_batch, options.lanes) = (self.micro_batch, self.lanes);
         options.windows = self.batch_windows.unwrap_or(options.windows);
         options.sampling = match self.sampling {
             SamplingName::Epochs => Sampling::Epochs,

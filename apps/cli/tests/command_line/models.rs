@@ -45,6 +45,30 @@ fn settings_and_training_are_saved() {
 }
 
 #[test]
+fn a_tuned_division_is_saved_and_can_be_had_again() {
+    let place = Place::new();
+    let json = place.succeed(&format!("{FIT} --tune --json -"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let tuned = &json["tuned"];
+    let used = |what: &str| tuned[what].as_u64().unwrap();
+    let candidates = tuned["candidates"].as_array().unwrap();
+    let is_used =
+        |c: &&serde_json::Value| c["micro_batch"] == used("micro_batch") && c["lanes"] == used("lanes");
+    assert_eq!(candidates.iter().filter(is_used).count(), 1, "{tuned}");
+    let division = format!("micro_batch = {}\nlanes = {}\n", used("micro_batch"), used("lanes"));
+    assert!(place.read("model/model.toml").contains(&division), "{division}");
+
+    place.succeed(PREDICT);
+    let forecast = place.read("forecast.csv");
+    let again = format!("{FIT} --micro-batch {} --lanes {}", used("micro_batch"), used("lanes"));
+    place.succeed(&again.replace("--out model", "--out again"));
+    place.succeed(&PREDICT.replace("model", "again"));
+    assert_eq!(place.read("forecast.csv"), forecast);
+    place.refuse(&again.replace("--lanes ", "--tune --lanes "), "--tune");
+    place.refuse(&format!("{FIT} --lanes 0"), "--lanes 0");
+}
+
+#[test]
 fn a_model_is_rounded_to_integers() {
     let place = Place::new();
     place.succeed(&FIT.replace("hidden=16", "hidden=64"));
