@@ -5,6 +5,7 @@ use std::ops::Range;
 use bessemer_kernels::arena::Arena;
 use bessemer_kernels::pool::Pool;
 
+use crate::finite::NotFinite;
 use crate::folds::tensor;
 
 /// Where a value lies.
@@ -119,6 +120,10 @@ pub struct Frame<'a> {
     pub(crate) timed: bool,
     /// Set by a call that met an index outside its table.
     pub(crate) fault: Option<String>,
+    /// Whether what calls write is looked through.
+    pub(crate) checked: bool,
+    /// The first call that wrote something that is no number.
+    pub(crate) culprit: Option<NotFinite>,
 }
 
 /// The operands of a call: what it reads, what it writes, and working space.

@@ -5,6 +5,7 @@
 mod batching;
 mod error;
 mod exchange;
+mod finite;
 mod folds;
 mod frame;
 mod layout;
@@ -22,6 +23,7 @@ mod tune;
 pub use batching::Batching;
 pub use bessemer_kernels::pool::Pool;
 pub use error::PlanError;
+pub use finite::{NotFinite, Origin};
 pub use options::{PlanOptions, Precision};
 pub use parameters::Parameters;
 pub use plan::{Plan, Step};

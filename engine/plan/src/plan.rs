@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bessemer_graph::ops::fused::Instruction;
 use bessemer_graph::ops::source::Source;
 use bessemer_graph::{Cost, DType, Graph, Node, Op, ValueId};
 
 use crate::error::PlanError;
 use crate::exchange::Exchange;
+use crate::finite::{NotFinite, Origin, first_not_finite};
 use crate::frame::{Accumulate, Call, Frame, Place};
 use crate::layout::{Buffer, lay_out, line_up};
 use crate::lower::{Lowered, Site, accumulates, batch_moments, lower};
@@ -34,6 +36,10 @@ pub struct Step {
     pub cost: Cost,
     /// What a loop runs at each of its steps.
     pub inner: Arc<[Step]>,
+    /// What it does, by name: one operation, or those of a fused group.
+    parts: Vec<&'static str>,
+    /// Where its floats go.
+    writes: Vec<Place>,
     /// Time while [`Frame::timed`].
     pub(crate) clock: Clock,
 }
@@ -47,6 +53,13 @@ impl Step {
             self.clock.add(start.elapsed().as_nanos() as u64);
         } else {
             (self.call)(frame);
+        }
+        if frame.checked && frame.culprit.is_none() {
+            let bad = self.writes.iter().find_map(|place| first_not_finite(frame.read(place)));
+            frame.culprit = bad.map(|value| NotFinite {
+                value,
+                origin: Origin::Operation { names: self.parts.clone(), scope: self.scope.clone() },
+            });
         }
     }
 }
@@ -284,7 +297,7 @@ impl Plan {
                         let (from, shape) = (kept_ranges[*given].clone(), graph.shape(node.inputs[0]));
                         let local =
                             batch_moments::local(shape, at(&node.inputs[0]), Place::Kept(from.clone()));
-                        plan.push(local, node, graph.cost(node));
+                        plan.push(local, node, graph.cost(node), vec![Place::Kept(from.clone())]);
                         let values = shape.iter().product::<usize>() / shape[1].max(1);
                         let (mean, variance) = (kept(&node.outputs[0])?, kept(&node.outputs[1])?);
                         Exchange::Moments { from, values, mean, variance }
@@ -315,7 +328,10 @@ impl Plan {
                 micro_batches,
             };
             let lowered = lower(&mut site)?;
-            plan.push(lowered, node, graph.cost(node));
+            // Attention's sums of exponentials are -infinity where nothing is to be seen.
+            let numbers = if let Op::Attention(_) = node.op { &node.outputs[..1] } else { &node.outputs[..] };
+            let floats = numbers.iter().filter(|v| graph.ty(**v).dtype == DType::F32);
+            plan.push(lowered, node, graph.cost(node), floats.map(at).collect());
         }
         for (p, v, mode) in copies {
             let from = place[v].clone().expect("placed");
@@ -338,7 +354,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn push(&mut self, lowered: Lowered, node: &Node, cost: Cost) {
+    fn push(&mut self, lowered: Lowered, node: &Node, cost: Cost, writes: Vec<Place>) {
         self.scratch_len = self.scratch_len.max(lowered.scratch);
         self.loop_len = self.loop_len.max(lowered.loop_len);
         self.steps.push(Step {
@@ -349,6 +365,8 @@ impl Plan {
             scope: node.scope.to_string(),
             cost: Cost { bytes: cost.bytes - lowered.saved_bytes, ..cost },
             inner: lowered.inner,
+            parts: parts(&node.op),
+            writes,
             clock: Clock::default(),
         });
     }
@@ -381,6 +399,14 @@ impl Plan {
     }
 }
 
+/// The operations that a node stands for.
+fn parts(op: &Op) -> Vec<&'static str> {
+    let Op::Fused(fused) = op else { return vec![op.operation().name()] };
+    let mut names: Vec<&'static str> = fused.instructions.iter().filter_map(Instruction::name).collect();
+    names.dedup();
+    names
+}
+
 /// A copy of `len` floats.
 fn copy_step(
     operation: &'static str,
@@ -391,6 +417,7 @@ fn copy_step(
     mode: Accumulate,
 ) -> Step {
     let cost = Cost { flops: 0.0, bytes: 8.0 * len as f64 };
+    let writes = vec![to.clone()];
     let call = Box::new(move |f: &mut Frame| copy(f, &from, &to, mode));
     Step {
         call,
@@ -400,6 +427,8 @@ fn copy_step(
         scope,
         cost,
         inner: Arc::default(),
+        parts: vec![operation],
+        writes,
         clock: Clock::default(),
     }
 }

@@ -16,6 +16,7 @@ use bessemer_kernels::pool::Pool;
 use self::lane::{Arenas, Lane};
 use crate::batching::Batching;
 use crate::error::PlanError;
+use crate::finite::NotFinite;
 use crate::folds::{Folds, tensor};
 use crate::frame::Place;
 use crate::options::Precision;
@@ -92,6 +93,7 @@ pub struct Executable {
     trains: bool,
     timed: bool,
     traced: bool,
+    checked: bool,
 }
 
 impl Executable {
@@ -170,6 +172,28 @@ impl Executable {
             self.spread_gradients(pool, parameters);
         }
         self.collect(batch)
+    }
+
+    /// Runs one batch; the first call, lane after lane, that wrote something that is no number.
+    pub(crate) fn run_checked(
+        &mut self,
+        pool: &Pool,
+        parameters: &Parameters,
+        batch: &Batch,
+    ) -> Result<Option<NotFinite>, PlanError> {
+        self.checked = true;
+        let run = self.run(pool, parameters, batch);
+        self.checked = false;
+        let culprits =
+            self.lanes.iter_mut().map(|lane| lane.get_mut().expect("no run panicked").culprit.take());
+        let first = culprits.collect::<Vec<_>>().into_iter().flatten().next();
+        run.map(|_| first)
+    }
+
+    /// The name of every input, if it holds floats.
+    pub(crate) fn float_inputs(&self) -> impl Iterator<Item = Option<&str>> {
+        let names = self.input_names.iter().map(String::as_str);
+        names.zip(&self.integer_inputs).map(|(name, integers)| (!integers).then_some(name))
     }
 
     /// Takes the gradients of folded layers back to those that were folded.

@@ -5,6 +5,7 @@ use crate::error::GraphError;
 use crate::operation::Operation;
 use crate::ops::binary::Binary;
 use crate::ops::dropout::Dropout;
+use crate::ops::select::Select;
 use crate::ops::unary::Unary;
 use crate::shape::{Type, broadcast};
 use crate::tensor::Tensor;
@@ -28,6 +29,17 @@ pub enum Instruction {
 }
 
 impl Instruction {
+    /// The operation's name, if it is one.
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Instruction::Literal(_) => None,
+            Instruction::Unary(op, _) => Some(op.name()),
+            Instruction::Binary(op, ..) => Some(op.name()),
+            Instruction::Select(..) => Some(Select.name()),
+            Instruction::Dropout(op, _) => Some(op.name()),
+        }
+    }
+
     /// The registers read.
     pub fn reads(&self) -> Vec<Register> {
         match *self {

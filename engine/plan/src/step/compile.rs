@@ -99,6 +99,7 @@ impl Executable {
                     outputs: graph.outputs().iter().map(|(n, _)| vec![0.0; count * output_len(n)]).collect(),
                     noted: Vec::new(),
                     fault: None,
+                    culprit: None,
                 })
             })
             .collect();
@@ -127,6 +128,7 @@ impl Executable {
             trains: options.training,
             timed: false,
             traced: false,
+            checked: false,
             parameters: own,
             plan,
             tail,

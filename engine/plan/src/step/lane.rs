@@ -6,6 +6,7 @@ use bessemer_kernels::arena::Arena;
 use bessemer_kernels::pool::Pool;
 
 use super::{Batch, Executable, MAX_INPUTS};
+use crate::finite::NotFinite;
 use crate::frame::{Frame, Randomness};
 use crate::parameters::Parameters;
 use crate::profile::Noted;
@@ -21,6 +22,7 @@ pub(super) struct Lane {
     /// Calls noted down, if they are.
     pub noted: Vec<Noted>,
     pub fault: Option<String>,
+    pub culprit: Option<NotFinite>,
 }
 
 /// One thread's memory, whichever lane it runs.
@@ -91,10 +93,15 @@ impl Executable {
                 timed: self.timed,
                 pool,
                 fault: None,
+                checked: self.checked,
+                culprit: None,
             };
             match self.traced {
                 true => plan.run_noted(segment, &mut frame, (thread, is_tail), &mut memory.noted),
                 false => plan.run(segment, &mut frame),
+            }
+            if let Some(culprit) = frame.culprit.take() {
+                memory.culprit.get_or_insert(culprit);
             }
             if let Some(fault) = frame.fault.take() {
                 memory.fault.get_or_insert(fault);
