@@ -58,7 +58,11 @@ pub fn bytes(value: u128) -> String {
 
 /// For clap: a whole number of any kind.
 pub fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| "it must be a whole number, without a sign".into())
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().map_err(|_| match digits {
+        true => "it is too large".into(),
+        false => "it must be a whole number, without a sign".into(),
+    })
 }
 
 /// For clap: a percentage from 1 to 100.

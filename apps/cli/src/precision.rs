@@ -19,6 +19,29 @@ pub enum PrecisionName {
     Int8,
 }
 
+/// Those that training takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TrainingPrecision {
+    /// 32-bit floats
+    #[default]
+    F32,
+    /// Factors rounded to bf16, sums in 32 bits; products run at twice the rate where there is AVX-512 BF16
+    Bf16,
+    /// Factors rounded to f16, sums in 32 bits; gradients are scaled, so that small ones are kept
+    F16,
+}
+
+impl TrainingPrecision {
+    /// The name among all.
+    pub fn name(self) -> PrecisionName {
+        match self {
+            TrainingPrecision::F32 => PrecisionName::F32,
+            TrainingPrecision::Bf16 => PrecisionName::Bf16,
+            TrainingPrecision::F16 => PrecisionName::F16,
+        }
+    }
+}
+
 impl PrecisionName {
     /// The planner's own.
     pub fn get(self) -> Precision {

@@ -39,16 +39,21 @@ pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
     let kept = if meets { values / KEPT * windows } else { values / KEPT };
     let batch = windows * (lookback + 2 * horizon) as u128;
     let bytes = (parameters * COPIES + kept + batch) * size_of::<f32>() as u128;
+    memory(
+        &format!("model {}", model.name()),
+        &format!("its {parameters} parameters and batches of {windows} windows take at least"),
+        bytes,
+        "make it smaller with --set, take fewer --batch-windows, or shorten the lookback or the horizon",
+    )
+}
+
+/// Refuses what the free memory could not hold: `needs` says what takes so much.
+pub fn memory(place: &str, needs: &str, bytes: u128, remedy: &str) -> Result<()> {
     match machine::memory_free() {
-        Some(free) if bytes > u128::from(free) => Err(CliError::argument(
-            format!("model {}", model.name()),
-            format!(
-                "its {parameters} parameters and batches of {windows} windows take at least {} to train, but {} are free",
-                number::bytes(bytes),
-                number::bytes(free.into())
-            ),
-            "make it smaller with --set, take fewer --batch-windows, or shorten the lookback or the horizon",
-        )),
+        Some(free) if bytes > u128::from(free) => {
+            let (bytes, free) = (number::bytes(bytes), number::bytes(free.into()));
+            Err(CliError::argument(place, format!("{needs} {bytes}, but {free} are free"), remedy))
+        }
         _ => Ok(()),
     }
 }

@@ -50,9 +50,12 @@ impl Dropped {
             let (operation, layer) = (value.operation.to_string(), value.layer.clone());
             [operation, layer, format!("{:.3}", value.mb), format!("{:.4}", value.gflop)]
         };
+        if self.values.is_empty() {
+            return format!("nothing is computed again: {reached:.1} % of {before:.3} MB{missed}\n");
+        }
         let table = plain(vec!["computed again", "layer", "MB", "GFLOP"], self.values.iter().map(cells));
         format!(
-            "activations of a micro-batch: {percent} % asked for{missed}; {after:.3} of {before:.3} MB, \
+            "values of a micro-batch alive at once: {percent} % asked for{missed}; {after:.3} of {before:.3} MB, \
              {reached:.1} %\n{table}"
         )
     }
@@ -60,5 +63,5 @@ impl Dropped {
 
 /// MB of so many floats.
 pub fn megabytes(floats: usize) -> f64 {
-    floats as f64 * 4.0 / f64::from(1 << 20)
+    floats as f64 * 4e-6
 }

@@ -1,12 +1,13 @@
 //! Options that every command has: threads, seed, how much is said and where results go.
 
-use bessemer::kernels::isa;
+use bessemer::kernels::{isa, simd};
 use bessemer::plan::Pool;
 
 use crate::error::{CliError, Result};
 use crate::machine;
 use crate::number;
 use crate::output::JsonTarget;
+use crate::precision::PrecisionName;
 
 /// More threads than this are a slip of the keyboard.
 const THREADS_MAX: usize = 1024;
@@ -56,6 +57,31 @@ impl RunArgs {
     /// Prints something for people, unless stdout is kept for JSON.
     pub fn print(&self, text: &str) -> Result<()> {
         if self.json_on_stdout() { Ok(()) } else { crate::output::print(text) }
+    }
+
+    /// Says so where a precision was asked for that few products run in, or that is slow on this processor.
+    pub fn note_precision(&self, precision: PrecisionName, (reduced, all): (usize, usize)) {
+        if precision == PrecisionName::F32 {
+            return;
+        }
+        if reduced < all {
+            let many = if reduced == 0 { "none".into() } else { number::count(reduced) };
+            self.note(&format!(
+                "note: {many} of {} in {precision}; the others stay in f32, as they have few rows or a short side",
+                number::counted_as(all, "kind of product runs", "kinds of products run"),
+            ));
+        }
+        let missing = match precision {
+            PrecisionName::Bf16 if !simd::has_pairs() => "bf16 pairs (AVX-512 BF16)",
+            PrecisionName::Int8 if !simd::has_quads() => "8-bit products (VNNI)",
+            PrecisionName::F16 => "f16 products",
+            _ => return,
+        };
+        if reduced > 0 {
+            self.note(&format!(
+                "note: no instruction in use for {missing}: {precision} is slower than f32 here"
+            ));
+        }
     }
 
     /// Prints a note on stderr, unless quiet.

@@ -22,10 +22,6 @@ fn main() {
             (times[0], times[times.len() / 2])
         };
         let shared = time(&|| pool.run(threads, &|_| {}));
-        let each = time(&|| pool.run_per_thread(&|_| {}));
-        println!(
-            "{threads} threads: run {:.2} us (median {:.2}), run_per_thread {:.2} us (median {:.2})",
-            shared.0, shared.1, each.0, each.1
-        );
+        println!("{threads} threads: {:.2} us (median {:.2})", shared.0, shared.1);
     }
 }

@@ -43,16 +43,13 @@ pub struct Pool {
 #[derive(Clone, Copy)]
 struct Job {
     call: *const (dyn Fn(usize) + Sync),
-    /// `None`: once on every thread.
-    tasks: Option<usize>,
+    tasks: usize,
 }
 
 struct Shared {
     state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
     next: AtomicUsize,
-    /// Workers that have done their part of a run that needs every thread.
-    done: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleep: Mutex<()>,
     sleeping: AtomicUsize,
@@ -69,17 +66,17 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Pool {
-    /// A pool of `threads` threads, the caller being one of them.
+    /// A pool of `threads` threads, the caller being one of them; of as many as there can be if the system
+    /// refuses some.
     ///
     /// # Panics
-    /// If `threads` is 0 or the system refuses a thread.
+    /// If `threads` is 0.
     pub fn new(threads: usize) -> Self {
         assert!(threads > 0, "a pool needs at least the calling thread");
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
             job: UnsafeCell::new(None),
             next: AtomicUsize::new(0),
-            done: AtomicUsize::new(0),
             panic: Mutex::new(None),
             sleep: Mutex::new(()),
             sleeping: AtomicUsize::new(0),
@@ -88,12 +85,12 @@ impl Pool {
             finished: Condvar::new(),
         });
         let workers = (1..threads)
-            .map(|index| {
+            .map_while(|index| {
                 let shared = Arc::clone(&shared);
                 std::thread::Builder::new()
                     .name(format!("bessemer-{index}"))
-                    .spawn(move || shared.work(index))
-                    .expect("the system should start a thread")
+                    .spawn(move || shared.work())
+                    .ok()
             })
             .collect();
         Pool { shared, workers, turn: Mutex::new(()) }
@@ -113,23 +110,15 @@ impl Pool {
         if self.workers.is_empty() || tasks <= 1 {
             (0..tasks).for_each(call);
         } else {
-            self.share(Some(tasks), tasks, call);
+            self.share(tasks, call);
         }
     }
 
-    /// Calls `call(thread)` once on every thread; the caller is thread 0.
-    ///
-    /// # Panics
-    /// With the panic of a call, after all have ended.
-    pub fn run_per_thread(&self, call: &(dyn Fn(usize) + Sync)) {
-        self.share(None, self.threads(), call);
-    }
-
-    fn share(&self, tasks: Option<usize>, calls: usize, call: &(dyn Fn(usize) + Sync)) {
+    fn share(&self, tasks: usize, call: &(dyn Fn(usize) + Sync)) {
         let turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            Err(TryLockError::WouldBlock) => return (0..calls).for_each(call),
+            Err(TryLockError::WouldBlock) => return (0..tasks).for_each(call),
         };
         let shared = &*self.shared;
         // SAFETY: only the lifetime changes; this function returns after the run is over.
@@ -138,17 +127,13 @@ impl Pool {
         // SAFETY: it is our turn, the last run is closed, and nobody is inside.
         unsafe { *shared.job.get() = Some(job) };
         shared.next.store(0, Ordering::Relaxed);
-        shared.done.store(0, Ordering::Relaxed);
         let run = shared.state.load(Ordering::Relaxed) & !(RUN - 1);
         shared.state.store(run.wrapping_add(RUN) | OPEN, Ordering::SeqCst);
         if shared.sleeping.load(Ordering::SeqCst) > 0 {
             drop(lock(&shared.sleep));
             shared.wake.notify_all();
         }
-        shared.take_part(job, 0);
-        if tasks.is_none() {
-            shared.wait(|| shared.done.load(Ordering::SeqCst) == self.workers.len());
-        }
+        shared.take_part(job);
         shared.state.fetch_and(!OPEN, Ordering::SeqCst);
         shared.wait(|| shared.state.load(Ordering::SeqCst) & INSIDE == 0);
         let panic = lock(&shared.panic).take();
@@ -173,7 +158,7 @@ impl Drop for Pool {
 
 impl Shared {
     /// The life of a worker.
-    fn work(&self, index: usize) {
+    fn work(&self) {
         let mut last = 0;
         loop {
             let ready = |state: u64| state & SHUTDOWN != 0 || (state & OPEN != 0 && state / RUN != last);
@@ -198,9 +183,8 @@ impl Shared {
             last = state / RUN;
             // SAFETY: we are inside an open run, so the job is set and stays.
             if let Some(job) = unsafe { *self.job.get() } {
-                self.take_part(job, index);
+                self.take_part(job);
             }
-            self.done.fetch_add(1, Ordering::SeqCst);
             self.state.fetch_sub(1, Ordering::SeqCst);
             if self.caller_waits.load(Ordering::SeqCst) {
                 drop(lock(&self.sleep));
@@ -210,13 +194,12 @@ impl Shared {
     }
 
     /// Runs tasks until none are left.
-    fn take_part(&self, job: Job, thread: usize) {
+    fn take_part(&self, job: Job) {
         // SAFETY: the closure outlives the run, and we are part of it.
         let call = unsafe { &*job.call };
-        let Some(tasks) = job.tasks else { return self.guarded(call, thread) };
         loop {
             let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= tasks {
+            if task >= job.tasks {
                 return;
             }
             self.guarded(call, task);
@@ -297,22 +280,6 @@ mod tests {
             if round % 100 == 0 {
                 std::thread::sleep(2 * SPIN);
             }
-        }
-    }
-
-    #[test]
-    fn a_per_thread_run_reaches_every_thread() {
-        let pool = Pool::new(4);
-        for _ in 0..500 {
-            let seen = Mutex::new(vec![]);
-            pool.run_per_thread(&|thread| {
-                lock(&seen).push((thread, std::thread::current().id()));
-            });
-            let mut seen = seen.into_inner().unwrap();
-            seen.sort_by_key(|&(thread, _)| thread);
-            assert_eq!(seen.iter().map(|&(thread, _)| thread).collect::<Vec<_>>(), [0, 1, 2, 3]);
-            seen.dedup_by_key(|&mut (_, id)| id);
-            assert_eq!(seen.len(), 4);
         }
     }
 

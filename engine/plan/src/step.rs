@@ -131,6 +131,35 @@ impl Executable {
         self.plan.input_lens.iter().map(|len| len / self.batching.micro_batch * self.batching.batch)
     }
 
+    /// Floats of the arenas that a run on so many threads needs: most of its memory.
+    pub fn arena_floats(&self, threads: usize) -> usize {
+        let (values, loops) = self.arena_lens;
+        threads.min(self.lanes.len()) * (values + loops) + self.kept.len() * self.plan.kept_len
+    }
+
+    /// Products with weights, and attention, of a micro-batch: how many run in the precision asked for, and how
+    /// many there are. Others run in f32: those of few rows or with a short side, as rounding would cost more
+    /// than it saves.
+    pub fn products(&self, precision: Precision) -> (usize, usize) {
+        let prefix = match precision {
+            Precision::F32 => "",
+            Precision::Bf16 => "bf16_",
+            Precision::F16 => "f16_",
+            Precision::Int8 => "int8_",
+        };
+        let inner = self.plan.steps.iter().flat_map(|step| step.inner.iter());
+        let kernels = self.plan.steps.iter().chain(inner).map(|step| step.kernel);
+        let is_product = |name: &&str| {
+            let name = name.split_once('_').map_or(*name, |(first, rest)| match first {
+                "bf16" | "f16" | "int8" => rest,
+                _ => name,
+            });
+            ["gemm", "deferred_gemm", "attention"].iter().any(|start| name.starts_with(start))
+        };
+        let all: Vec<&str> = kernels.filter(is_product).collect();
+        (all.iter().filter(|name| name.starts_with(prefix)).count(), all.len())
+    }
+
     /// Floating-point operations of a run.
     pub fn flops(&self) -> f64 {
         let full = self.batching.batch / self.batching.micro_batch;

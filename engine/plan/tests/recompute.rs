@@ -104,10 +104,15 @@ fn masks_and_loops_come_out_the_same_again() {
     // The last micro-batch is smaller.
     let all = PlanOptions { micro_batch: Some(2), lanes: Some(2), ..PlanOptions::TRAIN };
     let expected = run(model, &all, 1, &parameters);
-    let mut dropped = Vec::new();
+    let (mut dropped, mut scans, mut dropouts) = (Vec::new(), 0, 0);
+    let count = |step: &Executable, operation: &str| {
+        step.plan().steps.iter().filter(|s| s.operation == operation).count()
+    };
     for percent in [70, 50, 30, 0] {
         let options = PlanOptions { activations: Some(percent), ..all };
         let step = Executable::compile(&|n| trace(model, n), SAMPLES, &options).unwrap();
+        scans = scans.max(count(&step, "scan"));
+        dropouts = dropouts.max(count(&step, "dropout") + count(&step, "fused"));
         dropped.extend(step.recomputing().unwrap().choices.iter().map(|choice| choice.operation));
         let got = run(model, &options, 2, &parameters);
         assert_eq!((got.loss, got.gradient), (expected.loss, expected.gradient.clone()), "{percent} %");
@@ -115,4 +120,7 @@ fn masks_and_loops_come_out_the_same_again() {
     for operation in ["attention", "fused"] {
         assert!(dropped.contains(&operation), "{operation} of {dropped:?}");
     }
+    let whole = Executable::compile(&|n| trace(model, n), SAMPLES, &all).unwrap();
+    assert!(dropouts > count(&whole, "dropout") + count(&whole, "fused"), "groups with dropout run again");
+    assert!(scans > count(&whole, "scan"), "the loop runs again: {dropped:?}");
 }

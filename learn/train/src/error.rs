@@ -24,10 +24,10 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
-    /// The forward pass left the range of f16; no scale of gradients changes that.
+    /// The forward pass left the range of f16, at once or with gradients that are scaled no more.
     #[error(
         "the loss is {loss} at step {step}: in f16, nothing that a weight multiplies may exceed 65,504; \
-         scale the data, or train in bf16 or f32"
+         scale the data, lower the learning rate, or train in bf16 or f32"
     )]
     Range {
         /// The step, counted from 1.

@@ -148,22 +148,27 @@ pub fn train(
         let batch = Batch { inputs: &views[..inputs.len()], loss_scale, seed: options.seed, step: done };
         let loss = watched.time(Phase::Steps, || step.run(pool, parameters, &batch))?;
         let loss = loss / f64::from(scale.unwrap_or(1.0));
-        if !loss.is_finite() {
-            // Only the gradients are scaled.
-            return Err(match scale {
-                Some(_) => TrainError::Range { step: done + 1, loss },
-                None => TrainError::NotFinite { step: done + 1, loss },
-            });
+        let range = !loss.is_finite();
+        if range && scale.is_none() {
+            return Err(TrainError::NotFinite { step: done + 1, loss });
+        }
+        if range && done == 0 {
+            // Nothing has been learned yet that could have led there.
+            return Err(TrainError::Range { step: 1, loss });
         }
         let learning_rate = options.learning_rate * options.schedule.factor(done, &plateau);
         let grad_norm = watched.time(Phase::Optimizer, || {
             state.step(pool, parameters, step, learning_rate as f32, options.clip_norm, scale)
         });
+        // With a loss that is no number, neither are its gradients.
         let skipped = scale.is_some() && !grad_norm.is_finite();
         if let Some((scaler, state)) = &mut scaling {
             let last = state.updates == 0 && done + 1 == options.steps;
             if skipped && (state.scale <= scaler.least || last) {
-                return Err(TrainError::Overflow { step: done + 1 });
+                return Err(match range {
+                    true => TrainError::Range { step: done + 1, loss },
+                    false => TrainError::Overflow { step: done + 1 },
+                });
             }
             scaler.update(state, !skipped);
         }

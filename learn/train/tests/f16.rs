@@ -27,7 +27,7 @@ fn trace(samples: usize) -> Result<Trace, GraphError> {
 struct Made {
     loss_scale: f32,
     too_large: fn(u64) -> bool,
-    inputs: f32,
+    inputs: fn(u64) -> f32,
 }
 
 impl Task for Made {
@@ -35,7 +35,7 @@ impl Task for Made {
         for (which, input) in inputs.iter_mut().enumerate() {
             for (i, x) in input.iter_mut().enumerate() {
                 let angle = (i as f32 * 0.37 + step as f32 * 1.7 + which as f32).sin();
-                *x = if which == 0 { angle * self.inputs } else { angle };
+                *x = if which == 0 { angle * (self.inputs)(step) } else { angle };
             }
         }
         Ok(if (self.too_large)(step) { 1e9 } else { self.loss_scale })
@@ -77,7 +77,7 @@ fn run(precision: Precision, scaler: Option<GradScaler>, steps: u64, mut task: M
 
 #[test]
 fn a_step_that_overflows_changes_nothing() {
-    let task = |too_large| Made { loss_scale: 1e-3, too_large, inputs: 1.0 };
+    let task = |too_large| Made { loss_scale: 1e-3, too_large, inputs: |_| 1.0 };
     let scaler = Some(GradScaler::default());
     let before = run(Precision::F16, scaler, 5, task(|_| false));
     let through = run(Precision::F16, scaler, 6, task(|step| step == 5));
@@ -96,7 +96,7 @@ fn a_step_that_overflows_changes_nothing() {
 #[test]
 fn small_gradients_are_kept_by_the_scale() {
     // A factor on the loss that takes gradients below the least f16 number, 6e-8.
-    let task = || Made { loss_scale: 1e-8, too_large: |_| false, inputs: 1.0 };
+    let task = || Made { loss_scale: 1e-8, too_large: |_| false, inputs: |_| 1.0 };
     let whole = run(Precision::F32, None, 1, task()).norms[0];
     let lost = run(Precision::F16, None, 1, task()).norms[0];
     let kept = run(Precision::F16, Some(GradScaler::default()), 1, task()).norms[0];
@@ -106,14 +106,14 @@ fn small_gradients_are_kept_by_the_scale() {
 
 #[test]
 fn gradients_that_no_scale_saves_end_the_training() {
-    let task = Made { loss_scale: 1e-3, too_large: |_| true, inputs: 1.0 };
+    let task = Made { loss_scale: 1e-3, too_large: |_| true, inputs: |_| 1.0 };
     let scaler = Some(GradScaler { scale: 4.0, ..GradScaler::default() });
     match run(Precision::F16, scaler, 9, task).history {
         Err(TrainError::Overflow { step }) => assert_eq!(step, 3, "after 4 and 2"),
         other => panic!("{other:?}"),
     }
     // Nor does a training end well that never changed a weight.
-    let task = Made { loss_scale: 1e-3, too_large: |_| true, inputs: 1.0 };
+    let task = Made { loss_scale: 1e-3, too_large: |_| true, inputs: |_| 1.0 };
     match run(Precision::F16, Some(GradScaler::default()), 5, task).history {
         Err(TrainError::Overflow { step }) => assert_eq!(step, 5),
         other => panic!("{other:?}"),
@@ -123,15 +123,26 @@ fn gradients_that_no_scale_saves_end_the_training() {
         GradScaler { scale: f32::NAN, ..GradScaler::default() },
         GradScaler { growth_interval: 0, ..GradScaler::default() },
     ] {
-        let task = Made { loss_scale: 1e-3, too_large: |_| false, inputs: 1.0 };
+        let task = Made { loss_scale: 1e-3, too_large: |_| false, inputs: |_| 1.0 };
         let refused = run(Precision::F16, Some(scaler), 1, task).history.unwrap_err();
         assert!(refused.to_string().contains("gradient scale"), "{refused}");
     }
 }
 
 #[test]
+fn a_forward_pass_that_overflows_changes_nothing_either() {
+    let task = |inputs| Made { loss_scale: 1e-3, too_large: |_| false, inputs };
+    let scaler = Some(GradScaler::default());
+    let before = run(Precision::F16, scaler, 5, task(|_| 1.0));
+    let through = run(Precision::F16, scaler, 6, task(|step| if step == 5 { 1e6 } else { 1.0 }));
+    assert_eq!(through.weights, before.weights);
+    let state = through.history.unwrap().grad_scaler.unwrap();
+    assert_eq!((state.scale, state.updates, state.overflows), (32768.0, 5, 1));
+}
+
+#[test]
 fn inputs_beyond_the_range_are_named_at_once() {
-    let task = || Made { loss_scale: 1e-3, too_large: |_| false, inputs: 1e6 };
+    let task = || Made { loss_scale: 1e-3, too_large: |_| false, inputs: |_| 1e6 };
     match run(Precision::F16, Some(GradScaler::default()), 5, task()).history {
         Err(error @ TrainError::Range { step: 1, .. }) => assert!(error.to_string().contains("65,504")),
         other => panic!("{other:?}"),

@@ -112,6 +112,15 @@ impl FitOptions {
         PlanOptions { precision, activations, micro_batch, lanes, ..PlanOptions::TRAIN }
     }
 
+    /// Of the products with weights in training, how many run in the precision asked for, and how many there
+    /// are: see [`Executable::products`].
+    pub fn products(&self, model: &Model) -> Result<(usize, usize)> {
+        self.check(model)?;
+        let trace = |samples| Ok(training_trace(samples, model, self)?.graph);
+        let step = Executable::compile(&trace, self.windows, &self.plan()).map_err(TrainError::from)?;
+        Ok(step.products(self.precision))
+    }
+
     /// The same with a division of the batch chosen by the clock, and all that was timed, see [`tune`].
     pub fn tuned(&self, model: &Model, pool: &Pool) -> Result<(FitOptions, Vec<Candidate>)> {
         self.check(model)?;

@@ -43,7 +43,7 @@ pub use frame::{Frame, History, Note, Series};
 pub use frequency::Frequency;
 pub use models::Model;
 pub use read::{Layout, ReadOptions, read};
-pub use scaler::{Scaler, ScalerKind, fit_scalers, inverse_frame, scale_frame};
+pub use scaler::{Scaler, ScalerKind, fit_scalers, scale_frame};
 pub use shuffle::Permutation;
 pub use split::Split;
 pub use time::{Precision, TimeKind, TimeStyle, Timestamp};

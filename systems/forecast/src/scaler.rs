@@ -121,18 +121,6 @@ pub fn scale_frame(frame: &mut Frame, scalers: &[Scaler]) -> Result<()> {
     Ok(())
 }
 
-/// Undoes [`scale_frame`].
-///
-/// # Errors
-/// Where the scalers are not one for each series.
-pub fn inverse_frame(frame: &mut Frame, scalers: &[Scaler]) -> Result<()> {
-    check_count("scalers", scalers.len(), frame)?;
-    for (series, scaler) in frame.series.iter_mut().zip(scalers) {
-        series.map_observed(|values| scaler.inverse(values));
-    }
-    Ok(())
-}
-
 fn check_count(what: &'static str, found: usize, frame: &Frame) -> Result<()> {
     let expected = frame.series.len();
     if found == expected { Ok(()) } else { Err(Error::CountMismatch { what, found, expected }) }

@@ -8,6 +8,7 @@ use bessemer::graph::ops::batch_moments::BatchMoments;
 use bessemer::graph::ops::concat::Concat;
 use bessemer::graph::ops::conv1d::Conv1d;
 use bessemer::graph::ops::cross_entropy::CrossEntropy;
+use bessemer::graph::ops::dropout::Dropout;
 use bessemer::graph::ops::embedding::Embedding;
 use bessemer::graph::ops::layer_norm::LayerNorm;
 use bessemer::graph::ops::max_pool1d::MaxPool1d;
@@ -15,6 +16,7 @@ use bessemer::graph::ops::pad::{Pad, PadMode};
 use bessemer::graph::ops::permute::Permute;
 use bessemer::graph::ops::reduce::Reduction;
 use bessemer::graph::ops::rms_norm::RmsNorm;
+use bessemer::graph::ops::scan::Scan;
 use bessemer::graph::ops::softmax::Softmax;
 use bessemer::graph::ops::unary::Unary;
 use bessemer::graph::ops::unfold::Unfold;
@@ -33,7 +35,7 @@ use crate::machine::Machine;
 use crate::run::RunArgs;
 use crate::{number, table};
 
-/// Compare every kernel with the machine's peak and with plain loops
+/// Compare kernels with the machine's peak and with plain loops
 ///
 /// Each runs alone on one thread, and beside it the reference evaluation that the tests compare with:
 /// plain loops in double precision. The floor of a kernel is the time that its arithmetic takes at the
@@ -111,13 +113,13 @@ impl KernelsArgs {
 
 impl Results {
     fn render(&self) -> String {
-        let header = vec!["kernel", "operation", "shape", "time", "GFLOP/s", "% of peak", "x plain loops"];
+        let header = vec!["kernel", "operation", "shape", "µs", "GFLOP/s", "% of peak", "x plain loops"];
         let rows = self.kernels.iter().map(|row| {
             vec![
                 row.name.to_string(),
                 row.operation.to_string(),
                 row.shape.to_string(),
-                number::seconds(row.us * 1e-6),
+                number::digits(row.us),
                 if row.gflops > 0.0 { format!("{:.0}", row.gflops) } else { "-".into() },
                 format!("{:.0}", row.peak_percent),
                 number::digits(row.oracle_gain),
@@ -267,6 +269,39 @@ fn cases() -> Vec<Case> {
             precision: Precision::Bf16,
             ..f32(&["attention"], "512 causal, 8 heads of 64", |g| attention(g, [1, 512, 512], 8, true))
         },
+        f32(&["attention"], "512, 4 heads of 32 with 2 of keys, masked, biased by distance", |g| {
+            let qkv = weighted(g, &[1, 512, 256])?;
+            let (mask, bias) =
+                (g.constant(&[1, 512], vec![1.0; 512]), g.parameter("distances", &[4, 2 * 512 - 1])?);
+            let attention = Attention {
+                heads: 4,
+                kv_heads: 2,
+                scale: 1.0 / 32f32.sqrt(),
+                causal: true,
+                packed: true,
+                masked: true,
+                biased: true,
+            };
+            Ok(g.apply(attention, &[qkv, mask, bias])?[0])
+        }),
+        f32(&["scan"], "32 steps of 32 rows, tanh(x + h W), W 64 x 64", |g| {
+            let x = weighted(g, &[32, 32, 64])?;
+            let w = g.parameter("w", &[64, 64])?;
+            let mut body = Graph::new();
+            let (h, x_now) = (body.input("h", Type::f32([32, 64])), body.input("x", Type::f32([32, 64])));
+            let w_inside = body.parameter("w", &[64, 64])?;
+            let turned = body.linear(h, w_inside, None)?;
+            let sum = body.add(turned, x_now)?;
+            let next = body.apply1(Unary::Tanh, &[sum])?;
+            body.output("h", next);
+            let start = g.constant(&[32, 64], vec![0.0; 32 * 64]);
+            Ok(g.apply(Scan::new(body, 1, false)?, &[start, x, w])?[0])
+        }),
+        f32(&["fused"], "1024 x 256, dropout and its gradient", |g| {
+            let x = weighted(g, &[1024, 256])?;
+            let site = g.next_dropout_site();
+            g.apply1(Dropout { rate: 0.1, site, samples: 1 }, &[x])
+        }),
         f32(&["softmax"], "1024 x 256", |g| {
             let x = weighted(g, &[1024, 256])?;
             g.apply1(Softmax { log: false }, &[x])
@@ -294,7 +329,7 @@ fn cases() -> Vec<Case> {
             let (a, b) = (g.apply1(Unary::Tanh, &[x])?, g.apply1(Unary::Sin, &[x])?);
             g.mul(a, b)
         }),
-        f32(&["mean", "broadcast"], "1024 x 256 by rows", |g| {
+        f32(&["mean"], "1024 x 256 by rows", |g| {
             let x = weighted(g, &[1024, 256])?;
             g.reduce(x, Reduction::Mean, 1)
         }),

@@ -22,8 +22,8 @@ use crate::{number, report, table};
 /// Measure what each optimisation is worth, from plain loops to everything
 ///
 /// Every rung runs the same training step on the same data, in a process of its own, with one thing more
-/// than the rung below. The deviation is that of loss and gradients from an evaluation of four samples in
-/// double precision, relative, the largest of all weights.
+/// than the rung below. The deviation is that of loss and gradients from an evaluation of the batch (of 256
+/// samples at most) in double precision, relative, the largest of all weights.
 #[derive(Debug, Args)]
 #[command(
     allow_negative_numbers = true,
@@ -34,8 +34,8 @@ A single rung:
   bessemer bench step --model encoder --threads 2 --rung fusion
 
 With --json:
-  {\"model\", \"threads\", \"batch\", \"rungs\": [{\"name\", \"step_ms\", \"gain\", \"total_gain\",
-   \"peak_memory_mb\", \"deviation\"}]}
+  {\"model\", \"threads\", \"batch\", \"rungs\": [{\"name\", \"step_ms\", \"samples_per_s\", \"gain\",
+   \"total_gain\", \"peak_memory_mb\", \"deviation\"}]}
   gain is over the rung below, total_gain over the first."
 )]
 pub struct LadderArgs {
@@ -85,6 +85,8 @@ pub struct Measured {
     pub name: &'static str,
     /// The median time of a step.
     pub step_ms: f64,
+    /// Samples a second.
+    pub samples_per_s: f64,
     /// The time of the rung below over this one's.
     pub gain: f64,
     /// The time of the first rung over this one's.
@@ -107,8 +109,13 @@ struct Median {
     median: f64,
 }
 
-/// Samples by which the deviation is measured.
-const SAMPLES: usize = 4;
+/// Samples by which the deviation is measured: the whole batch, but no more than the reference evaluation has
+/// time for.
+const SAMPLES_MOST: usize = 256;
+
+fn samples(model: BenchModel) -> usize {
+    model.batch().min(SAMPLES_MOST)
+}
 
 impl LadderArgs {
     /// Measures and prints.
@@ -134,6 +141,7 @@ impl LadderArgs {
             rungs.push(Measured {
                 name: rung.name(),
                 step_ms,
+                samples_per_s: 1e3 * model.batch() as f64 / step_ms,
                 gain: over(rungs.last()),
                 total_gain: over(rungs.first()),
                 peak_memory_mb: step.peak_memory_mb,
@@ -171,11 +179,12 @@ impl LadderArgs {
 
 impl Ladder {
     fn render(&self) -> String {
-        let header = vec!["rung", "step", "x rung below", "x first", "memory", "deviation"];
+        let header = vec!["rung", "step", "samples/s", "x rung below", "x first", "memory", "deviation"];
         let rows = self.rungs.iter().map(|rung| {
             vec![
                 rung.name.to_string(),
                 number::seconds(rung.step_ms * 1e-3),
+                number::digits(rung.samples_per_s),
                 format!("{:.2}", rung.gain),
                 format!("{:.1}", rung.total_gain),
                 rung.peak_memory_mb.map_or("-".into(), |memory| format!("{memory:.0} MB")),
@@ -202,8 +211,8 @@ impl Gradients {
     /// In double precision, by the reference evaluation.
     fn exact(model: BenchModel) -> Result<Gradients> {
         let plain = Rung::Scalar.options();
-        let training = Training::new(model, SAMPLES, Pool::new(1), &plain)?;
-        let mut t = Trace::new(SAMPLES, SAMPLES, true);
+        let training = Training::new(model, samples(model), Pool::new(1), &plain)?;
+        let mut t = Trace::new(samples(model), samples(model), true);
         model.trace(&mut t).map_err(TrainError::from)?;
         let graph = prepared(t.graph, &plain).map_err(TrainError::from)?;
         let tensor =
@@ -233,7 +242,7 @@ impl Gradients {
     fn of(model: BenchModel, rung: Rung, threads: usize) -> Result<Gradients> {
         rung.under(|| {
             let pool = Pool::new(rung.threads(threads));
-            let mut training = Training::new(model, SAMPLES, pool, &rung.options())?;
+            let mut training = Training::new(model, samples(model), pool, &rung.options())?;
             let loss = training.gradients()?;
             let ranges = training.parameters.ranges().to_vec();
             let by_parameter = training.step.with_gradients(|lanes| {

@@ -108,6 +108,11 @@ impl BenchModel {
         Ok(())
     }
 
+    /// Numbers in the inputs of a batch.
+    pub fn inputs(self, batch: usize) -> usize {
+        self.shapes().0.iter().product::<usize>() * batch
+    }
+
     /// Numbers in the targets of a batch.
     pub fn targets(self, batch: usize) -> usize {
         self.shapes().1 * batch

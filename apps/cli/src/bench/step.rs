@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bessemer::kernels::isa;
 use bessemer::kernels::peak::measure_flops;
-use bessemer::plan::{PlanOptions, Pool, Profile, Tuned};
+use bessemer::plan::{Entry, PlanOptions, Pool, Profile, Tuned};
 use clap::Args;
 use serde::Serialize;
 
@@ -32,6 +32,7 @@ With --json:
   {\"model\", \"precision\", \"inference\", \"threads\", \"isa\", \"batch\", \"micro_batch\", \"lanes\",
    \"steps\", \"step_ms\": {\"median\", \"min\", \"max\"}, \"flops_per_step\", \"peak_gflops_per_core\",
    \"peak_fraction\", \"peak_memory_mb\", \"activations_mb\", \"recomputed\", \"parameters\"}
+  With --profile also \"profile\": [{\"operation\", \"kernel\", \"layer\", \"core_ms\", \"gflop\"}].
   With --tune also \"tuned\": {\"micro_batch\", \"lanes\", \"candidates\": [{\"micro_batch\", \"lanes\", \"seconds\"}]}.
   With --activations, recomputed is {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
   peak_fraction is that of the f32 peak, also in bf16 and int8."
@@ -98,6 +99,30 @@ struct StepResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     tuned: Option<Tuning>,
     parameters: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<Vec<Part>>,
+}
+
+/// A call of a step.
+#[derive(Serialize)]
+struct Part {
+    operation: &'static str,
+    kernel: &'static str,
+    layer: String,
+    core_ms: f64,
+    gflop: f64,
+}
+
+impl Part {
+    fn of(entry: &Entry) -> Part {
+        Part {
+            operation: entry.operation,
+            kernel: entry.kernel,
+            layer: entry.scope.clone(),
+            core_ms: 1e3 * entry.seconds,
+            gflop: 1e-9 * entry.flops,
+        }
+    }
 }
 
 impl StepArgs {
@@ -129,20 +154,19 @@ impl StepArgs {
                 "add --inference, or train in f32 or bf16",
             ));
         }
-        let (result, profile) = match self.rung {
+        let (mut result, profile) = match self.rung {
             None => self.measure(pool, batch),
             Some(rung) => rung.under(|| self.measure(Pool::new(rung.threads(pool.threads())), batch)),
         }?;
+        result.profile = profile.as_ref().map(|profile| profile.entries.iter().map(Part::of).collect());
         if let Some(json) = &self.run.json {
             json.write(&result)?;
         }
-        if !self.run.json_on_stdout() {
-            print_result(&result, self.activations);
-            if let Some(profile) = profile {
-                println!("\n{}", table::step(&profile, &Machine::measure(&Pool::new(1))));
-            }
+        let mut text = result.render(self.activations);
+        if let Some(profile) = profile {
+            text += &format!("\n{}\n", table::step(&profile, &Machine::measure(&Pool::new(1))));
         }
-        Ok(())
+        self.run.print(&text)
     }
 
     fn measure(&self, pool: Pool, batch: usize) -> Result<(StepResult, Option<Profile>)> {
@@ -165,6 +189,7 @@ impl StepArgs {
             (options, None)
         };
         let mut training = Training::new(self.model, batch, pool, &options)?;
+        self.run.note_precision(self.precision, training.step.products(options.precision));
         let one = |training: &mut Training| -> Result<Duration> {
             let start = Instant::now();
             training.step()?;
@@ -213,48 +238,55 @@ impl StepArgs {
             recomputed: training.step.recomputing().map(Dropped::of),
             tuned,
             parameters: training.parameters.count(),
+            profile: None,
         };
         Ok((result, profile))
     }
 }
 
-fn print_result(r: &StepResult, percent: Option<u8>) {
-    println!(
-        "{} {}, batch {} ({} of micro-batches of {}), {}, {}",
-        r.model,
-        r.precision,
-        r.batch,
-        number::counted(r.lanes, "lane"),
-        r.micro_batch,
-        number::counted(r.threads, "thread"),
-        r.isa
-    );
-    println!(
-        "  {}    {:.3} ms median of {} ({:.3} to {:.3})",
-        if r.inference { "pass" } else { "step" },
-        r.step_ms.median,
-        r.steps,
-        r.step_ms.min,
-        r.step_ms.max
-    );
-    println!(
-        "  work    {:.2} GFLOP, {:.1} % of the measured f32 peak ({:.0} GFLOP/s a core)",
-        r.flops_per_step * 1e-9,
-        100.0 * r.peak_fraction,
-        r.peak_gflops_per_core
-    );
-    if let Some(memory) = r.peak_memory_mb {
-        let activations = r.activations_mb;
-        println!(
-            "  memory  {memory:.0} MB peak, activations {activations:.2} MB a thread, {} parameters",
-            r.parameters
-        );
-    }
-    if let Some(tuned) = &r.tuned {
-        println!("\n  {}", tuned.render().trim_end().replace('\n', "\n  "));
-    }
-    if let (Some(dropped), Some(percent)) = (&r.recomputed, percent) {
-        println!("\n  {}", dropped.render(percent).replace('\n', "\n  "));
+impl StepResult {
+    fn render(&self, percent: Option<u8>) -> String {
+        let r = self;
+        let mut lines = vec![
+            format!(
+                "{} {}, batch {} ({} of micro-batches of {}), {}, {}",
+                r.model,
+                r.precision,
+                r.batch,
+                number::counted(r.lanes, "lane"),
+                r.micro_batch,
+                number::counted(r.threads, "thread"),
+                r.isa
+            ),
+            format!(
+                "  {}    {:.3} ms median of {} ({:.3} to {:.3})",
+                if r.inference { "pass" } else { "step" },
+                r.step_ms.median,
+                r.steps,
+                r.step_ms.min,
+                r.step_ms.max
+            ),
+            format!(
+                "  work    {:.2} GFLOP, {:.1} % of the measured f32 peak ({:.0} GFLOP/s a core)",
+                r.flops_per_step * 1e-9,
+                100.0 * r.peak_fraction,
+                r.peak_gflops_per_core
+            ),
+        ];
+        if let Some(memory) = r.peak_memory_mb {
+            lines.push(format!(
+                "  memory  {memory:.0} MB peak, arena {:.2} MB a thread, {} parameters",
+                r.activations_mb, r.parameters
+            ));
+        }
+        let blocks = [
+            r.tuned.as_ref().map(Tuning::render),
+            r.recomputed.as_ref().zip(percent).map(|(dropped, percent)| dropped.render(percent)),
+        ];
+        for block in blocks.into_iter().flatten() {
+            lines.push(format!("\n  {}", block.trim_end().replace('\n', "\n  ")));
+        }
+        lines.join("\n") + "\n"
     }
 }
 
@@ -263,5 +295,5 @@ fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
+    Some(kib * 1024.0 * 1e-6)
 }

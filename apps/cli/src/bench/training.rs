@@ -7,6 +7,7 @@ use bessemer::train::{Optimizer, OptimizerState, TrainError};
 
 use super::models::BenchModel;
 use crate::error::{CliError, Result};
+use crate::preflight;
 
 /// A model, its data and its optimiser, AdamW.
 pub struct Training {
@@ -30,9 +31,16 @@ impl Training {
 
     /// Compiles the step and draws weights and data.
     pub fn new(model: BenchModel, batch: usize, pool: Pool, options: &PlanOptions) -> Result<Training> {
+        let data = 4 * (model.inputs(batch) + model.targets(batch)) as u128;
+        let fits = |needs: &str, bytes| {
+            let remedy = "take a smaller --batch, or a machine with more memory";
+            preflight::memory(&format!("model {}", model.name()), needs, bytes, remedy)
+        };
+        fits("a batch takes", data)?;
         let first = graph(model, 1, batch, options.training).map_err(TrainError::from)?;
         let trace = |samples| Ok(graph(model, samples, batch, options.training)?.graph);
         let step = Executable::compile(&trace, batch, options).map_err(TrainError::from)?;
+        fits("a step takes at least", data + 4 * step.arena_floats(pool.threads()) as u128)?;
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), 1);
         let draw = |(i, len): (usize, usize)| {

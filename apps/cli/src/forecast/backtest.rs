@@ -109,7 +109,7 @@ impl BacktestCommand {
         let progress = Progress::new(self.run.quiet);
         let mut fitted = Vec::with_capacity(models.len());
         for (model, options) in models.iter().zip(&options) {
-            let (options, tuned) = self.train.tuned(model, options.clone(), &pool)?;
+            let (options, tuned) = self.train.tuned(model, options.clone(), &pool, &self.run)?;
             if let Some(tuning) = tuned {
                 self.run.print(&format!("{}\n{}\n", model.name(), tuning.render()))?;
             }

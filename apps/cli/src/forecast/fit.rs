@@ -108,7 +108,7 @@ impl Fit {
         let validates = rows.validation.is_some();
         let options = self.train.options(&defaults, shape, &frame, &rows.training, validates)?;
         preflight::check(model, &options)?;
-        let (options, tuned) = self.train.tuned(model, options, &pool)?;
+        let (options, tuned) = self.train.tuned(model, options, &pool, &self.run)?;
         if let Some(tuning) = &tuned {
             self.run.print(&tuning.render())?;
         }

@@ -24,7 +24,7 @@ Example:
 
 Weights of at least 32 by 32 get a scale for each output channel; forecasts are then made with 8-bit
 products. Compare on rows the model was not fitted on. With --json:
-  {\"data\", \"model\", \"out\", \"windows\", \"f32\": {\"mse\", \"mae\", \"seconds_predict\", \"bytes\"},
+  {\"data\", \"model\", \"out\", \"windows\", \"precision\", \"before\": {\"mse\", \"mae\", \"seconds_predict\", \"bytes\"},
    \"int8\": {likewise}, \"mse_change\", \"mae_change\", \"threads\"}
 Changes are relative: 0.01 is 1 % worse."
 )]
@@ -51,7 +51,9 @@ struct Quantized {
     model: &'static str,
     out: String,
     windows: usize,
-    f32: Side,
+    /// Of the model before.
+    precision: Precision,
+    before: Side,
     int8: Side,
     mse_change: f64,
     mae_change: f64,
@@ -118,16 +120,18 @@ impl Quantize {
             rounded.save(&self.out)?;
         }
 
-        let [f32, int8] = [(&scores[0], &self.model), (&scores[1], &self.out)].map(|(s, p)| Side::new(s, p));
+        let [before, int8] =
+            [(&scores[0], &self.model), (&scores[1], &self.out)].map(|(s, p)| Side::new(s, p));
         let change = |before: f64, after: f64| after / before - 1.0;
         let quantized = Quantized {
             data: self.read.name(),
             model: whole.model().name(),
             out: self.out.display().to_string(),
             windows: test.windows,
-            mse_change: change(f32.mse, int8.mse),
-            mae_change: change(f32.mae, int8.mae),
-            f32,
+            mse_change: change(before.mse, int8.mse),
+            mae_change: change(before.mae, int8.mae),
+            precision: whole.options().precision,
+            before,
             int8,
             threads: pool.threads(),
         };
@@ -161,10 +165,16 @@ impl Quantized {
             "difference".into(),
             percent(self.mse_change),
             percent(self.mae_change),
-            times(self.f32.seconds_predict, self.int8.seconds_predict),
-            times(self.f32.bytes as f64, self.int8.bytes as f64),
+            times(self.before.seconds_predict, self.int8.seconds_predict),
+            times(self.before.bytes as f64, self.int8.bytes as f64),
         ];
-        let rows = vec![side("f32", &self.f32), side("int8", &self.int8), difference];
+        let name = match self.precision {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+            Precision::F16 => "f16",
+            Precision::Int8 => "int8",
+        };
+        let rows = vec![side(name, &self.before), side("int8", &self.int8), difference];
         let header = vec![self.model, "MSE", "MAE", "predict", "weights"];
         format!(
             "{}\n{} of the last rows, in the unit of the data; saved in {}\n",

@@ -10,7 +10,8 @@ use clap::ValueEnum;
 use super::defaults::Defaults;
 use crate::error::{CliError, Result};
 use crate::number;
-use crate::precision::PrecisionName;
+use crate::precision::TrainingPrecision;
+use crate::run::RunArgs;
 use crate::tuning::Tuning;
 
 /// How to train; what is left out has a default for each model.
@@ -47,9 +48,9 @@ pub struct TrainArgs {
     /// Scaling of each window, by its lags: likewise [default: standard; ltsf: none]
     #[arg(long, value_name = "KIND")]
     window_scaler: Option<String>,
-    /// Arithmetic of products with weights, f32, bf16 or f16; weights themselves are f32
+    /// Arithmetic of products with weights; weights themselves are f32
     #[arg(long, value_enum, default_value_t)]
-    precision: PrecisionName,
+    precision: TrainingPrecision,
     /// Windows in a micro-batch [default: by the cost model]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     micro_batch: Option<usize>,
@@ -187,13 +188,6 @@ impl TrainArgs {
             )),
             _ => Ok(()),
         };
-        if self.precision == PrecisionName::Int8 {
-            return Err(CliError::argument(
-                "--precision int8",
-                "8-bit integers are for forecasts, not for training",
-                "train in f32 or bf16, then round the model with `forecast quantize`",
-            ));
-        }
         positive("learning-rate", self.learning_rate)?;
         positive("clip-norm", self.clip_norm.map(f64::from))?;
         match () {
@@ -213,13 +207,18 @@ impl TrainArgs {
         }
     }
 
-    /// The options with a division of the batch chosen by the clock, if that is asked for.
+    /// The options with a division of the batch chosen by the clock, if that is asked for. Says so where the
+    /// precision asked for is of little use.
     pub fn tuned(
         &self,
         model: &Model,
         options: FitOptions,
         pool: &Pool,
+        run: &RunArgs,
     ) -> Result<(FitOptions, Option<Tuning>)> {
+        if self.precision != TrainingPrecision::F32 {
+            run.note_precision(self.precision.name(), options.products(model)?);
+        }
         if !self.tune {
             return Ok((options, None));
         }
@@ -247,7 +246,7 @@ impl TrainArgs {
         if let Some(kind) = &self.window_scaler {
             options.window_scaler = kind.parse()?;
         }
-        options.precision = self.precision.get();
+        options.precision = self.precision.name().get();
         options.activations = self.activations;
         (options.micro_batch, options.lanes) = (self.micro_batch, self.lanes);
         options.windows = self.batch_windows.unwrap_or(options.windows);

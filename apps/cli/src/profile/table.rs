@@ -65,15 +65,15 @@ pub fn training(model: &str, profile: &TrainProfile, machine: &Machine) -> Strin
     let total = profile.core_seconds();
     let steps = profile.steps.max(1) as f64;
     let rest = others(profile);
-    let shown = profile.calls.seconds() + rest.iter().map(|(_, seconds)| seconds).sum::<f64>();
+    let named = 1.0 - profile.rest() / total;
     format!(
-        "{model}: {} steps in {} on {}, by operation\n{}\n{model}: by layer\n{}\n{:.1} % accounted for",
+        "{model}: {} steps in {} on {}, by operation\n{}\n{model}: by layer\n{}\n{:.1} % of the time is that of a call or of a named part",
         profile.steps,
         number::seconds(profile.elapsed.as_secs_f64()),
         number::counted(profile.threads, "thread"),
         rendered("operation", operations(&profile.calls, machine), &rest, total, steps),
         rendered("layer", layers(&profile.calls, machine), &rest, total, steps),
-        100.0 * shown / total,
+        100.0 * named,
     )
 }
 

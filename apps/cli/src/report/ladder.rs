@@ -11,9 +11,11 @@ use crate::number;
 
 /// Writes the report.
 pub fn ladder(ladder: &Ladder, path: &Path) -> Result<()> {
+    let best = |a: &usize, b: &usize| ladder.rungs[*a].total_gain.total_cmp(&ladder.rungs[*b].total_gain);
+    let best = (0..ladder.rungs.len()).max_by(best).unwrap_or(0);
     let kind = |i: usize| match i {
         0 => RowKind::Baseline,
-        i if i + 1 == ladder.rungs.len() => RowKind::Best,
+        i if i == best => RowKind::Best,
         _ => RowKind::Plain,
     };
     let chart = |title: &str, caption: &str, gain: fn(&crate::bench::ladder::Measured) -> f64| BarChart {
@@ -27,6 +29,7 @@ pub fn ladder(ladder: &Ladder, path: &Path) -> Result<()> {
     let columns = [
         Column::text("rung"),
         Column::number("step", "ms"),
+        Column::number("samples", "1/s"),
         Column::number("over the rung below", "×"),
         Column::number("over the first", "×"),
         Column::number("peak memory", "MB"),
@@ -36,6 +39,7 @@ pub fn ladder(ladder: &Ladder, path: &Path) -> Result<()> {
         let cells = [
             rung.name.to_string(),
             format!("{:.3}", rung.step_ms),
+            number::digits(rung.samples_per_s),
             format!("{:.2}", rung.gain),
             format!("{:.1}", rung.total_gain),
             rung.peak_memory_mb.map_or("n/a".into(), |memory| format!("{memory:.0}")),
@@ -43,12 +47,12 @@ pub fn ladder(ladder: &Ladder, path: &Path) -> Result<()> {
         ];
         table.row(kind(i), cells)
     });
-    let last = ladder.rungs.last().map_or(1.0, |rung| rung.total_gain);
+    let (fastest, gain) = ladder.rungs.get(best).map_or(("", 1.0), |rung| (rung.name, rung.total_gain));
     let report = Report::new(format!("From plain loops to all of it: {}", ladder.model))
         .subtitle(format!(
-            "A training step of {} samples, {:.0} times as fast as one float and one sample at a time.",
+            "A training step of {} samples, on rung `{fastest}` {gain:.0} times as fast as one float and one \
+             sample at a time.",
             number::count(ladder.batch),
-            last
         ))
         .section(
             "What each step up is worth",
@@ -59,7 +63,8 @@ pub fn ladder(ladder: &Ladder, path: &Path) -> Result<()> {
                 table
                     .caption(
                         "The deviation is the largest relative one of the loss and of any weight's gradient \
-                         from an evaluation in double precision. Memory is the process's.",
+                         from an evaluation of the batch, or of 256 samples of it, in double precision. Memory is \
+                         the process's.",
                     )
                     .into(),
             ],

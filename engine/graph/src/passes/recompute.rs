@@ -57,8 +57,13 @@ pub fn recompute(graph: &Graph, share: f64) -> Result<Recompute, GraphError> {
     let mut choices = Vec::new();
     let mut refused = HashSet::new();
     let mut drops = vec![0; graph.types().len()];
+    // The least memory so far, and the fewest choices that it takes.
+    let (mut least, mut fewest) = (schedule.clone(), (before, 0));
     loop {
         let (at, live) = schedule.peak();
+        if live < fewest.0 {
+            (least, fewest) = (schedule.clone(), (live, choices.len()));
+        }
         if live <= budget {
             break;
         }
@@ -87,8 +92,10 @@ pub fn recompute(graph: &Graph, share: f64) -> Result<Recompute, GraphError> {
             cost: best.cost,
         });
     }
-    let (_, after) = schedule.peak();
-    Ok(Recompute { graph: schedule.build()?, choices, before, after })
+    // A budget that can't be met is not paid for in vain.
+    let (after, count) = fewest;
+    choices.truncate(count);
+    Ok(Recompute { graph: least.build()?, choices, before, after })
 }
 
 /// A node of the old graph, once or once again.

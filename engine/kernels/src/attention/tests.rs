@@ -202,7 +202,7 @@ proptest! {
 
     #[test]
     fn forward_and_backward_agree_with_the_definition(
-        sizes in (1usize..3, 1usize..4, 0usize..150, 0usize..150, prop::sample::select(vec![1usize, 5, 8, 16, 20, 64])),
+        sizes in (1usize..3, 1usize..4, 0usize..150, 0usize..150, prop::sample::select(vec![1usize, 5, 8, 16, 20, 32, 64, 128])),
         (causal, masked) in any::<(bool, bool)>(),
         added in prop::sample::select(vec![
             Added::Nothing, Added::Scores, Added::ScoresEach, Added::Distances,

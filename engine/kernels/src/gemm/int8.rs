@@ -333,7 +333,7 @@ mod tests {
             let (x, weight, bias) = (numbers(m * k, 1), numbers(n * k, 2), numbers(n, 3));
             let before = numbers(m * n, 4);
             let shape = Int8Shape { n, k };
-            for isa in Isa::available() {
+            for isa in Isa::available().into_iter().chain([Isa::Scalar]) {
                 for native in [false, isa.force(has_quads)] {
                     let mut c = before.clone();
                     isa.force(|| {
@@ -386,10 +386,30 @@ mod tests {
         }
     }
 
+    /// The largest sums of the longest rows: in 32 bits, with the 128 that bytes are stored higher by.
+    #[test]
+    fn the_longest_rows_do_not_overflow() {
+        let shape = Int8Shape { n: 1, k: INT8_LONGEST };
+        for (sign, isa) in Isa::available().into_iter().flat_map(|isa| [(1.0, isa), (-1.0, isa)]) {
+            isa.force(|| {
+                let mut packed = vec![0.0; shape.packed_len()];
+                pack_int8(shape, &vec![sign; shape.k], &mut packed);
+                let mut rows = vec![0.0; shape.rows_len(1)];
+                quantize_rows(1, shape.k, &vec![1.0; shape.k], &mut rows);
+                for native in [false, has_quads()] {
+                    let mut c = [0.0];
+                    multiply(1, shape, &rows, &packed, (&mut c, 1), Epilogue::default(), None, native);
+                    let expected = f64::from(sign) * shape.k as f64;
+                    assert!((f64::from(c[0]) / expected - 1.0).abs() < 1e-6, "{isa}: {} of {expected}", c[0]);
+                }
+            });
+        }
+    }
+
     #[test]
     fn what_is_not_finite_is_not_hidden() {
         let shape = Int8Shape { n: 3, k: 70 };
-        for isa in Isa::available() {
+        for isa in Isa::available().into_iter().chain([Isa::Scalar]) {
             isa.force(|| {
                 let mut packed = vec![0.0; shape.packed_len()];
                 pack_int8(shape, &numbers(210, 1), &mut packed);

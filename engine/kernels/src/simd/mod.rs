@@ -72,11 +72,11 @@ pub trait Simd: Copy + 'static {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// a * b + c, rounded once where [`Simd::FUSED`]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The two products of pairs of bf16 numbers, added to c (see [`widened_dot`]), by the
+    /// The two products of pairs of bf16 numbers, added to c (see `widened_dot`), by the
     /// instruction for it if the set has one.
     ///
     /// # Safety
-    /// Only within [`dispatch_pairs`].
+    /// Only within `dispatch_pairs`.
     #[inline(always)]
     unsafe fn dot_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         widened_dot(self, a, b, c)
@@ -85,7 +85,7 @@ pub trait Simd: Copy + 'static {
     /// the normal range becomes 0, as it is in [`Simd::dot_pairs`].
     ///
     /// # Safety
-    /// Only within [`dispatch_pairs`].
+    /// Only within `dispatch_pairs`.
     #[inline(always)]
     unsafe fn round_pairs(self, first: Self::V, second: Self::V) -> Self::V {
         rounded_pairs(self, first, second)
@@ -115,7 +115,7 @@ pub trait Simd: Copy + 'static {
     /// The same by the instruction for it.
     ///
     /// # Safety
-    /// Only within [`dispatch_quads`].
+    /// Only within `dispatch_quads`.
     #[inline(always)]
     unsafe fn dot_quads(self, a: Self::I, b: Self::I, c: Self::I) -> Self::I {
         self.widened_dot_quads(a, b, c)
@@ -199,7 +199,7 @@ pub trait Simd: Copy + 'static {
     /// The same with the instructions of [`Simd::dot_pairs`].
     ///
     /// # Safety
-    /// Only within [`dispatch_pairs`].
+    /// Only within `dispatch_pairs`.
     #[inline(always)]
     unsafe fn call_pairs<K: Kernel>(self, kernel: K) -> K::Output {
         self.call(kernel)
@@ -207,7 +207,7 @@ pub trait Simd: Copy + 'static {
     /// The same with the instructions of [`Simd::dot_quads`].
     ///
     /// # Safety
-    /// Only within [`dispatch_quads`].
+    /// Only within `dispatch_quads`.
     #[inline(always)]
     unsafe fn call_quads<K: Kernel>(self, kernel: K) -> K::Output {
         self.call(kernel)

@@ -96,7 +96,7 @@ fn deferred(
     stash: Stash,
 ) -> Lowered {
     let scratch = product.scratch(stash.rows);
-    Lowered::new("deferred_gemm", move |f| {
+    Lowered::new(product.deferred_kernel(), move |f| {
         let held = if f.first { 0 } else { f.stashed[stash.index] };
         let rows = held + k;
         f.stashed[stash.index] = rows;

@@ -167,6 +167,15 @@ impl WeightGradient {
         }
     }
 
+    /// The kernel that runs once at a lane's end.
+    pub fn deferred_kernel(&self) -> &'static str {
+        match self.precision.half() {
+            Some(Half::Bf16) => "bf16_deferred_gemm",
+            Some(Half::F16) => "f16_deferred_gemm",
+            None => "deferred_gemm",
+        }
+    }
+
     /// Floats of scratch for up to so many rows.
     pub fn scratch(&self, rows: usize) -> usize {
         match self.precision.half() {

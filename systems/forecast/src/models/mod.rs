@@ -1,4 +1,4 @@
-//! The neural models: one file each, and a line in [`models!`].
+//! The neural models: one file each, and a line in `models!`.
 
 mod dlinear;
 mod mlp;
