@@ -16,7 +16,6 @@ use bessemer::graph::ops::pad::{Pad, PadMode};
 use bessemer::graph::ops::permute::Permute;
 use bessemer::graph::ops::reduce::Reduction;
 use bessemer::graph::ops::rms_norm::RmsNorm;
-use bessemer::graph::ops::scan::Scan;
 use bessemer::graph::ops::softmax::Softmax;
 use bessemer::graph::ops::unary::Unary;
 use bessemer::graph::ops::unfold::Unfold;
@@ -283,19 +282,6 @@ fn cases() -> Vec<Case> {
                 biased: true,
             };
             Ok(g.apply(attention, &[qkv, mask, bias])?[0])
-        }),
-        f32(&["scan"], "32 steps of 32 rows, tanh(x + h W), W 64 x 64", |g| {
-            let x = weighted(g, &[32, 32, 64])?;
-            let w = g.parameter("w", &[64, 64])?;
-            let mut body = Graph::new();
-            let (h, x_now) = (body.input("h", Type::f32([32, 64])), body.input("x", Type::f32([32, 64])));
-            let w_inside = body.parameter("w", &[64, 64])?;
-            let turned = body.linear(h, w_inside, None)?;
-            let sum = body.add(turned, x_now)?;
-            let next = body.apply1(Unary::Tanh, &[sum])?;
-            body.output("h", next);
-            let start = g.constant(&[32, 64], vec![0.0; 32 * 64]);
-            Ok(g.apply(Scan::new(body, 1, false)?, &[start, x, w])?[0])
         }),
         f32(&["fused"], "1024 x 256, dropout and its gradient", |g| {
             let x = weighted(g, &[1024, 256])?;
