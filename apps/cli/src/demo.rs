@@ -85,7 +85,7 @@ impl Demo {
         let narrow = [Setting::of("hidden", "128")];
         let fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
             let model = &settings::models(&[name.into()], settings)?[0];
-            fitting::fit(&frame, &rows, model, &self.options(learning_rate), pool, &progress)
+            fitting::fit(&frame, &rows, model, &self.options(learning_rate), None, pool, &progress)
         };
         let models: [(&str, &[Setting], f64); 4] = [
             ("nhits", &narrow, 1e-3),

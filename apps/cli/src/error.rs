@@ -37,6 +37,14 @@ pub enum CliError {
     /// A measurement.
     #[error("{0}")]
     Bench(String),
+    /// Ctrl-C, or SIGTERM, in a training with checkpoints.
+    #[error("interrupted while {doing}; go on with: {command}")]
+    Paused {
+        /// What was going on.
+        doing: String,
+        /// What takes it up again.
+        command: String,
+    },
     /// Ctrl-C.
     #[error("interrupted while {doing}; nothing was written")]
     Interrupted {

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use bessemer::forecast::{Error, FitOptions, Forecaster, Frame, Model};
 use bessemer::plan::Pool;
-use bessemer::train::TrainError;
+use bessemer::train::{Checkpoints, Event, TrainError};
 
 use crate::error::{CliError, Result};
 use crate::interrupt;
@@ -19,12 +19,13 @@ pub struct Rows {
     pub validation: Option<Vec<Range<usize>>>,
 }
 
-/// Fits a model. Ctrl-C ends it with an error.
+/// Fits a model. Ctrl-C ends it with an error, and with a checkpoint if there are to be any.
 pub fn fit(
     frame: &Frame,
     rows: &Rows,
     model: &Model,
     options: &FitOptions,
+    checkpoints: Option<&Checkpoints>,
     pool: &Pool,
     progress: &Progress,
 ) -> Result<Forecaster> {
@@ -34,11 +35,20 @@ pub fn fit(
     let mut shown = progress.model(model.name(), options.train.steps);
     let _hold = interrupt::training();
     let validation = rows.validation.as_deref();
-    let mut watch = |event| {
+    let mut watch = |event: Event| {
         shown.watch(event);
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let fitted = Forecaster::fit_within(frame, &rows.training, validation, model, options, pool, &mut watch);
+    let fitted = Forecaster::fit_within(
+        frame,
+        &rows.training,
+        validation,
+        model,
+        options,
+        checkpoints,
+        pool,
+        &mut watch,
+    );
     match fitted {
         Ok(mut forecaster) => {
             if let Some(measured) = forecaster.history.profile.take() {
@@ -47,9 +57,13 @@ pub fn fit(
             shown.finish(forecaster.history.losses.len(), forecaster.history.elapsed);
             Ok(forecaster)
         }
-        Err(Error::Train(TrainError::Stopped { step })) => Err(CliError::Interrupted {
-            doing: format!("{} was at training step {step} of {}", model.name(), options.train.steps),
-        }),
+        Err(Error::Train(TrainError::Stopped { step, checkpoint })) => {
+            let doing = format!("{} was at training step {step} of {}", model.name(), options.train.steps);
+            Err(match checkpoint {
+                None => CliError::Interrupted { doing },
+                Some(_) => CliError::Paused { doing, command: interrupt::resume_command() },
+            })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: ends at once, except while a model is trained or a file written, which end in good order.
+//! Ctrl-C and SIGTERM: end at once, except while a model is trained or a file written, which come to a good end.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -32,6 +32,23 @@ fn what_stays() -> &'static str {
         0 => "nothing was written",
         _ => "what was written before that is whole",
     }
+}
+
+/// This command with what makes it go on from its last checkpoint.
+pub fn resume_command() -> String {
+    let quoted = |word: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:%+@".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let mut words: Vec<String> = std::env::args().map(quoted).collect();
+    if !words.iter().any(|word| word == "--resume") {
+        words.push("--resume".into());
+    }
+    words.join(" ")
 }
 
 /// Whether to stop.

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 fn fail(error: &CliError) -> ExitCode {
     eprintln!("error: {}", usage::one_line(&error.to_string()));
     match error {
-        CliError::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
+        CliError::Interrupted { .. } | CliError::Paused { .. } => ExitCode::from(interrupt::EXIT_CODE),
         _ => ExitCode::from(2),
     }
 }

@@ -53,6 +53,8 @@ impl Progress {
             bar,
             begun: now,
             said: now,
+            first: 0,
+            quiet: matches!(self, Progress::Quiet),
             loss: f64::NAN,
             validation: None,
         }
@@ -66,6 +68,9 @@ pub struct ModelProgress {
     name: String,
     begun: Instant,
     said: Instant,
+    /// Steps taken before.
+    first: u64,
+    quiet: bool,
     loss: f64,
     validation: Option<f64>,
 }
@@ -81,7 +86,7 @@ impl ModelProgress {
                     return;
                 }
                 self.said = Instant::now();
-                let per_step = self.begun.elapsed().as_secs_f64() / step as f64;
+                let per_step = self.begun.elapsed().as_secs_f64() / (step - self.first) as f64;
                 let left = number::seconds(per_step * (steps - step) as f64);
                 let text = format!("{}, {left} left", self.losses());
                 if self.lines && step != steps {
@@ -91,7 +96,20 @@ impl ModelProgress {
                 self.bar.set_message(text);
             }
             Event::Validation { loss, best: true, .. } => self.validation = Some(loss),
-            Event::Validation { .. } => {}
+            Event::Validation { .. } | Event::Checkpoint { .. } => {}
+            Event::Resumed { step } => {
+                self.first = step;
+                self.bar.set_position(step);
+                self.say(&format!("{}: goes on after step {step}", self.name));
+            }
+            Event::Problem { problem } => self.say(&format!("warning: {problem}")),
+        }
+    }
+
+    /// A line on stderr, above the bars.
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| eprintln!("{text}"));
         }
     }
 

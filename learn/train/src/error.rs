@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bessemer_nn::GraphError;
-use bessemer_plan::PlanError;
+use bessemer_plan::{NotFinite, PlanError};
 
 /// A training that cannot go on, or a file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,15 +14,46 @@ pub enum TrainError {
     /// The model cannot be traced.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// The loss is no number any more.
+    /// The loss or a gradient is no number any more.
     #[error(
-        "the loss is {loss} at step {step}; lower the learning rate, clip the gradient or check the data"
+        "{what} is {value} at step {step}{}; lower the learning rate, clip the gradient or check the data",
+        .first.as_ref().map_or(String::new(), |first| format!(": {first} first"))
     )]
     NotFinite {
+        /// The loss, or the gradient's norm.
+        what: &'static str,
         /// The step, counted from 1.
         step: u64,
-        /// The loss.
-        loss: f64,
+        /// What it is.
+        value: f64,
+        /// Where it came from.
+        first: Option<NotFinite>,
+    },
+    /// There is nothing to go on from.
+    #[error("`{}`: there is no checkpoint to go on from; leave out resuming to begin anew", .folder.display())]
+    NothingToResume {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder holds another training's checkpoints.
+    #[error(
+        "`{}`: holds checkpoints already; resume that training, or choose another folder", .folder.display()
+    )]
+    FolderInUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A checkpoint of other settings.
+    #[error("`{}`: its {setting} is {saved}, but {now} is asked for; go on with the same settings", .folder.display())]
+    OtherSettings {
+        /// The folder.
+        folder: PathBuf,
+        /// What differs.
+        setting: String,
+        /// What the checkpoint has.
+        saved: String,
+        /// What was asked for.
+        now: String,
     },
     /// The forward pass left the range of f16, at once or with gradients that are scaled no more.
     #[error(
@@ -70,5 +101,7 @@ pub enum TrainError {
     Stopped {
         /// Steps done.
         step: u64,
+        /// The checkpoint to go on from, if there are any.
+        checkpoint: Option<PathBuf>,
     },
 }

@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
+mod checkpoint;
+mod disk;
 mod error;
 mod grad_scaler;
 mod optimizer;
@@ -12,10 +15,12 @@ mod trainer;
 pub mod weights;
 mod whole;
 
+pub use average::Average;
+pub use checkpoint::Checkpoints;
 pub use error::TrainError;
 pub use grad_scaler::{GradScaler, GradScalerState};
 pub use optimizer::{Optimizer, OptimizerState};
 pub use profile::{Phase, TrainProfile};
 pub use schedule::Schedule;
-pub use trainer::{Event, History, Task, TrainOptions, train};
+pub use trainer::{Event, History, OnNotFinite, Task, TrainOptions, train};
 pub use whole::write_whole;

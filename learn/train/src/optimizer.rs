@@ -83,6 +83,9 @@ pub struct OptimizerState {
     /// Neighbouring learned parameters, as ranges of the buffer.
     spans: Vec<Range<usize>>,
     gradient: Arena,
+    /// The sum of what was held, if anything is.
+    held: Arena,
+    holds: bool,
     memory: [Arena; 3],
     steps: u64,
     squares: Vec<AtomicU64>,
@@ -120,6 +123,8 @@ impl OptimizerState {
             optimizer,
             spans,
             gradient: Arena::new(len),
+            held: Arena::new(0),
+            holds: false,
             memory: std::array::from_fn(|i| Arena::new(if i < used { len } else { 0 })),
             steps: 0,
             squares: (0..chunks).map(|_| AtomicU64::new(0)).collect(),
@@ -129,6 +134,38 @@ impl OptimizerState {
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// What the optimiser remembers, laid out as the parameters; empty where it needs no more.
+    pub(crate) fn memory(&self) -> [&[f32]; 3] {
+        self.memory.each_ref().map(Arena::as_slice)
+    }
+
+    /// Goes on from what an optimiser of the same kind remembered after so many steps; whether it fits.
+    pub(crate) fn restore(&mut self, steps: u64, memory: &[Vec<f32>; 3]) -> bool {
+        let fits = self.memory.iter().zip(memory).all(|(own, given)| own.len() == given.len());
+        if fits {
+            self.steps = steps;
+            for (own, given) in self.memory.iter_mut().zip(memory) {
+                own.as_mut_slice().copy_from_slice(given);
+            }
+        }
+        fits
+    }
+
+    /// Adds the gradients that the last run left in its lanes to those of the next step.
+    pub fn hold(&mut self, pool: &Pool, run: &mut Executable) {
+        if self.held.is_empty() {
+            self.held = Arena::new(self.gradient.len());
+        }
+        let (gradient, held) = (&mut self.gradient, self.holds.then(|| self.held.as_slice()));
+        run.with_gradients(|lanes| {
+            for_chunks(pool, [gradient.as_mut_slice()], CHUNK, &|start, [sum]| {
+                kernel::sum_lanes(views(lanes, held, start, sum.len()).as_slice(), sum);
+            });
+        });
+        std::mem::swap(&mut self.gradient, &mut self.held);
+        self.holds = true;
     }
 
     /// Sums the gradients that the last run left in its lanes and updates the parameters. A global
@@ -148,6 +185,8 @@ impl OptimizerState {
         let steps = self.steps + 1;
         let weights = parameters.as_mut_slice();
         let spans = &self.spans;
+        let held = self.holds.then(|| self.held.as_slice());
+        self.holds = false;
         run.with_gradients(|lanes| {
             // Without clipping and scaling each chunk is updated while its gradient is in the cache.
             let fused = clip_norm.is_none() && scaled.is_none();
@@ -160,11 +199,8 @@ impl OptimizerState {
                 let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
                 let [m, v, w] = [part(m, span), part(v, span), part(w, span)];
                 let sum = |start: usize, gradient: &mut [f32]| {
-                    let mut views = [&[] as &[f32]; bessemer_plan::MAX_LANES];
-                    for (view, lane) in views.iter_mut().zip(lanes) {
-                        *view = &lane[span.start + start..][..gradient.len()];
-                    }
-                    let square = kernel::sum_lanes_and_squares(&views[..lanes.len()], gradient);
+                    let parts = views(lanes, held, span.start + start, gradient.len());
+                    let square = kernel::sum_lanes_and_squares(parts.as_slice(), gradient);
                     squares[start / CHUNK].store(square.to_bits(), Ordering::Relaxed);
                 };
                 if fused {
@@ -197,6 +233,30 @@ impl OptimizerState {
             norm
         })
     }
+}
+
+/// Parts of the lanes' gradients, and of what is held.
+struct Views<'a> {
+    parts: [&'a [f32]; bessemer_plan::MAX_LANES + 1],
+    count: usize,
+}
+
+impl<'a> Views<'a> {
+    fn as_slice(&self) -> &[&'a [f32]] {
+        &self.parts[..self.count]
+    }
+}
+
+/// So many floats from a place on of every lane, and of what is held.
+fn views<'a>(lanes: &[&'a [f32]], held: Option<&'a [f32]>, start: usize, len: usize) -> Views<'a> {
+    let mut parts = [&[] as &[f32]; bessemer_plan::MAX_LANES + 1];
+    let all = lanes.iter().copied().chain(held);
+    let mut count = 0;
+    for (part, whole) in parts.iter_mut().zip(all) {
+        *part = &whole[start..][..len];
+        count += 1;
+    }
+    Views { parts, count }
 }
 
 /// The part of a memory that belongs to a span; empty if the optimiser has none.

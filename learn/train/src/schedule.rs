@@ -50,7 +50,8 @@ pub enum Schedule {
 }
 
 /// What a schedule remembers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Plateau {
     best: f64,
     waited: u32,

@@ -1,11 +1,13 @@
 //! The training loop.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use bessemer_plan::{Batch, Executable, Parameters, Pool};
+use bessemer_plan::{Batch, Executable, MAX_INPUTS, Parameters, Pool};
 use serde::{Deserialize, Serialize};
 
+use crate::average::{Average, Averaged};
+use crate::checkpoint::{Checkpoints, Progress, Restored, Snapshot};
 use crate::error::TrainError;
 use crate::grad_scaler::{GradScaler, GradScalerState};
 use crate::optimizer::{Optimizer, OptimizerState};
@@ -24,8 +26,18 @@ pub struct TrainOptions {
     pub optimizer: Optimizer,
     /// The learning rate over time.
     pub schedule: Schedule,
+    /// Batches whose gradients make one step together, each sample counting the same; the last group of an
+    /// epoch may have fewer.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: u32,
     /// The largest global gradient norm, if it is clipped.
     pub clip_norm: Option<f32>,
+    /// An average of the weights that is validated and kept in their stead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<Average>,
+    /// What to do about a loss or a gradient that is infinite or NaN.
+    #[serde(default, skip_serializing_if = "OnNotFinite::is_default")]
+    pub on_not_finite: OnNotFinite,
     /// Scaling of gradients, which training in f16 needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_scaler: Option<GradScaler>,
@@ -37,9 +49,40 @@ pub struct TrainOptions {
     pub patience: Option<u32>,
     /// The least that counts as an improvement of the validation loss.
     pub min_change: f64,
+    /// Seconds after which training ends as if its steps had been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<f64>,
     /// Whether to measure where the time goes, see [`History::profile`].
     #[serde(skip)]
     pub profile: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
+}
+
+/// What to do about a loss or a gradient that is infinite or NaN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnNotFinite {
+    /// End the training with an error that names the first operation, parameter or input that gave it. The
+    /// weights are as before the step.
+    #[default]
+    Stop,
+    /// Leave the weights as they are, count the step and go on.
+    Skip,
+    /// Go on as if nothing were wrong.
+    Continue,
+}
+
+impl OnNotFinite {
+    fn is_default(&self) -> bool {
+        *self == OnNotFinite::Stop
+    }
 }
 
 impl Default for TrainOptions {
@@ -49,12 +92,16 @@ impl Default for TrainOptions {
             learning_rate: 1e-3,
             optimizer: Optimizer::ADAM,
             schedule: Schedule::Constant,
+            accumulate: 1,
             clip_norm: None,
+            average: None,
+            on_not_finite: OnNotFinite::Stop,
             grad_scaler: None,
             seed: 1,
             validate_every: 0,
             patience: None,
             min_change: 0.0,
+            max_seconds: None,
             profile: false,
         }
     }
@@ -62,17 +109,22 @@ impl Default for TrainOptions {
 
 /// What is learned: batches, and how well it goes.
 pub trait Task {
-    /// Fills one buffer per input for a step (counted from 0), and gives the factor on the summed
-    /// loss, such as 1 / (elements of the batch). A pure function of the step.
-    fn batch(&mut self, step: u64, inputs: &mut [Vec<f32>]) -> Result<f32, TrainError>;
+    /// Fills one buffer per input for a batch (counted from 0), and gives the factor on the summed
+    /// loss: 1 / (elements of the batch), or 0 if it has none. A pure function of the batch's number.
+    fn batch(&mut self, batch: u64, inputs: &mut [Vec<f32>]) -> Result<f32, TrainError>;
+
+    /// Batches in an epoch, if there are epochs: no step is made of batches of two.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
 
     /// The loss on held-out data, if there is any.
     fn validate(&mut self, pool: &Pool, parameters: &Parameters) -> Result<Option<f64>, TrainError>;
 }
 
 /// What happened, for whoever watches.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
     /// A step was taken.
     Step {
         /// Steps taken.
@@ -96,6 +148,21 @@ pub enum Event {
         /// Whether it is the best so far.
         best: bool,
     },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps taken.
+        step: u64,
+    },
+    /// A checkpoint could not be written or read; the training goes on.
+    Problem {
+        /// What went wrong.
+        problem: &'a TrainError,
+    },
+    /// The training goes on from a checkpoint.
+    Resumed {
+        /// Steps taken.
+        step: u64,
+    },
 }
 
 /// What a training did.
@@ -107,7 +174,9 @@ pub struct History {
     pub validations: Vec<(u64, f64)>,
     /// The step whose weights were kept, if validation chose them.
     pub best_step: Option<u64>,
-    /// Time from the first step to the end.
+    /// Steps that changed nothing, as a loss or a gradient was infinite or NaN.
+    pub skipped: u64,
+    /// Time from the first step to the end, without that between a stop and going on.
     pub elapsed: Duration,
     /// The scale of gradients at the end, and how often they overflowed, if they are scaled.
     pub grad_scaler: Option<GradScalerState>,
@@ -115,104 +184,368 @@ pub struct History {
     pub profile: Option<TrainProfile>,
 }
 
-/// Trains `parameters`, which end as the best on validation if there is any, else as the last.
+/// Trains `parameters`, which end as the best on validation if there is any, else as the last, or as their
+/// average if one is asked for.
 ///
-/// `watch` sees every event and may end the training.
+/// With `checkpoints`, all that the training carries from step to step is written every now and then, at its
+/// end, and where it is stopped; a training that goes on from there ends with the same bits as one that was
+/// never interrupted. `watch` sees every event and may end the training.
 pub fn train(
     task: &mut dyn Task,
     step: &mut Executable,
     parameters: &mut Parameters,
     buffers: &[bool],
     options: &TrainOptions,
+    checkpoints: Option<&Checkpoints>,
     pool: &Pool,
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<History, TrainError> {
     check(options)?;
-    let start = Instant::now();
-    let mut history =
-        History { losses: Vec::with_capacity(options.steps.min(1 << 20) as usize), ..Default::default() };
-    let mut state = OptimizerState::new(options.optimizer, parameters, buffers);
-    let mut plateau = Plateau::new();
-    let mut best: Option<(f64, u64, Parameters)> = None;
-    let mut waited = 0;
-    let mut inputs: Vec<Vec<f32>> = step.input_lens().map(|len| vec![0.0; len]).collect();
-    let mut scaling = options.grad_scaler.map(|scaler| (scaler, scaler.begin()));
-    let mut watched = Stopwatch::new(options.profile, pool.threads(), step);
-    for done in 0..options.steps {
-        watched.begin(done, step);
-        let loss_scale = watched.time(Phase::Batches, || task.batch(done, &mut inputs))?;
-        let mut views = [&[] as &[f32]; bessemer_plan::MAX_INPUTS];
-        views.iter_mut().zip(&inputs).for_each(|(view, input)| *view = input);
-        let scale = scaling.map(|(_, state)| state.scale);
-        let loss_scale = loss_scale * scale.unwrap_or(1.0);
-        let batch = Batch { inputs: &views[..inputs.len()], loss_scale, seed: options.seed, step: done };
-        let loss = watched.time(Phase::Steps, || step.run(pool, parameters, &batch))?;
+    let average = options.average.map(|rule| Averaged::new(rule, parameters));
+    let mut run = Run {
+        optimizer: OptimizerState::new(options.optimizer, parameters, buffers),
+        progress: Progress {
+            steps: 0,
+            updates: 0,
+            skipped: 0,
+            waited: 0,
+            seconds: 0.0,
+            averaged: average.as_ref().map_or(0, |average| average.count),
+            plateau: Plateau::new(),
+            best: None,
+            grad_scaler: options.grad_scaler.map(|scaler| scaler.begin()),
+        },
+        average,
+        best: None,
+        losses: Vec::with_capacity(options.steps.min(1 << 20) as usize),
+        validations: Vec::new(),
+        factors: Vec::with_capacity(options.accumulate as usize),
+        options,
+        parameters,
+        step,
+        pool,
+    };
+    run.begin(checkpoints, watch)?;
+    let inputs = run.step.input_lens().map(|len| vec![0.0; len]).collect();
+    let mut inputs: Vec<Vec<Vec<f32>>> = vec![inputs; options.accumulate as usize];
+    let mut watched = Stopwatch::new(options.profile, pool.threads(), run.step);
+    let (start, before) = (Instant::now(), run.progress.seconds);
+    while !run.is_over() {
+        watched.begin(run.progress.steps, run.step);
+        let event = run.take(task, &mut inputs, &mut watched)?;
+        let mut stops = watch(event).is_break();
+        run.progress.seconds = before + start.elapsed().as_secs_f64();
+        let done = run.progress.steps;
+        let due = options.validate_every > 0 && done.is_multiple_of(options.validate_every);
+        // A training that is stopped goes on later, and has not come to its end.
+        if due || (run.is_over() && !(stops && run.is_out_of_time())) {
+            let loss = watched.time(Phase::Validation, || task.validate(pool, run.evaluated()))?;
+            if let Some(loss) = loss {
+                let best = run.observe(loss);
+                stops |= watch(Event::Validation { step: done, loss, best }).is_break();
+            }
+        }
+        let Some(checkpoints) = checkpoints else {
+            if stops {
+                return Err(TrainError::Stopped { step: done, checkpoint: None });
+            }
+            continue;
+        };
+        let every = checkpoints.every > 0 && done.is_multiple_of(checkpoints.every);
+        if every || stops || run.is_over() {
+            match run.snapshot(checkpoints) {
+                Ok(_) if !stops => _ = watch(Event::Checkpoint { step: done }),
+                Ok(path) => return Err(TrainError::Stopped { step: done, checkpoint: Some(path) }),
+                // Of a long training with a full disk, the weights are better than nothing.
+                Err(problem) if !stops => _ = watch(Event::Problem { problem: &problem }),
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+    Ok(run.finish(watched))
+}
+
+/// A training at work.
+struct Run<'a> {
+    options: &'a TrainOptions,
+    step: &'a mut Executable,
+    parameters: &'a mut Parameters,
+    pool: &'a Pool,
+    optimizer: OptimizerState,
+    average: Option<Averaged>,
+    progress: Progress,
+    best: Option<Parameters>,
+    losses: Vec<f64>,
+    validations: Vec<(u64, f64)>,
+    /// Of the batches of a step.
+    factors: Vec<f32>,
+}
+
+impl Run<'_> {
+    /// Goes on from the latest checkpoint, if that is asked for.
+    fn begin(
+        &mut self,
+        checkpoints: Option<&Checkpoints>,
+        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<(), TrainError> {
+        let Some(checkpoints) = checkpoints else { return Ok(()) };
+        let folder = || checkpoints.folder.clone();
+        if !checkpoints.resume {
+            return match checkpoints.files()?.is_empty() {
+                true => Ok(()),
+                false => Err(TrainError::FolderInUse { folder: folder() }),
+            };
+        }
+        let Some((restored, problems)) = checkpoints.latest(self.parameters.specs())? else {
+            return Err(TrainError::NothingToResume { folder: folder() });
+        };
+        for problem in &problems {
+            _ = watch(Event::Problem { problem });
+        }
+        if let Some((setting, saved, now)) = difference(&restored.options, self.options) {
+            return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
+        }
+        if let Some((saved, now)) = first_line_apart(&restored.about, &checkpoints.about) {
+            let setting = "description".to_string();
+            return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
+        }
+        self.restore(restored);
+        _ = watch(Event::Resumed { step: self.progress.steps });
+        Ok(())
+    }
+
+    fn restore(&mut self, restored: Restored) {
+        let Restored { progress, weights, memory, best, average, losses, validations, .. } = restored;
+        self.parameters.as_mut_slice().copy_from_slice(weights.as_slice());
+        // The options are the same, and with them the optimiser and what it remembers.
+        let fits = self.optimizer.restore(progress.updates, &memory);
+        debug_assert!(fits, "the memory of the same optimiser");
+        if let (Some(own), Some(saved)) = (&mut self.average, average) {
+            own.parameters = saved;
+            own.count = progress.averaged;
+        }
+        (self.best, self.losses, self.validations, self.progress) = (best, losses, validations, progress);
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        self.options.max_seconds.is_some_and(|most| self.progress.seconds >= most)
+    }
+
+    fn is_over(&self) -> bool {
+        let patient = self.options.patience.is_none_or(|patience| self.progress.waited < patience);
+        self.progress.steps >= self.options.steps || !patient || self.is_out_of_time()
+    }
+
+    /// The weights that are validated: those of the average, once there is one.
+    fn evaluated(&self) -> &Parameters {
+        match &self.average {
+            Some(average) if average.count > 0 => &average.parameters,
+            _ => self.parameters,
+        }
+    }
+
+    /// The batches of a step.
+    fn batches(&self, task: &dyn Task) -> Range<u64> {
+        let (step, size) = (self.progress.steps, u64::from(self.options.accumulate));
+        match task.epoch() {
+            None => step * size..(step + 1) * size,
+            Some(batches) => {
+                let batches = batches.max(1);
+                let steps = batches.div_ceil(size);
+                let (first, place) = (step / steps * batches, step % steps * size);
+                first + place..first + (place + size).min(batches)
+            }
+        }
+    }
+
+    /// Takes one step.
+    fn take(
+        &mut self,
+        task: &mut dyn Task,
+        inputs: &mut [Vec<Vec<f32>>],
+        watched: &mut Stopwatch,
+    ) -> Result<Event<'static>, TrainError> {
+        let (options, pool) = (self.options, self.pool);
+        let batches = self.batches(task);
+        self.factors.clear();
+        for (number, inputs) in batches.clone().zip(&mut *inputs) {
+            self.factors.push(watched.time(Phase::Batches, || task.batch(number, inputs))?);
+        }
+        // Of one batch, its own factor; of several, that of all their elements.
+        let factor = match self.factors.as_slice() {
+            [factor] => *factor,
+            several => {
+                let elements = several.iter().filter(|f| **f > 0.0).map(|f| 1.0 / f64::from(*f)).sum::<f64>();
+                if elements > 0.0 { (1.0 / elements) as f32 } else { 0.0 }
+            }
+        };
+        let scale = self.progress.grad_scaler.map(|state| state.scale);
+        let mut loss = 0.0;
+        for (number, inputs) in batches.clone().zip(&*inputs) {
+            let mut views = [&[] as &[f32]; MAX_INPUTS];
+            views.iter_mut().zip(inputs).for_each(|(view, input)| *view = input);
+            let batch = Batch {
+                inputs: &views[..inputs.len()],
+                loss_scale: factor * scale.unwrap_or(1.0),
+                seed: options.seed,
+                step: number,
+            };
+            loss += watched.time(Phase::Steps, || self.step.run(pool, self.parameters, &batch))?;
+            if !loss.is_finite() && options.on_not_finite == OnNotFinite::Stop && scale.is_none() {
+                return self.fail("the loss", loss, &batch);
+            }
+            if number + 1 < batches.end {
+                watched.time(Phase::Optimizer, || self.optimizer.hold(pool, self.step));
+            }
+        }
         let loss = loss / f64::from(scale.unwrap_or(1.0));
         let range = !loss.is_finite();
-        if range && scale.is_none() {
-            return Err(TrainError::NotFinite { step: done + 1, loss });
-        }
-        if range && done == 0 {
+        if range && scale.is_some() && self.progress.steps == 0 {
             // Nothing has been learned yet that could have led there.
             return Err(TrainError::Range { step: 1, loss });
         }
-        let learning_rate = options.learning_rate * options.schedule.factor(done, &plateau);
+        let done = self.progress.steps;
+        let scheduled = |step| options.learning_rate * options.schedule.factor(step, &self.progress.plateau);
+        let learning_rate = match options.average {
+            Some(average @ Average::Swa { start, .. }) => {
+                average.learning_rate(done, scheduled(done), scheduled(start))
+            }
+            _ => scheduled(done),
+        };
+        // Divided by 1, gradients are looked through before they change anything.
+        let guard = (options.on_not_finite != OnNotFinite::Continue).then_some(1.0);
         let grad_norm = watched.time(Phase::Optimizer, || {
-            state.step(pool, parameters, step, learning_rate as f32, options.clip_norm, scale)
+            let scaled = scale.or(guard);
+            self.optimizer.step(
+                pool,
+                self.parameters,
+                self.step,
+                learning_rate as f32,
+                options.clip_norm,
+                scaled,
+            )
         });
-        // With a loss that is no number, neither are its gradients.
-        let skipped = scale.is_some() && !grad_norm.is_finite();
-        if let Some((scaler, state)) = &mut scaling {
-            let last = state.updates == 0 && done + 1 == options.steps;
+        self.progress.steps += 1;
+        self.progress.updates = self.optimizer.steps();
+        let skipped = scale.or(guard).is_some() && !grad_norm.is_finite();
+        if skipped && scale.is_none() && options.on_not_finite == OnNotFinite::Stop {
+            let mut first = None;
+            for (number, inputs) in batches.zip(&*inputs) {
+                let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+                let batch = Batch { inputs: &views, loss_scale: factor, seed: options.seed, step: number };
+                first = first.or(self.step.find_not_finite(pool, self.parameters, &batch)?);
+            }
+            let (what, step) = ("the norm of the gradient", self.progress.steps);
+            return Err(TrainError::NotFinite { what, step, value: grad_norm, first });
+        }
+        if let (Some(scaler), Some(state)) = (&options.grad_scaler, &mut self.progress.grad_scaler) {
+            let last = state.updates == 0 && self.progress.steps == options.steps;
             if skipped && (state.scale <= scaler.least || last) {
+                let step = self.progress.steps;
                 return Err(match range {
-                    true => TrainError::Range { step: done + 1, loss },
-                    false => TrainError::Overflow { step: done + 1 },
+                    true => TrainError::Range { step, loss },
+                    false => TrainError::Overflow { step },
                 });
             }
             scaler.update(state, !skipped);
         }
-        if !skipped {
-            step.for_each_buffer(|range, value| parameters.as_mut_slice()[range].copy_from_slice(value));
-        }
-        history.losses.push(loss);
-        let steps = options.steps;
-        let event = Event::Step { step: done + 1, steps, loss, grad_norm, learning_rate };
-        if watch(event).is_break() {
-            return Err(TrainError::Stopped { step: done + 1 });
-        }
-        let due = options.validate_every > 0 && (done + 1) % options.validate_every == 0;
-        if !(due || done + 1 == options.steps) {
-            continue;
-        }
-        let validated = watched.time(Phase::Validation, || task.validate(pool, parameters));
-        let Some(loss) = validated? else { continue };
-        history.validations.push((done + 1, loss));
-        plateau.observe(&options.schedule, loss);
-        let better = best.as_ref().is_none_or(|(b, ..)| loss < b - options.min_change);
-        let improved = better && !loss.is_nan();
-        if watch(Event::Validation { step: done + 1, loss, best: improved }).is_break() {
-            return Err(TrainError::Stopped { step: done + 1 });
-        }
-        if improved {
-            best = Some((loss, done + 1, parameters.clone()));
-            waited = 0;
+        if skipped {
+            self.progress.skipped += 1;
         } else {
-            waited += 1;
-            if options.patience.is_some_and(|patience| waited >= patience) {
-                break;
+            let weights = self.parameters.as_mut_slice();
+            self.step.for_each_buffer(|range, value| weights[range].copy_from_slice(value));
+            if let Some(average) = &mut self.average {
+                average.observe(pool, self.progress.steps, self.parameters);
+                self.progress.averaged = average.count;
             }
         }
+        self.losses.push(loss);
+        let step = self.progress.steps;
+        Ok(Event::Step { step, steps: options.steps, loss, grad_norm, learning_rate })
     }
-    if let Some((_, step, kept)) = best {
-        history.best_step = Some(step);
-        parameters.as_mut_slice().copy_from_slice(kept.as_slice());
+
+    /// The error for a value that is no number, with where it came from.
+    fn fail<T>(&mut self, what: &'static str, value: f64, batch: &Batch) -> Result<T, TrainError> {
+        let first = self.step.find_not_finite(self.pool, self.parameters, batch)?;
+        Err(TrainError::NotFinite { what, step: self.progress.steps + 1, value, first })
     }
-    history.elapsed = start.elapsed();
-    history.grad_scaler = scaling.map(|(_, state)| state);
-    history.profile = watched.finish(history.elapsed, step);
-    Ok(history)
+
+    /// Takes a validation loss into account; whether it is the best.
+    fn observe(&mut self, loss: f64) -> bool {
+        let step = self.progress.steps;
+        self.validations.push((step, loss));
+        self.progress.plateau.observe(&self.options.schedule, loss);
+        let better = self.progress.best.is_none_or(|(best, _)| loss < best - self.options.min_change);
+        let improved = better && !loss.is_nan();
+        if improved {
+            self.progress.best = Some((loss, step));
+            self.progress.waited = 0;
+            self.best = Some(self.evaluated().clone());
+        } else {
+            self.progress.waited += 1;
+        }
+        improved
+    }
+
+    fn snapshot(&self, checkpoints: &Checkpoints) -> Result<std::path::PathBuf, TrainError> {
+        checkpoints.write(&Snapshot {
+            progress: &self.progress,
+            options: self.options,
+            about: &checkpoints.about,
+            weights: self.parameters,
+            memory: self.optimizer.memory(),
+            best: self.best.as_ref(),
+            average: self.average.as_ref().map(|average| &average.parameters),
+            losses: &self.losses,
+            validations: &self.validations,
+        })
+    }
+
+    /// Leaves the weights that are kept.
+    fn finish(self, watched: Stopwatch) -> History {
+        let kept = match (&self.best, &self.average) {
+            (Some(best), _) => Some(best),
+            (None, Some(average)) if average.count > 0 => Some(&average.parameters),
+            _ => None,
+        };
+        if let Some(kept) = kept {
+            self.parameters.as_mut_slice().copy_from_slice(kept.as_slice());
+        }
+        let elapsed = Duration::from_secs_f64(self.progress.seconds);
+        History {
+            losses: self.losses,
+            validations: self.validations,
+            best_step: self.progress.best.map(|(_, step)| step),
+            skipped: self.progress.skipped,
+            elapsed,
+            grad_scaler: self.progress.grad_scaler,
+            profile: watched.finish(elapsed, self.step),
+        }
+    }
 }
+
+/// The first line that differs.
+fn first_line_apart(saved: &str, now: &str) -> Option<(String, String)> {
+    let lines = saved.lines().count().max(now.lines().count());
+    let line = |text: &str, i| format!("`{}`", text.lines().nth(i).unwrap_or_default());
+    (0..lines).map(|i| (line(saved, i), line(now, i))).find(|(saved, now)| saved != now)
+}
+
+/// The first setting that differs and matters: how long to train may change.
+fn difference(saved: &TrainOptions, now: &TrainOptions) -> Option<(String, String, String)> {
+    let table = |options: &TrainOptions| toml::Table::try_from(options).unwrap_or_default();
+    let (saved, now) = (table(saved), table(now));
+    let names: std::collections::BTreeSet<&String> = saved.keys().chain(now.keys()).collect();
+    let said = |value: Option<&toml::Value>| value.map_or("not set".to_string(), toml::Value::to_string);
+    names
+        .into_iter()
+        .filter(|name| !["steps", "max_seconds"].contains(&name.as_str()))
+        .find(|name| saved.get(*name) != now.get(*name))
+        .map(|name| (name.clone(), said(saved.get(name)), said(now.get(name))))
+}
+
+/// Batches of a step, at most: each has buffers of its own.
+const MAX_ACCUMULATE: u32 = 1 << 16;
 
 fn check(options: &TrainOptions) -> Result<(), TrainError> {
     let wrong = |name, value: String, remedy| Err(TrainError::Setting { name, value, remedy });
@@ -224,6 +557,19 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
     }
     if options.clip_norm.is_some_and(|c| c.is_nan() || c <= 0.0) {
         return wrong("clip norm", format!("{:?}", options.clip_norm), "it must be positive, or absent");
+    }
+    if !(1..=MAX_ACCUMULATE).contains(&options.accumulate) {
+        return wrong("accumulate", options.accumulate.to_string(), "it must be from 1 to 65,536");
+    }
+    if options.max_seconds.is_some_and(|seconds| seconds.is_nan() || seconds <= 0.0) {
+        return wrong("max seconds", format!("{:?}", options.max_seconds), "it must be positive, or absent");
+    }
+    if let Some(problem) = options.average.and_then(|average| average.problem()) {
+        return wrong(
+            "average",
+            problem,
+            "a decay is from 0 to less than 1, a rate positive, a distance at least 1",
+        );
     }
     if let Some(scaler) = options.grad_scaler {
         let GradScaler { scale, least, most, growth_interval } = scaler;

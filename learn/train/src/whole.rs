@@ -1,9 +1,10 @@
 //! Files that appear whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::disk;
 
 /// Writes a file so that, whatever happens, either the old or the whole new content is there: under
 /// another name in the same folder, flushed to the disk, and renamed.
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// If the folder is missing or refuses, or `write` fails; then no draft is left.
 pub fn write_whole(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(name) = path.file_name() else {
@@ -35,13 +36,13 @@ pub fn write_whole(
     draft.push(name);
     draft.push(format!(".{}-{}.draft", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let draft = Draft(folder.join(draft));
-    let mut file = BufWriter::new(OpenOptions::new().write(true).create_new(true).open(&draft.0)?);
+    let mut file = BufWriter::new(disk::Draft::create(&draft.0)?);
     write(&mut file)?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&draft.0, path)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync()?;
+    disk::rename(&draft.0, path)?;
     std::mem::forget(draft);
-    // A rename survives a power loss only once its folder is on the disk; only Unix can flush one.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    // A rename survives a power loss only once its folder is on the disk.
+    disk::sync_folder(folder)
 }
 
 /// A file that is removed unless it gets its name.
@@ -50,13 +51,13 @@ struct Draft(PathBuf);
 impl Drop for Draft {
     fn drop(&mut self) {
         // The error that led here is the one to report.
-        _ = fs::remove_file(&self.0);
+        _ = std::fs::remove_file(&self.0);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::fs;
 
     use super::*;
 

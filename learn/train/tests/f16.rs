@@ -64,14 +64,15 @@ fn run(precision: Precision, scaler: Option<GradScaler>, steps: u64, mut task: M
     initialize(&mut parameters, first.inits(), 1);
     let options = TrainOptions { steps, grad_scaler: scaler, ..TrainOptions::default() };
     let mut norms = Vec::new();
-    let mut watch = |event| {
+    let mut watch = |event: Event| {
         if let Event::Step { grad_norm, .. } = event {
             norms.push(grad_norm);
         }
         ControlFlow::Continue(())
     };
     let pool = Pool::new(1);
-    let history = train(&mut task, &mut step, &mut parameters, first.buffers(), &options, &pool, &mut watch);
+    let history =
+        train(&mut task, &mut step, &mut parameters, first.buffers(), &options, None, &pool, &mut watch);
     Run { history, weights: parameters.as_slice().to_vec(), norms }
 }
 

@@ -1,7 +1,6 @@
 //! A fitted model on disk: `model.toml` and `weights.safetensors` in a folder.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bessemer_train::{weights, write_whole};

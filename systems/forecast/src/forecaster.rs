@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize, losses};
 use bessemer_plan::{Candidate, Executable, Parameters, PlanOptions, Pool, Precision, Recomputing, tune};
-use bessemer_train::{Event, History, TrainError, TrainOptions};
+use bessemer_train::{Checkpoints, Event, History, TrainError, TrainOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -112,6 +112,21 @@ impl FitOptions {
         PlanOptions { precision, activations, micro_batch, lanes, ..PlanOptions::TRAIN }
     }
 
+    /// What is trained on what, for checkpoints: all settings but those of the training itself, and the
+    /// data's fingerprint.
+    fn about(&self, model: &Model, scaled: &Frame, more: &str) -> String {
+        let settings = FitOptions { train: TrainOptions::default(), ..self.clone() };
+        let settings = toml::to_string(&settings).unwrap_or_default();
+        let model = toml::to_string(model).unwrap_or_default();
+        let mut bytes = Vec::new();
+        for series in &scaled.series {
+            bytes.extend_from_slice(series.id.as_bytes());
+            bytes.extend(series.values().iter().flat_map(|value| value.to_le_bytes()));
+        }
+        let data = bessemer_train::weights::fingerprint(&bytes);
+        format!("data = \"{data}\"\n{model}\n{settings}\n{more}")
+    }
+
     /// Of the products with weights in training, how many run in the precision asked for, and how many there
     /// are: see [`Executable::products`].
     pub fn products(&self, model: &Model) -> Result<(usize, usize)> {
@@ -184,18 +199,21 @@ impl Forecaster {
     /// Fits to whole series, without validation.
     pub fn fit(frame: &Frame, model: &Model, options: &FitOptions, pool: &Pool) -> Result<Forecaster> {
         let all: Vec<Range<usize>> = frame.series.iter().map(|s| 0..s.len()).collect();
-        Forecaster::fit_within(frame, &all, None, model, options, pool, &mut |_| ControlFlow::Continue(()))
+        Forecaster::fit_within(frame, &all, None, model, options, None, pool, &mut |_| {
+            ControlFlow::Continue(())
+        })
     }
 
     /// Fits to the rows `training` of each series; scales are taken from them alone. The weights
-    /// that are best on the rows `validation`, if given, are kept. `watch` sees every step and may
-    /// end the training.
+    /// that are best on the rows `validation`, if given, are kept. With `checkpoints` the training can go on
+    /// where it was stopped. `watch` sees every step and may end the training.
     pub fn fit_within(
         frame: &Frame,
         training: &[Range<usize>],
         validation: Option<&[Range<usize>]>,
         model: &Model,
         options: &FitOptions,
+        checkpoints: Option<&Checkpoints>,
         pool: &Pool,
         watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Forecaster> {
@@ -225,12 +243,17 @@ impl Forecaster {
         if options.precision == Precision::F16 {
             options.train.grad_scaler.get_or_insert_default();
         }
+        let checkpoints = checkpoints.map(|checkpoints| Checkpoints {
+            about: options.about(model, &scaled, &checkpoints.about),
+            ..checkpoints.clone()
+        });
         let history = bessemer_train::train(
             &mut task,
             &mut step,
             &mut parameters,
             first.buffers(),
             &options.train,
+            checkpoints.as_ref(),
             pool,
             watch,
         )?;
@@ -482,6 +505,7 @@ mod tests {
             Some(from_ref(&(132..144))),
             &model,
             &options,
+            None,
             &Pool::new(1),
             &mut |_| ControlFlow::Continue(()),
         );

@@ -78,6 +78,10 @@ impl Task for WindowTask<'_> {
         Ok(if observed > 0.0 { (1.0 / observed) as f32 } else { 0.0 })
     }
 
+    fn epoch(&self) -> Option<u64> {
+        matches!(self.options.sampling, Sampling::Epochs).then(|| self.batches())
+    }
+
     fn validate(&mut self, pool: &Pool, parameters: &Parameters) -> Result<Option<f64>, TrainError> {
         let Some((index, predictor)) = &mut self.validation else { return Ok(None) };
         let mut errors = Errors::default();

@@ -113,7 +113,7 @@ impl BacktestCommand {
             if let Some(tuning) = tuned {
                 self.run.print(&format!("{}\n{}\n", model.name(), tuning.render()))?;
             }
-            let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
+            let forecaster = fitting::fit(&frame, &rows, model, &options, None, &pool, &progress)?;
             scores.push(test.score(&forecaster, &pool)?);
             fitted.push(forecaster);
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bessemer::forecast::{Error, Frame};
-use bessemer::train::GradScalerState;
+use bessemer::train::{Checkpoints, GradScalerState};
 use serde::Serialize;
 
 use super::defaults;
@@ -11,7 +11,7 @@ use super::protocol::Protocol;
 use super::reading::ReadArgs;
 use super::settings::{self, Setting};
 use super::training::TrainArgs;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::interrupt;
 use crate::number;
@@ -56,6 +56,18 @@ pub struct Fit {
     /// A setting of the model, such as hidden=256; may be given several times
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = Setting::parse)]
     settings: Vec<Setting>,
+    /// Folder for checkpoints: with them, Ctrl-C and SIGTERM lose nothing, and `--resume` goes on from there
+    #[arg(long, value_name = "FOLDER", help_heading = "Checkpoints")]
+    checkpoints: Option<PathBuf>,
+    /// Steps from one checkpoint to the next; 0 for one at the end or where training is stopped only
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 500, requires = "checkpoints", help_heading = "Checkpoints")]
+    checkpoint_every: u64,
+    /// Checkpoints that stay
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", default_value_t = 2, requires = "checkpoints", help_heading = "Checkpoints")]
+    keep: usize,
+    /// Go on from the latest checkpoint; the result has the same bits as without the interruption
+    #[arg(long, requires = "checkpoints", help_heading = "Checkpoints")]
+    resume: bool,
     #[command(flatten)]
     train: TrainArgs,
     #[command(flatten)]
@@ -95,6 +107,10 @@ impl Fit {
         let models = settings::models(std::slice::from_ref(&self.model), &self.settings)?;
         let model = &models[0];
         output::check_folder(&self.out)?;
+        self.checkpoints.iter().try_for_each(|folder| output::check_folder(folder))?;
+        if self.keep == 0 {
+            return Err(CliError::argument("--keep 0", "it must be at least 1", "leave it out for 2"));
+        }
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         output::check_distinct(&[("the data", Some(&*self.read.data)), ("--json", json)])?;
         let frame = self.read.read(&self.run)?;
@@ -112,8 +128,10 @@ impl Fit {
         if let Some(tuning) = &tuned {
             self.run.print(&tuning.render())?;
         }
+        let checkpoints = self.checkpoints();
         let progress = Progress::new(self.run.quiet);
-        let forecaster = fitting::fit(&frame, &rows, model, &options, &pool, &progress)?;
+        let forecaster =
+            fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), &pool, &progress)?;
         {
             let _hold = interrupt::writing();
             forecaster.save(&self.out)?;
@@ -164,6 +182,17 @@ impl Fit {
             self.run.print(&format!("{}\n", dropped.render(percent)))?;
         }
         Ok(())
+    }
+
+    fn checkpoints(&self) -> Option<Checkpoints> {
+        let folder = self.checkpoints.clone()?;
+        Some(Checkpoints {
+            folder,
+            every: self.checkpoint_every,
+            keep: self.keep,
+            resume: self.resume,
+            about: String::new(),
+        })
     }
 
     /// All rows train, less the last ones if they validate.

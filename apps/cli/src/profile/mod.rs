@@ -4,7 +4,6 @@ mod flame;
 pub mod table;
 mod trace;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 

@@ -4,7 +4,7 @@ use super::block::Block;
 use super::palette;
 use crate::whole::write_whole;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 const STYLE: &str = include_str!("style.css");
