@@ -7,12 +7,12 @@
 //! seed and the step, so nothing else is needed: a training that goes on from there ends with the same bits.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bessemer_graph::Parameter;
 use bessemer_plan::Parameters;
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -20,6 +20,7 @@ use crate::disk;
 use crate::error::TrainError;
 use crate::grad_scaler::GradScalerState;
 use crate::schedule::Plateau;
+use crate::tensors::{Tensor, floats, serialize};
 use crate::trainer::TrainOptions;
 use crate::weights::hexadecimal;
 use crate::whole::write_whole;
@@ -95,30 +96,6 @@ pub(crate) struct Restored {
     pub validations: Vec<(u64, f64)>,
 }
 
-struct Tensor<'a> {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    data: Cow<'a, [u8]>,
-}
-
-impl View for Tensor<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
-    }
-
-    fn data_len(&self) -> usize {
-        self.data.len()
-    }
-}
-
 impl Checkpoints {
     /// The files, the latest first.
     ///
@@ -137,6 +114,16 @@ impl Checkpoints {
 
     fn path(&self, step: u64) -> PathBuf {
         self.folder.join(format!("step-{step:010}.safetensors"))
+    }
+
+    /// Removes what a process that was killed has left half-written.
+    pub(crate) fn sweep(&self) {
+        for name in disk::names(&self.folder).unwrap_or_default() {
+            if name.starts_with(".step-") && name.ends_with(".draft") {
+                // It takes space, and nothing else.
+                _ = disk::remove(&self.folder.join(name));
+            }
+        }
     }
 
     /// Writes a checkpoint and removes those that are too many.
@@ -208,7 +195,7 @@ impl Snapshot<'_> {
         let mut hash = Sha256::new();
         tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
         tensors.iter().for_each(|(_, tensor)| hash.update(&tensor.data));
-        let header = HashMap::from([
+        let header = BTreeMap::from([
             ("format".to_string(), FORMAT.to_string()),
             ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
             ("progress".to_string(), toml::to_string(self.progress).map_err(|e| e.to_string())?),
@@ -216,7 +203,7 @@ impl Snapshot<'_> {
             ("options".to_string(), toml::to_string(self.options).map_err(|e| e.to_string())?),
             ("sha256".to_string(), hexadecimal(&hash.finalize())),
         ]);
-        safetensors::serialize(tensors, Some(header)).map_err(|e| e.to_string())
+        serialize(tensors, header)
     }
 }
 
@@ -268,9 +255,11 @@ impl Restored {
                         spec.shape
                     ));
                 }
-                let values =
-                    tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                parameters.get_mut(i).iter_mut().zip(values).for_each(|(to, value)| *to = value);
+                parameters
+                    .get_mut(i)
+                    .iter_mut()
+                    .zip(floats(tensor.data()))
+                    .for_each(|(to, value)| *to = value);
             }
             Ok(Some(parameters))
         };

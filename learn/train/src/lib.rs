@@ -11,6 +11,7 @@ mod optimizer;
 mod profile;
 pub mod report;
 mod schedule;
+mod tensors;
 mod trainer;
 pub mod weights;
 mod whole;

@@ -290,6 +290,7 @@ impl Run<'_> {
     ) -> Result<(), TrainError> {
         let Some(checkpoints) = checkpoints else { return Ok(()) };
         let folder = || checkpoints.folder.clone();
+        checkpoints.sweep();
         if !checkpoints.resume {
             return match checkpoints.files()?.is_empty() {
                 true => Ok(()),

@@ -1,43 +1,20 @@
 //! Weights on disk: safetensors, written whole or not at all.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bessemer_kernels::gemm::int8_parts;
 use bessemer_plan::Parameters;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
+use crate::tensors::{Tensor, floats, serialize};
 use crate::whole::write_whole;
 
 /// The largest weights file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 30;
-
-struct Tensor<'a> {
-    dtype: Dtype,
-    shape: &'a [usize],
-    data: Cow<'a, [u8]>,
-}
-
-impl View for Tensor<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
-    }
-
-    fn data_len(&self) -> usize {
-        self.data.len()
-    }
-}
 
 /// The tensor of the scales of one of 8-bit integers.
 fn scale_name(name: &str) -> String {
@@ -52,14 +29,14 @@ pub fn save(
     path: &Path,
     parameters: &Parameters,
     int8: &[usize],
-    mut metadata: HashMap<String, String>,
+    mut metadata: BTreeMap<String, String>,
 ) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
     for (i, spec) in parameters.specs().iter().enumerate() {
         let values = parameters.get(i);
         if !int8.contains(&i) {
             let data = Cow::Borrowed(bytemuck::cast_slice(values));
-            tensors.push((spec.name.clone(), Tensor { dtype: Dtype::F32, shape: &spec.shape, data }));
+            tensors.push((spec.name.clone(), Tensor { dtype: Dtype::F32, shape: spec.shape.clone(), data }));
             continue;
         }
         let mut whole = vec![0i8; values.len()];
@@ -68,12 +45,15 @@ pub fn save(
             values.chunks(k).zip(whole.chunks_mut(k)).map(|(row, out)| int8_parts(row, out)).collect();
         let bytes = |data: &[u8]| Cow::Owned(data.to_vec());
         let data = bytes(bytemuck::cast_slice(&whole));
-        tensors.push((spec.name.clone(), Tensor { dtype: Dtype::I8, shape: &spec.shape, data }));
+        tensors.push((spec.name.clone(), Tensor { dtype: Dtype::I8, shape: spec.shape.clone(), data }));
         let data = bytes(bytemuck::cast_slice(&scales));
-        tensors.push((scale_name(&spec.name), Tensor { dtype: Dtype::F32, shape: &spec.shape[..1], data }));
+        tensors.push((
+            scale_name(&spec.name),
+            Tensor { dtype: Dtype::F32, shape: spec.shape[..1].to_vec(), data },
+        ));
     }
     metadata.insert(CHECKSUM.into(), checksum(parameters));
-    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| problem(path, e))?;
+    let bytes = serialize(tensors, metadata).map_err(|e| problem(path, e))?;
     write_whole(path, |file| file.write_all(&bytes)).map_err(|e| problem(path, e))
 }
 
@@ -162,10 +142,6 @@ pub fn load(path: &Path, parameters: &mut Parameters) -> Result<HashMap<String, 
     Ok(metadata)
 }
 
-fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
 fn is_floats(tensor: &TensorView, shape: &[usize]) -> bool {
     tensor.dtype() == Dtype::F32 && tensor.shape() == shape
 }
@@ -197,7 +173,7 @@ mod tests {
         let mut saved = parameters(&[("a", 3), ("b", 20)]);
         saved.get_mut(0).copy_from_slice(&[1.0, -2.0, 1e-30]);
         saved.get_mut(1).fill(0.5);
-        save(&path, &saved, &[], HashMap::new()).unwrap();
+        save(&path, &saved, &[], BTreeMap::new()).unwrap();
         let mut loaded = parameters(&[("a", 3), ("b", 20)]);
         load(&path, &mut loaded).unwrap();
         assert_eq!(loaded.as_slice(), saved.as_slice());
@@ -214,7 +190,7 @@ mod tests {
         saved.get_mut(0).iter_mut().enumerate().for_each(|(i, x)| *x = (i as f32).sin() * (i / 50) as f32);
         saved.get_mut(1).fill(0.1);
         round_int8(50, saved.get_mut(0));
-        save(&path, &saved, &[0], HashMap::new()).unwrap();
+        save(&path, &saved, &[0], BTreeMap::new()).unwrap();
         let mut loaded = Parameters::new(&specs);
         load(&path, &mut loaded).unwrap(); // the checksum is of the bits
         assert_eq!(loaded.as_slice(), saved.as_slice());
@@ -234,7 +210,7 @@ mod tests {
     fn other_files_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
-        save(&path, &parameters(&[("a", 3)]), &[], HashMap::new()).unwrap();
+        save(&path, &parameters(&[("a", 3)]), &[], BTreeMap::new()).unwrap();
         let refused = |names: &[(&str, usize)]| load(&path, &mut parameters(names)).unwrap_err().to_string();
         assert!(refused(&[("b", 3)]).contains("holds `a`, which this model has not"));
         assert!(refused(&[("a", 3), ("b", 3)]).contains("lacks `b`"));

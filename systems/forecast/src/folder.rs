@@ -1,6 +1,6 @@
 //! A fitted model on disk: `model.toml` and `weights.safetensors` in a folder.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bessemer_train::{weights, write_whole};
@@ -63,7 +63,7 @@ impl Forecaster {
         let path = folder.join("model.toml");
         let text = toml::to_string(&description).map_err(|e| failed(&path, e.to_string()))?;
         // Each file appears whole; that both are of one model is told by the stamp.
-        let metadata = HashMap::from([(STAMP.to_string(), stamp(&text))]);
+        let metadata = BTreeMap::from([(STAMP.to_string(), stamp(&text))]);
         weights::save(
             &folder.join("weights.safetensors"),
             &self.parameters,

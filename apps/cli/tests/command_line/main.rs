@@ -7,3 +7,4 @@ mod interrupt;
 mod measuring;
 mod models;
 mod place;
+mod resume;

@@ -1,0 +1,96 @@
+//! Tensors as safetensors files: the same bytes for the same content.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, View};
+
+/// A tensor to be written.
+pub(crate) struct Tensor<'a> {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub data: Cow<'a, [u8]>,
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.data)
+    }
+
+    fn data_len(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// Bytes of the length that a file begins with.
+const LENGTH: usize = size_of::<u64>();
+
+/// A whole file, with `metadata` in its header.
+pub(crate) fn serialize(
+    tensors: Vec<(String, Tensor)>,
+    metadata: BTreeMap<String, String>,
+) -> Result<Vec<u8>, String> {
+    let unordered = metadata.clone().into_iter().collect();
+    let mut bytes = safetensors::serialize(tensors, Some(unordered)).map_err(|e| e.to_string())?;
+    // Metadata comes in any order, another each time: it is put in order here, in as many bytes.
+    let length = bytes.first_chunk::<LENGTH>().map_or(0, |length| u64::from_le_bytes(*length) as usize);
+    let header = &bytes[LENGTH..LENGTH + length];
+    let mut entries: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(|e| e.to_string())?;
+    entries.remove("__metadata__");
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let metadata: Vec<String> =
+        metadata.iter().map(|(k, v)| format!("{}:{}", quoted(k), quoted(v))).collect();
+    let mut ordered = format!("{{\"__metadata__\":{{{}}}", metadata.join(","));
+    for (name, entry) in entries {
+        ordered += &format!(",{}:{entry}", quoted(&name));
+    }
+    ordered += "}";
+    if ordered.len() > length {
+        return Err("a header that takes more space in order than out of it".into());
+    }
+    let padded = format!("{ordered:length$}");
+    bytes[LENGTH..LENGTH + length].copy_from_slice(padded.as_bytes());
+    Ok(bytes)
+}
+
+/// 32-bit floats.
+pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+
+    #[test]
+    fn the_same_content_has_the_same_bytes() {
+        let file = || {
+            let tensor = |value: f32| Tensor {
+                dtype: Dtype::F32,
+                shape: vec![1],
+                data: Cow::Owned(value.to_le_bytes().to_vec()),
+            };
+            let names = ["b", "a \"quoted\"", "ü"];
+            let tensors =
+                names.iter().zip([1.0, 2.0, 3.0]).map(|(n, x)| (n.to_string(), tensor(x))).collect();
+            let entries = (0..20).map(|i| (format!("key {i}"), format!("value\n{i}"))).collect();
+            serialize(tensors, entries).unwrap()
+        };
+        let bytes = file();
+        assert!((0..20).all(|_| file() == bytes));
+        let read = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(floats(read.tensor("a \"quoted\"").unwrap().data()).next(), Some(2.0));
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()["key 7"], "value\n7");
+    }
+}
