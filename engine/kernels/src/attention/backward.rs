@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 
 use super::lanes::{
-    Group, Part, add_to_bias, block_keys, key_blocks, mask_scores, put_rows, store_turned, turn_rows,
+    Group, Part, add_to_bias, block_keys, call_for, key_blocks, mask_scores, next_keys, put_rows,
+    store_turned, turn_rows,
 };
 use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortBackward, is_short};
@@ -347,6 +348,7 @@ unsafe fn group_backward<S: Simd, O: Operands>(
 ) {
     let dim = a.head_dim;
     let from = |x: Matrix, at: usize| (x.0.wrapping_add(at * x.1), x.1);
+    let read = |x: (*mut f32, usize)| (x.0.cast_const(), x.1);
     // SAFETY: the caller's promise.
     unsafe {
         for i in 0..group.chunks() {
@@ -381,7 +383,12 @@ unsafe fn group_backward<S: Simd, O: Operands>(
                     O::rows(sizes, from(head.k, keys.start), work.keys_along);
                 }
             }
+            let next = next_keys(a, group, block);
             for i in sees..group.chunks() {
+                for rows in [head.k, head.v, read(head.dk), read(head.dv)] {
+                    let share = (i - sees, group.chunks() - sees);
+                    call_for(s, (next.len(), dim), share, from(rows, next.start));
+                }
                 let part = Part { keys: keys.clone(), ..group.chunk(i) };
                 let first = (block == 0, i == sees);
                 block_backward::<S, O>(s, a, &part, head.d_bias, first, &work.at::<O>(i, dim));

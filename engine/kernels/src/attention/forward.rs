@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::lanes::{Group, Part, block_keys, key_blocks, mask_scores, store_turned, turn_rows};
+use super::lanes::{
+    Group, Part, block_keys, call_for, key_blocks, mask_scores, next_keys, store_turned, turn_rows,
+};
 use super::operands::{Matrix, Operands, Pairs, Plain};
 use super::short::{ShortForward, is_short};
 use super::{Attention, Bias, KEYS, QUERIES, Rows, SIDE_BY_SIDE, cut, cut_len, group_len};
@@ -179,7 +181,13 @@ impl<O: Operands> Kernel for Forward<'_, O> {
                             let row = |x: *const f32, row: usize| (x.wrapping_add(keys.start * row), row);
                             O::columns((keys.len(), dim), row(k, self.k.row), work.keys);
                             O::rows((keys.len(), dim), row(v, self.v.row), work.values);
+                            let next = next_keys(a, &group, block);
                             for i in sees..group.chunks() {
+                                for (x, row) in [(k, self.k.row), (v, self.v.row)] {
+                                    let share = (i - sees, group.chunks() - sees);
+                                    let rows = (x.wrapping_add(next.start * row), row);
+                                    call_for(s, (next.len(), dim), share, rows);
+                                }
                                 let part = Part { keys: keys.clone(), ..group.chunk(i) };
                                 block_forward::<S, O>(s, a, &part, block == 0, &work.at::<O>(i, dim));
                             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::operands::Matrix;
-use super::{Attention, Bias, KEYS, QUERIES};
+use super::{Attention, Bias, CACHE_LINE, KEYS, QUERIES};
 use crate::gemm::kernels::{SIDE, pack_panel, transpose};
 use crate::simd::Simd;
 
@@ -84,6 +84,13 @@ pub(super) fn block_keys(a: &Attention, block: usize) -> Range<usize> {
     a.k_len * block / blocks..a.k_len * (block + 1) / blocks
 }
 
+/// The keys of the block after this one, if a group sees any of them.
+#[inline(always)]
+pub(super) fn next_keys(a: &Attention, group: &Group, block: usize) -> Range<usize> {
+    let keys = if block + 1 < key_blocks(a) { block_keys(a, block + 1) } else { 0..0 };
+    if group.first_to_see(a, &keys) < group.chunks() { keys } else { 0..0 }
+}
+
 /// Blocks of keys, as even as can be.
 #[inline(always)]
 pub(super) fn key_blocks(a: &Attention) -> usize {
@@ -114,6 +121,24 @@ pub(super) unsafe fn turn_rows<S: Simd>(
                 s.store(out.add(at), s.mul(s.load(out.add(at)), factor));
                 at += S::LANES;
             }
+        }
+    }
+}
+
+/// Asks for a share of some rows, the `i`-th of `of`, to be brought nearer: they lie so far apart that no
+/// processor guesses that they are next.
+#[inline(always)]
+pub(super) fn call_for<S: Simd>(
+    s: S,
+    (rows, width): (usize, usize),
+    (i, of): (usize, usize),
+    (from, row): Matrix,
+) {
+    for r in rows * i / of..rows * (i + 1) / of {
+        let mut c = 0;
+        while c < width {
+            s.prefetch_far(from.wrapping_add(r * row + c));
+            c += CACHE_LINE;
         }
     }
 }

@@ -62,6 +62,9 @@ pub trait Simd: Copy + 'static {
     /// Asks for the cache line at `p`, which need not be readable. Does nothing where unknown.
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
+    /// Likewise, but into the second-level cache only, for use a while later.
+    #[inline(always)]
+    fn prefetch_far(self, _: *const f32) {}
     /// a + b
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// a - b
