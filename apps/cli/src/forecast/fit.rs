@@ -31,9 +31,8 @@ Example:
   bessemer forecast fit sales.csv --model nhits --horizon 12 --lookback 36 --out sales-model
 
 The folder holds model.toml and weights.safetensors. With --json:
-  {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"best_step\", \"loss\",
-   \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\",
-   \"seed\"}
+  {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"skipped\",
+   \"best_step\", \"loss\", \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}
   With --activations also \"recomputed\": {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
   With --tune also \"tuned\": {\"micro_batch\", \"lanes\", \"candidates\": [{\"micro_batch\", \"lanes\", \"seconds\"}]}.
   With --precision f16 also \"grad_scaler\": {\"scale\", \"good_steps\", \"updates\", \"overflows\"}."
@@ -84,6 +83,7 @@ struct Fitted {
     lookback: usize,
     series: usize,
     steps: usize,
+    skipped: u64,
     best_step: Option<u64>,
     loss: Option<f64>,
     validation_loss: Option<f64>,
@@ -147,6 +147,7 @@ impl Fit {
             lookback,
             series: frame.series.len(),
             steps: history.losses.len(),
+            skipped: history.skipped,
             best_step: history.best_step,
             loss: history.losses.last().copied(),
             validation_loss,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bessemer::forecast::{FitOptions, Forecaster, Frame, Model, Sampling, ScalerKind};
 use bessemer::plan::Pool;
-use bessemer::train::{Optimizer, Schedule};
+use bessemer::train::{Average, OnNotFinite, Optimizer, Schedule};
 use clap::ValueEnum;
 
 use super::defaults::Defaults;
@@ -51,6 +51,27 @@ pub struct TrainArgs {
     /// Arithmetic of products with weights; weights themselves are f32
     #[arg(long, value_enum, default_value_t)]
     precision: TrainingPrecision,
+    /// Batches whose gradients make one step together
+    #[arg(long, value_parser = number::whole::<u32>, value_name = "N", default_value_t = 1)]
+    accumulate: u32,
+    /// Validate and keep an exponential average of the weights, such as 0.999: the share that each step keeps
+    #[arg(long, value_parser = number::decimal::<f32>, value_name = "DECAY", conflicts_with = "swa_start")]
+    ema: Option<f32>,
+    /// Validate and keep the mean of the weights from this step on (stochastic weight averaging)
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "STEP")]
+    swa_start: Option<u64>,
+    /// Steps from one of the averaged weights to the next [default: an epoch]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", requires = "swa_start")]
+    swa_every: Option<u64>,
+    /// Learning rate while weights are averaged [default: half the learning rate]
+    #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE", requires = "swa_start")]
+    swa_rate: Option<f64>,
+    /// What to do about a loss or a gradient that is infinite or NaN
+    #[arg(long, value_enum, default_value_t)]
+    on_not_finite: OnNotFiniteName,
+    /// Seconds after which training ends, whatever steps are left [default: none]
+    #[arg(long, value_parser = number::decimal::<f64>, value_name = "SECONDS")]
+    max_seconds: Option<f64>,
     /// Windows in a micro-batch [default: by the cost model]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     micro_batch: Option<usize>,
@@ -88,6 +109,18 @@ pub enum Amount {
     Steps(u64),
     /// Passes over the windows.
     Epochs(u64),
+}
+
+/// What to do about NaN, by name.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum OnNotFiniteName {
+    /// End with an error that names where it came from
+    #[default]
+    Stop,
+    /// Leave the weights as they are, count the step and go on
+    Skip,
+    /// Go on as if nothing were wrong
+    Continue,
 }
 
 /// Update rules by name.
@@ -190,11 +223,19 @@ impl TrainArgs {
         };
         positive("learning-rate", self.learning_rate)?;
         positive("clip-norm", self.clip_norm.map(f64::from))?;
+        positive("max-seconds", self.max_seconds)?;
+        positive("swa-rate", self.swa_rate)?;
+        if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
+            let problem = "it must be from 0 to less than 1";
+            return Err(CliError::argument(format!("--ema {decay}"), problem, "0.999 is usual"));
+        }
         match () {
             () if self.max_steps == Some(0) => zero("max-steps"),
             () if self.epochs == Some(0) => zero("epochs"),
             () if self.batch_windows == Some(0) => zero("batch-windows"),
             () if self.patience == Some(0) => zero("patience"),
+            () if self.accumulate == 0 => zero("accumulate"),
+            () if self.swa_every == Some(0) => zero("swa-every"),
             () if self.micro_batch == Some(0) => zero("micro-batch"),
             () if self.lanes == Some(0) => zero("lanes"),
             // The description of a saved model is TOML, whose whole numbers end there.
@@ -227,6 +268,15 @@ impl TrainArgs {
         Ok((options, Some(tuning)))
     }
 
+    fn average(&self, learning_rate: f64, epoch: u64) -> Option<Average> {
+        let swa = |start| {
+            let every = self.swa_every.unwrap_or(epoch);
+            let learning_rate = self.swa_rate.unwrap_or(0.5 * learning_rate);
+            Average::Swa { start, every, learning_rate, anneal: every }
+        };
+        self.ema.map(|decay| Average::Ema { decay }).or(self.swa_start.map(swa))
+    }
+
     /// Scaling of each series.
     pub fn scaler(&self) -> Result<ScalerKind> {
         Ok(self.scaler.parse()?)
@@ -257,7 +307,8 @@ impl TrainArgs {
         // The library's own names, as in `model.toml`.
         let loss = if matches!(self.loss, LossName::Mae) { "mae" } else { "mse" };
         options.loss = serde_json::from_value(loss.into()).unwrap_or_default();
-        let epoch = Forecaster::steps_per_epoch(frame, training, &options)?;
+        let batches = Forecaster::steps_per_epoch(frame, training, &options)?;
+        let epoch = batches.div_ceil(u64::from(self.accumulate.max(1)));
         let amount = match (self.max_steps, self.epochs) {
             (Some(steps), _) => Amount::Steps(steps),
             (None, Some(epochs)) => Amount::Epochs(epochs),
@@ -272,6 +323,14 @@ impl TrainArgs {
         train.optimizer = self.optimizer.get();
         train.schedule = self.schedule.unwrap_or(defaults.schedule).get(train.steps, epoch);
         train.clip_norm = self.clip_norm;
+        train.accumulate = self.accumulate;
+        train.average = self.average(train.learning_rate, epoch);
+        train.on_not_finite = match self.on_not_finite {
+            OnNotFiniteName::Stop => OnNotFinite::Stop,
+            OnNotFiniteName::Skip => OnNotFinite::Skip,
+            OnNotFiniteName::Continue => OnNotFinite::Continue,
+        };
+        train.max_seconds = self.max_seconds;
         train.seed = self.seed.unwrap_or(defaults.seed);
         if validates {
             let every = match amount {

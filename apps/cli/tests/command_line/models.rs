@@ -69,6 +69,37 @@ fn a_tuned_division_is_saved_and_can_be_had_again() {
 }
 
 #[test]
+fn averages_several_batches_a_step_and_limits_are_asked_for() {
+    let place = Place::new();
+    let json = |more: &str| -> serde_json::Value {
+        serde_json::from_str(&place.succeed(&format!("{FIT} {more} --json -"))).unwrap()
+    };
+    let plain = json("");
+    assert_eq!((&plain["steps"], &plain["skipped"]), (&30.into(), &0.into()));
+    json("--ema 0.9");
+    let text = place.read("model/model.toml");
+    assert!(text.contains("kind = \"ema\"") && text.contains("decay = 0.9"), "{text}");
+    json("--swa-start 10 --swa-every 5 --swa-rate 0.0002 --on-not-finite skip");
+    let text = place.read("model/model.toml");
+    assert!(text.contains("kind = \"swa\"") && text.contains("on_not_finite = \"skip\""), "{text}");
+    assert_ne!(json("--accumulate 2")["loss"], plain["loss"]);
+    let short = json("--max-seconds 0.000001");
+    assert_eq!(short["steps"], 1);
+    place.succeed(PREDICT);
+    for (more, message) in [
+        ("--ema 1", "--ema 1"),
+        ("--ema 0.9 --swa-start 3", "--swa-start"),
+        ("--swa-every 3", "--swa-start"),
+        ("--accumulate 0", "--accumulate 0"),
+        ("--max-seconds 0", "--max-seconds 0"),
+        ("--max-seconds NaN", "--max-seconds NaN"),
+        ("--on-not-finite perhaps", "possible values: stop, skip, continue"),
+    ] {
+        place.refuse(&format!("{FIT} {more}"), message);
+    }
+}
+
+#[test]
 fn a_model_is_rounded_to_integers() {
     let place = Place::new();
     place.succeed(&FIT.replace("hidden=16", "hidden=64"));
