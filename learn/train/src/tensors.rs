@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, View};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 /// A tensor to be written.
 pub(crate) struct Tensor<'a> {
@@ -30,6 +32,23 @@ impl View for Tensor<'_> {
     }
 }
 
+/// What a file begins with.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    _metadata: IgnoredAny,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, Entry>,
+}
+
+/// Where a tensor lies.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [usize; 2],
+}
+
 /// Bytes of the length that a file begins with.
 const LENGTH: usize = size_of::<u64>();
 
@@ -43,22 +62,22 @@ pub(crate) fn serialize(
     // Metadata comes in any order, another each time: it is put in order here, in as many bytes.
     let length = bytes.first_chunk::<LENGTH>().map_or(0, |length| u64::from_le_bytes(*length) as usize);
     let header = &bytes[LENGTH..LENGTH + length];
-    let mut entries: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(header).map_err(|e| e.to_string())?;
-    entries.remove("__metadata__");
+    let header: Header = serde_json::from_slice(header).map_err(|e| e.to_string())?;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let metadata: Vec<String> =
         metadata.iter().map(|(k, v)| format!("{}:{}", quoted(k), quoted(v))).collect();
     let mut ordered = format!("{{\"__metadata__\":{{{}}}", metadata.join(","));
-    for (name, entry) in entries {
+    for (name, entry) in header.tensors {
+        let entry = serde_json::to_string(&entry).map_err(|e| e.to_string())?;
         ordered += &format!(",{}:{entry}", quoted(&name));
     }
     ordered += "}";
     if ordered.len() > length {
         return Err("a header that takes more space in order than out of it".into());
     }
-    let padded = format!("{ordered:length$}");
-    bytes[LENGTH..LENGTH + length].copy_from_slice(padded.as_bytes());
+    let (text, rest) = bytes[LENGTH..LENGTH + length].split_at_mut(ordered.len());
+    text.copy_from_slice(ordered.as_bytes());
+    rest.fill(b' ');
     Ok(bytes)
 }
 
