@@ -19,6 +19,13 @@ pub struct Rows {
     pub validation: Option<Vec<Range<usize>>>,
 }
 
+/// The options that ask for the division of the batch in use.
+fn division(options: &FitOptions) -> String {
+    let option = |name: &str, value: Option<usize>| value.map(|value| format!("--{name} {value}"));
+    let both = [option("micro-batch", options.micro_batch), option("lanes", options.lanes)];
+    both.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
 /// Fits a model. Ctrl-C ends it with an error, and with a checkpoint if there are to be any.
 pub fn fit(
     frame: &Frame,
@@ -61,7 +68,7 @@ pub fn fit(
             let doing = format!("{} was at training step {step} of {}", model.name(), options.train.steps);
             Err(match checkpoint {
                 None => CliError::Interrupted { doing },
-                Some(_) => CliError::Paused { doing, command: interrupt::resume_command() },
+                Some(_) => CliError::Paused { doing, command: interrupt::resume_command(&division(options)) },
             })
         }
         Err(error) => Err(error.into()),

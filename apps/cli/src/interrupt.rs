@@ -34,8 +34,9 @@ fn what_stays() -> &'static str {
     }
 }
 
-/// This command with what makes it go on from its last checkpoint.
-pub fn resume_command() -> String {
+/// This command with what makes it go on from its last checkpoint: in place of `--tune`, which might choose
+/// another division of the batch this time, the one that is used.
+pub fn resume_command(division: &str) -> String {
     let quoted = |word: String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:%+@".contains(c);
         if !word.is_empty() && word.chars().all(plain) {
@@ -44,7 +45,8 @@ pub fn resume_command() -> String {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     };
-    let mut words: Vec<String> = std::env::args().map(quoted).collect();
+    let tune = |word: String| if word == "--tune" { division.to_string() } else { quoted(word) };
+    let mut words: Vec<String> = std::env::args().map(tune).collect();
     if !words.iter().any(|word| word == "--resume") {
         words.push("--resume".into());
     }

@@ -37,13 +37,14 @@ pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
     let values: u128 = computed.flat_map(|n| &n.outputs).map(|v| t.graph.ty(*v).len() as u128).sum();
     let windows = options.windows as u128;
     let kept = if meets { values / KEPT * windows } else { values / KEPT };
-    let batch = windows * (lookback + 2 * horizon) as u128;
+    let batch = windows * (lookback + 2 * horizon) as u128 * u128::from(options.train.accumulate);
     let bytes = (parameters * COPIES + kept + batch) * size_of::<f32>() as u128;
     memory(
         &format!("model {}", model.name()),
         &format!("its {parameters} parameters and batches of {windows} windows take at least"),
         bytes,
-        "make it smaller with --set, take fewer --batch-windows, or shorten the lookback or the horizon",
+        "make it smaller with --set, take fewer --batch-windows or --accumulate fewer batches, or shorten the \
+         lookback or the horizon",
     )
 }
 

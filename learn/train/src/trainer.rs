@@ -310,22 +310,28 @@ impl Run<'_> {
             let setting = "description".to_string();
             return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
         }
-        self.restore(restored);
+        if !self.restore(restored) {
+            let problem =
+                "its latest checkpoint lacks what the optimiser or the average remembers; use an earlier one";
+            return Err(TrainError::File { path: folder(), problem: problem.into() });
+        }
         _ = watch(Event::Resumed { step: self.progress.steps });
         Ok(())
     }
 
-    fn restore(&mut self, restored: Restored) {
+    /// Takes over what was read; whether all that is needed was there.
+    fn restore(&mut self, restored: Restored) -> bool {
         let Restored { progress, weights, memory, best, average, losses, validations, .. } = restored;
         self.parameters.as_mut_slice().copy_from_slice(weights.as_slice());
-        // The options are the same, and with them the optimiser and what it remembers.
-        let fits = self.optimizer.restore(progress.updates, &memory);
-        debug_assert!(fits, "the memory of the same optimiser");
+        let fits = self.optimizer.restore(progress.updates, &memory)
+            && self.average.is_some() == average.is_some()
+            && progress.best.is_some() == best.is_some();
         if let (Some(own), Some(saved)) = (&mut self.average, average) {
             own.parameters = saved;
             own.count = progress.averaged;
         }
         (self.best, self.losses, self.validations, self.progress) = (best, losses, validations, progress);
+        fits
     }
 
     fn is_out_of_time(&self) -> bool {

@@ -201,6 +201,28 @@ fn another_training_does_not_go_on() {
 }
 
 #[test]
+fn memory_that_is_not_there_is_no_new_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two optimisers of one kind that remember different amounts.
+    let sgd = |momentum| Optimizer::Sgd { momentum, dampening: 0.0, nesterov: false, weight_decay: 0.0 };
+    let options = |momentum| TrainOptions { optimizer: sgd(momentum), ..cases()[0] };
+    run(&options(0.0), Some((folder.path(), false)), Some(7), 1);
+    let name = folder.path().join("step-0000000007.safetensors");
+    let bytes = std::fs::read(&name).unwrap();
+    // The options in the header are not part of the checksum of the tensors.
+    let text = b"momentum = 0.0";
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    let mut changed = bytes.clone();
+    changed[at + text.len() - 1] = b'5';
+    std::fs::write(&name, changed).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap().flatten().filter(|file| file.path() != name) {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    let refused = run(&options(0.5), Some((folder.path(), true)), None, 1).history.unwrap_err().to_string();
+    assert!(refused.contains("lacks what the optimiser"), "{refused}");
+}
+
+#[test]
 fn a_batch_that_is_no_number_stops_skips_or_goes_on() {
     let options = |on_not_finite| TrainOptions { on_not_finite, validate_every: 0, ..cases()[0] };
     let bad = || Made { bad: Some(10) };

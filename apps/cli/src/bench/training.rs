@@ -2,7 +2,7 @@
 
 use bessemer::kernels::random::{Stream, fill_normal};
 use bessemer::nn::{GraphError, Trace, initialize};
-use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Precision, Tuned, tune};
+use bessemer::plan::{Batch, Executable, Parameters, PlanOptions, Pool, Tuned, tune};
 use bessemer::train::{Optimizer, OptimizerState, TrainError};
 
 use super::models::BenchModel;
@@ -18,7 +18,6 @@ pub struct Training {
     pub inputs: Vec<Vec<f32>>,
     pub loss_scale: f32,
     trains: bool,
-    scaled: Option<f32>,
     count: u64,
 }
 
@@ -54,8 +53,6 @@ impl Training {
             inputs: step.input_lens().enumerate().map(draw).collect(),
             loss_scale: 1.0 / model.targets(batch) as f32,
             trains: options.training,
-            // As training does, which looks for overflows.
-            scaled: (options.precision == Precision::F16).then_some(1.0),
             count: 0,
             step,
             parameters,
@@ -74,7 +71,8 @@ impl Training {
         let loss = self.gradients()?;
         if self.trains {
             let (parameters, step) = (&mut self.parameters, &mut self.step);
-            self.optimizer.step(&self.pool, parameters, step, 1e-3, None, self.scaled);
+            // As training does, gradients are looked through before they change anything.
+            self.optimizer.step(&self.pool, parameters, step, 1e-3, None, Some(1.0));
         }
         self.count += 1;
         match loss.is_finite() {

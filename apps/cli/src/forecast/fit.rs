@@ -65,7 +65,7 @@ pub struct Fit {
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N", default_value_t = 2, requires = "checkpoints", help_heading = "Checkpoints")]
     keep: usize,
     /// Go on from the latest checkpoint; the result has the same bits as without the interruption
-    #[arg(long, requires = "checkpoints", help_heading = "Checkpoints")]
+    #[arg(long, requires = "checkpoints", conflicts_with = "tune", help_heading = "Checkpoints")]
     resume: bool,
     #[command(flatten)]
     train: TrainArgs,

@@ -80,12 +80,17 @@ fn a_polite_end_leaves_a_checkpoint_and_says_how_to_go_on() {
     use std::os::unix::process::ExitStatusExt;
     let place = Place::new();
     let fit = FIT.replace("--max-steps 400", "--max-steps 100000");
-    for signal in ["INT", "TERM"] {
+    for (signal, more) in [("INT", ""), ("TERM", " --tune")] {
+        let steps = format!("steps-{signal}");
         let arguments =
-            format!("{fit} --out out --threads 1 --checkpoints steps-{signal} --checkpoint-every 0");
+            format!("{fit} --out out --threads 1 --checkpoints {steps} --checkpoint-every 50{more}");
         let mut command = place.command(&arguments);
         let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(400));
+        let until = Instant::now() + Duration::from_secs(60);
+        while !std::fs::read_dir(place.path(&steps)).is_ok_and(|mut files| files.next().is_some()) {
+            assert!(Instant::now() < until, "no checkpoint in a minute");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let id = child.id().to_string();
         assert!(
             std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success()
@@ -95,11 +100,17 @@ fn a_polite_end_leaves_a_checkpoint_and_says_how_to_go_on() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains("go on with:") && said.trim_end().ends_with("--resume"), "{said}");
         assert!(!place.path("out").exists(), "the model is not there yet");
-        let names: Vec<String> = std::fs::read_dir(place.path(&format!("steps-{signal}")))
-            .unwrap()
-            .map(|name| name.unwrap().file_name().into_string().unwrap())
-            .collect();
-        assert_eq!(names.len(), 1, "{names:?}");
+        let command = said.trim_end().rsplit("go on with: ").next().unwrap();
+        let words = command.split_once(' ').unwrap().1;
+        assert!(!words.contains("--tune") && words.contains("--lanes") != more.is_empty(), "{words}");
+        // What it says goes on, here to an end.
+        let again = words.replace("--max-steps 100000", "--max-steps 300");
+        place.succeed(&again.replace("--out out", &format!("--out out-{signal}")));
+        assert!(place.path(&format!("out-{signal}/model.toml")).exists());
+        if !more.is_empty() {
+            place.refuse(&format!("{arguments} --resume"), "cannot be used with");
+            continue;
+        }
         place.refuse(&arguments, "holds checkpoints already");
         place.refuse(
             &format!("{arguments} --resume --learning-rate 0.5"),
