@@ -54,6 +54,17 @@ impl PrecisionName {
     }
 }
 
+impl From<Precision> for PrecisionName {
+    fn from(precision: Precision) -> PrecisionName {
+        match precision {
+            Precision::F32 => PrecisionName::F32,
+            Precision::Bf16 => PrecisionName::Bf16,
+            Precision::F16 => PrecisionName::F16,
+            Precision::Int8 => PrecisionName::Int8,
+        }
+    }
+}
+
 impl std::fmt::Display for PrecisionName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

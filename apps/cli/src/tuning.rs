@@ -3,7 +3,22 @@
 use bessemer::plan::Candidate;
 use serde::Serialize;
 
+use crate::number;
 use crate::table::plain;
+
+/// How a batch is divided.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct DivisionArgs {
+    /// Samples in a micro-batch [default: by the cost model]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
+    pub micro_batch: Option<usize>,
+    /// Lanes [default: by the cost model]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
+    pub lanes: Option<usize>,
+    /// Time other micro-batches and lanes on this machine first, and take the fastest
+    #[arg(long, conflicts_with_all = ["micro_batch", "lanes"])]
+    pub tune: bool,
+}
 
 /// What was timed, and what is used.
 #[derive(Serialize)]

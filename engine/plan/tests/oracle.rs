@@ -250,15 +250,7 @@ fn attention_with_every_option() {
         let w = g.parameter("w", &[24, 8])?;
         let bias = g.parameter("bias", &[2, 6, 6])?;
         let qkv = g.linear(x, w, None)?;
-        let plain = Attention {
-            heads: 2,
-            kv_heads: 2,
-            scale: 0.5,
-            causal: true,
-            packed: true,
-            masked: false,
-            biased: true,
-        };
+        let plain = Attention { causal: true, biased: true, ..Attention::new(2, 0.5) };
         let y = g.apply1(plain, &[qkv, bias])?;
         let samples = g.shape(x)[0];
         let keep: Vec<f32> = (0..samples * 6).map(|i| if i % 6 < 4 { 1.0 } else { 0.0 }).collect();
@@ -272,15 +264,7 @@ fn attention_with_every_option() {
         let w = g.parameter("w", &[24, 8])?;
         let bias = g.parameter("bias", &[2, 11])?;
         let qkv = g.linear(x, w, None)?;
-        let plain = Attention {
-            heads: 2,
-            kv_heads: 2,
-            scale: 0.5,
-            causal: true,
-            packed: true,
-            masked: false,
-            biased: true,
-        };
+        let plain = Attention { causal: true, biased: true, ..Attention::new(2, 0.5) };
         g.apply1(plain, &[qkv, bias])
     });
 }
@@ -288,15 +272,7 @@ fn attention_with_every_option() {
 #[test]
 fn attention_with_shared_keys() {
     check("grouped attention", |g, x, _| {
-        let plain = Attention {
-            heads: 4,
-            kv_heads: 2,
-            scale: 0.5,
-            causal: true,
-            packed: true,
-            masked: false,
-            biased: false,
-        };
+        let plain = Attention { kv_heads: 2, causal: true, ..Attention::new(4, 0.5) };
         let y = g.apply1(plain, &[x])?;
         let w = g.parameter("w", &[8, 4])?;
         let q = g.linear(y, w, None)?;

@@ -131,15 +131,7 @@ fn long_attention_in_bf16() {
         let qkv = g.linear(qkv, turn, None)?;
         Ok(g.apply(ATTENTION, &[qkv])?[0])
     }
-    const ATTENTION: Attention = Attention {
-        heads: 1,
-        kv_heads: 1,
-        scale: 0.1,
-        causal: true,
-        packed: true,
-        masked: false,
-        biased: false,
-    };
+    const ATTENTION: Attention = Attention { causal: true, ..Attention::new(1, 0.1) };
     for (model, kernels) in [
         (long as Model, ["bf16_attention", "bf16_attention_backward"]),
         (short as Model, ["attention", "attention_backward"]),

@@ -72,15 +72,7 @@ fn masks_and_loops_come_out_the_same_again() {
             g.enter(&format!("layer{i}"));
             let turn = g.parameter("turn", &[24, 8])?;
             let qkv = g.linear(h, turn, None)?;
-            let attention = Attention {
-                heads: 2,
-                kv_heads: 2,
-                scale: 0.5,
-                causal: true,
-                packed: true,
-                masked: false,
-                biased: false,
-            };
+            let attention = Attention { causal: true, ..Attention::new(2, 0.5) };
             let y = g.apply(attention, &[qkv])?[0];
             let site = g.next_dropout_site();
             let y = g.apply1(Dropout { rate: 0.3, site, samples }, &[y])?;

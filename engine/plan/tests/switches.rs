@@ -10,15 +10,7 @@ fn trace(samples: usize) -> Result<Graph, GraphError> {
     let x = g.input("x", Type::f32([samples, 20, 8]));
     let w = g.parameter("w", &[24, 8])?;
     let qkv = g.linear(x, w, None)?;
-    let attention = Attention {
-        heads: 2,
-        kv_heads: 2,
-        scale: 0.5,
-        causal: false,
-        packed: true,
-        masked: false,
-        biased: false,
-    };
+    let attention = Attention::new(2, 0.5);
     let h = g.apply1(attention, &[qkv])?;
     let v = g.parameter("v", &[8, 8])?;
     let h = g.linear(h, v, None)?;

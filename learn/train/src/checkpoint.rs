@@ -19,9 +19,9 @@ use sha2::{Digest, Sha256};
 use crate::disk;
 use crate::error::TrainError;
 use crate::grad_scaler::GradScalerState;
+use crate::options::TrainOptions;
 use crate::schedule::Plateau;
 use crate::tensors::{Tensor, floats, serialize};
-use crate::trainer::TrainOptions;
 use crate::weights::hexadecimal;
 use crate::whole::write_whole;
 

@@ -7,8 +7,9 @@ use bessemer_train::{weights, write_whole};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::forecaster::{FitOptions, Forecaster};
+use crate::forecaster::Forecaster;
 use crate::models::Model;
+use crate::options::FitOptions;
 use crate::scaler::Scaler;
 
 /// The form of the folder that this version writes and reads.

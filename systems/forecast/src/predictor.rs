@@ -5,9 +5,9 @@ use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool};
 use bessemer_train::TrainError;
 
 use crate::error::Result;
-use crate::forecaster::FitOptions;
 use crate::frame::{Frame, History};
 use crate::models::Model;
+use crate::options::FitOptions;
 use crate::scaler::{Scaler, ScalerKind};
 use crate::window::WindowIndex;
 

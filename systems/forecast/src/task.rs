@@ -4,10 +4,10 @@ use bessemer_plan::{Parameters, Pool};
 use bessemer_train::{Task, TrainError};
 
 use crate::error::{Error, Result};
-use crate::forecaster::{FitOptions, Sampling};
 use crate::frame::Frame;
 use crate::metrics::Errors;
 use crate::models::Model;
+use crate::options::{FitOptions, Sampling};
 use crate::predictor::{Lags, Predictor};
 use crate::shuffle::Permutation;
 use crate::window::WindowIndex;

@@ -273,13 +273,11 @@ fn cases() -> Vec<Case> {
             let (mask, bias) =
                 (g.constant(&[1, 512], vec![1.0; 512]), g.parameter("distances", &[4, 2 * 512 - 1])?);
             let attention = Attention {
-                heads: 4,
                 kv_heads: 2,
-                scale: 1.0 / 32f32.sqrt(),
                 causal: true,
-                packed: true,
                 masked: true,
                 biased: true,
+                ..Attention::new(4, 1.0 / 32f32.sqrt())
             };
             Ok(g.apply(attention, &[qkv, mask, bias])?[0])
         }),
@@ -394,8 +392,5 @@ fn attention(
 ) -> std::result::Result<ValueId, GraphError> {
     let qkv = weighted(g, &[samples, len, 3 * width])?;
     let scale = 1.0 / ((width / heads) as f32).sqrt();
-    Ok(g.apply(
-        Attention { heads, kv_heads: heads, scale, causal, packed: true, masked: false, biased: false },
-        &[qkv],
-    )?[0])
+    Ok(g.apply(Attention { causal, ..Attention::new(heads, scale) }, &[qkv])?[0])
 }

@@ -131,8 +131,7 @@ fn attention(t: &mut Trace, x: Value, targets: usize) -> Result<Value, GraphErro
     let shift = t.parameter("shift", &[3 * HEAD], Init::ZEROS)?;
     let qkv = t.graph.add(x, shift)?;
     let scale = 1.0 / (HEAD as f32).sqrt();
-    let causal =
-        Attention { heads: 1, kv_heads: 1, scale, causal: true, packed: true, masked: false, biased: false };
+    let causal = Attention { causal: true, ..Attention::new(1, scale) };
     let y = t.graph.apply(causal, &[qkv])?[0];
     t.graph.reshape(y, &[t.samples(), targets])
 }

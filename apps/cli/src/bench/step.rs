@@ -19,7 +19,7 @@ use crate::precision::PrecisionName;
 use crate::profile::table;
 use crate::recomputed::{Dropped, megabytes};
 use crate::run::RunArgs;
-use crate::tuning::Tuning;
+use crate::tuning::{DivisionArgs, Tuning};
 
 /// Time a training step (forward, backward, AdamW), or a forward pass, on random data
 #[derive(Debug, Args)]
@@ -53,15 +53,8 @@ pub struct StepArgs {
     /// Seconds to measure for
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Samples in a micro-batch [default: by the cost model]
-    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
-    micro_batch: Option<usize>,
-    /// Lanes [default: by the cost model]
-    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
-    lanes: Option<usize>,
-    /// Time other divisions of the batch too, and take the fastest
-    #[arg(long, conflicts_with_all = ["micro_batch", "lanes"])]
-    tune: bool,
+    #[command(flatten)]
+    division: DivisionArgs,
     /// Percent of the memory of activations that may be used: what is cheapest to compute again is
     /// dropped until then [default: all of it]
     #[arg(long, value_parser = number::percent, value_name = "PERCENT", conflicts_with = "inference")]
@@ -136,7 +129,7 @@ impl StepArgs {
             return Err(CliError::argument(format!("--batch {batch}"), problem, remedy));
         }
         check_seconds(self.seconds)?;
-        for (name, value) in [("micro-batch", self.micro_batch), ("lanes", self.lanes)] {
+        for (name, value) in [("micro-batch", self.division.micro_batch), ("lanes", self.division.lanes)] {
             if let Some(value) = value.filter(|value| !(1..=batch).contains(value)) {
                 let problem = format!("it must be from 1 to the batch, {batch}");
                 return Err(CliError::argument(
@@ -173,8 +166,8 @@ impl StepArgs {
         let threads = pool.threads();
         let options = self.rung.map_or(
             PlanOptions {
-                micro_batch: self.micro_batch,
-                lanes: self.lanes,
+                micro_batch: self.division.micro_batch,
+                lanes: self.division.lanes,
                 precision: self.precision.get(),
                 training: !self.inference,
                 activations: self.activations,
@@ -182,7 +175,7 @@ impl StepArgs {
             },
             Rung::options,
         );
-        let (options, tuned) = if self.tune {
+        let (options, tuned) = if self.division.tune {
             let Tuned { options, candidates } = Training::tune(self.model, batch, &pool, &options)?;
             (options, Some(Tuning::new(options.micro_batch, options.lanes, candidates)))
         } else {

@@ -11,6 +11,7 @@ use super::training::Validation;
 use crate::error::{CliError, Result};
 use crate::number;
 use crate::output::{self, JsonTarget};
+use crate::precision::PrecisionName;
 use crate::run::RunArgs;
 use crate::{interrupt, table};
 
@@ -52,7 +53,7 @@ struct Quantized {
     out: String,
     windows: usize,
     /// Of the model before.
-    precision: Precision,
+    precision: PrecisionName,
     before: Side,
     int8: Side,
     mse_change: f64,
@@ -130,7 +131,7 @@ impl Quantize {
             windows: test.windows,
             mse_change: change(before.mse, int8.mse),
             mae_change: change(before.mae, int8.mae),
-            precision: whole.options().precision,
+            precision: whole.options().precision.into(),
             before,
             int8,
             threads: pool.threads(),
@@ -168,13 +169,8 @@ impl Quantized {
             times(self.before.seconds_predict, self.int8.seconds_predict),
             times(self.before.bytes as f64, self.int8.bytes as f64),
         ];
-        let name = match self.precision {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
-            Precision::F16 => "f16",
-            Precision::Int8 => "int8",
-        };
-        let rows = vec![side(name, &self.before), side("int8", &self.int8), difference];
+        let rows =
+            vec![side(&self.precision.to_string(), &self.before), side("int8", &self.int8), difference];
         let header = vec![self.model, "MSE", "MAE", "predict", "weights"];
         format!(
             "{}\n{} of the last rows, in the unit of the data; saved in {}\n",

@@ -12,7 +12,7 @@ use crate::error::{CliError, Result};
 use crate::number;
 use crate::precision::TrainingPrecision;
 use crate::run::RunArgs;
-use crate::tuning::Tuning;
+use crate::tuning::{DivisionArgs, Tuning};
 
 /// How to train; what is left out has a default for each model.
 #[derive(clap::Args, Debug)]
@@ -72,15 +72,8 @@ pub struct TrainArgs {
     /// Seconds after which training ends, whatever steps are left [default: none]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "SECONDS")]
     max_seconds: Option<f64>,
-    /// Windows in a micro-batch [default: by the cost model]
-    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
-    micro_batch: Option<usize>,
-    /// Lanes [default: by the cost model]
-    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
-    lanes: Option<usize>,
-    /// Time other micro-batches and lanes on this machine first, and take the fastest
-    #[arg(long, conflicts_with_all = ["micro_batch", "lanes"])]
-    tune: bool,
+    #[command(flatten)]
+    division: DivisionArgs,
     /// Percent of the memory of activations that may be used: what is cheapest to compute again is dropped until then [default: all of it]
     #[arg(long, value_parser = number::percent, value_name = "PERCENT")]
     activations: Option<u8>,
@@ -236,8 +229,8 @@ impl TrainArgs {
             () if self.patience == Some(0) => zero("patience"),
             () if self.accumulate == 0 => zero("accumulate"),
             () if self.swa_every == Some(0) => zero("swa-every"),
-            () if self.micro_batch == Some(0) => zero("micro-batch"),
-            () if self.lanes == Some(0) => zero("lanes"),
+            () if self.division.micro_batch == Some(0) => zero("micro-batch"),
+            () if self.division.lanes == Some(0) => zero("lanes"),
             // The description of a saved model is TOML, whose whole numbers end there.
             () if self.seed.is_some_and(|seed| i64::try_from(seed).is_err()) => Err(CliError::argument(
                 format!("--seed {}", self.seed.unwrap_or_default()),
@@ -260,7 +253,7 @@ impl TrainArgs {
         if self.precision != TrainingPrecision::F32 {
             run.note_precision(self.precision.name(), options.products(model)?);
         }
-        if !self.tune {
+        if !self.division.tune {
             return Ok((options, None));
         }
         let (options, candidates) = options.tuned(model, pool)?;
@@ -298,7 +291,7 @@ impl TrainArgs {
         }
         options.precision = self.precision.name().get();
         options.activations = self.activations;
-        (options.micro_batch, options.lanes) = (self.micro_batch, self.lanes);
+        (options.micro_batch, options.lanes) = (self.division.micro_batch, self.division.lanes);
         options.windows = self.batch_windows.unwrap_or(options.windows);
         options.sampling = match self.sampling {
             SamplingName::Epochs => Sampling::Epochs,

@@ -66,6 +66,11 @@ pub struct Sizes {
 }
 
 impl Attention {
+    /// Of packed operands, each head of queries with keys of its own, seeing all of them.
+    pub const fn new(heads: usize, scale: f32) -> Attention {
+        Attention { heads, kv_heads: heads, scale, causal: false, packed: true, masked: false, biased: false }
+    }
+
     /// How many inputs hold q, k and v.
     pub fn sources(&self) -> usize {
         if self.packed { 1 } else { 3 }
@@ -377,15 +382,7 @@ mod tests {
     use crate::gradient_check::check;
     use crate::{Bindings, evaluate};
 
-    const PLAIN: Attention = Attention {
-        heads: 2,
-        kv_heads: 2,
-        scale: 0.7,
-        causal: false,
-        packed: true,
-        masked: false,
-        biased: false,
-    };
+    const PLAIN: Attention = Attention::new(2, 0.7);
 
     #[test]
     fn gradients() {

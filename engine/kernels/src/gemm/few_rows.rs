@@ -39,12 +39,12 @@ pub(super) struct FewRows {
 /// Multiplies; columns are shared out over `pool` if there is one. The result is the same.
 pub(super) fn few_rows(product: FewRows, pool: Option<&Pool>) {
     let FewRows { m, a, finish, .. } = product;
-    let Some(pool) = pool.filter(|_| isa() != Isa::Scalar) else {
-        return dispatch(Shared { product, share: Share::ALL, turned: false });
-    };
+    if isa() == Isa::Scalar {
+        return dispatch(Shared { product, share: Share::ALL });
+    }
     if product.is_dots() {
         // SAFETY: shares write columns of their own; dot products need no scratch.
-        return unsafe { for_shares(Some(pool), |share| dispatch(Shared { product, share, turned: false })) };
+        return unsafe { for_shares(pool, |share| dispatch(Shared { product, share })) };
     }
     let mut i = 0;
     while i < m {
@@ -52,7 +52,7 @@ pub(super) fn few_rows(product: FewRows, pool: Option<&Pool>) {
         let rows = dispatch(TurnRows(FewRows { m: m - i, a, ..product }));
         let product = FewRows { m: rows, a, finish: finish.at(i, 0), ..product };
         // SAFETY: shares write columns of their own; they only read scratch.
-        unsafe { for_shares(Some(pool), |share| dispatch(Shared { product, share, turned: true })) };
+        unsafe { for_shares(pool, |share| dispatch(Turned { product, share })) };
         i += rows;
     }
 }
@@ -73,12 +73,25 @@ impl Kernel for TurnRows {
     }
 }
 
-/// One share of the columns.
+/// One share of the columns, of rows that scratch holds turned.
+struct Turned {
+    product: FewRows,
+    share: Share,
+}
+
+impl Kernel for Turned {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.product.columns(s, self.share);
+    }
+}
+
+/// One share of the columns: dot products, or whatever there is without vectors.
 struct Shared {
     product: FewRows,
     share: Share,
-    /// Scratch holds the rows of A, turned, as many as there are.
-    turned: bool,
 }
 
 impl Kernel for Shared {
@@ -86,7 +99,7 @@ impl Kernel for Shared {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Shared { product, share, turned } = self;
+        let Shared { product, share } = self;
         let FewRows { m, n, k, a, b, finish, scratch } = product;
         if S::LANES < DOT_COLUMNS && m == 1 && a.col == 1 {
             product.one_by_one(s);
@@ -94,22 +107,12 @@ impl Kernel for Shared {
             // Tiles are spilled in rows of a vector.
             let (layout, multiply) = (Layout::Strided, Floats);
             Product { multiply, batch: 1, m, n, k, a, b, layout, finish, c_batch: 0, scratch, share }.run(s);
-        } else if turned {
-            product.columns(s, share);
-        } else if product.is_dots() {
+        } else {
             match m {
                 1 => product.dots::<S, 1>(s, share),
                 2 => product.dots::<S, 2>(s, share),
                 3 => product.dots::<S, 3>(s, share),
                 _ => product.dots::<S, 4>(s, share),
-            }
-        } else {
-            let mut i = 0;
-            while i < m {
-                let a = Strided { ptr: a.ptr.wrapping_add(i * a.row), ..a };
-                let rows = TurnRows(FewRows { m: m - i, a, ..product }).run(s);
-                FewRows { m: rows, a, finish: finish.at(i, 0), ..product }.columns(s, share);
-                i += rows;
             }
         }
     }
