@@ -46,7 +46,7 @@ pub struct TrainOptions {
     /// Seconds after which training ends as if its steps had been taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_seconds: Option<f64>,
-    /// Whether to measure where the time goes, see [`History::profile`].
+    /// Whether to measure where the time goes, see [`History::profile`](crate::History::profile).
     #[serde(skip)]
     pub profile: bool,
 }
