@@ -10,13 +10,16 @@ use bessemer::train::Schedule;
 
 use crate::error::Result;
 use crate::fitting::{self, Rows};
-use crate::forecast::settings::{self, Setting};
+use crate::forecast::config;
+use crate::forecast::settings::{Setting, Settings};
+use crate::interrupt;
 use crate::number;
 use crate::output;
 use crate::progress::Progress;
 use crate::report::{self, Material};
 use crate::results::{RankBy, Results};
 use crate::run::RunArgs;
+use crate::runs::{KeptRun, RunFolderArgs};
 use crate::table;
 
 const HORIZON: usize = 12;
@@ -51,6 +54,8 @@ pub struct Demo {
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
+    run_folder: RunFolderArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -59,33 +64,45 @@ impl Demo {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         output::check_file(&self.report)?;
+        let arguments = interrupt::arguments("");
+        let mut kept = self.run_folder.begin("demo", arguments, self.seed, &pool, false)?;
+        let result = self.work(&pool, &mut kept);
+        kept.end(result)
+    }
+
+    fn work(&self, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let frame = air_passengers::frame();
         let splits = Split::holdout_each(&frame, 0, TEST_ROWS)?;
         let test = backtest(&frame, &splits, LOOKBACK, HORIZON, false, None)?;
-        let mut fitted = self.fit(&splits, &pool)?;
-        let results = self.score(&test, &fitted, &pool)?;
+        let mut fitted = self.fit(&splits, pool, kept)?;
+        let results = self.score(&test, &fitted, pool)?;
+        results.keep(kept)?;
 
         if let Some(json) = &self.run.json {
             json.write(&results)?;
         }
         self.run.print(&table::render(&results, RankBy::Mae, "thousand passengers"))?;
         let fitted = &mut fitted;
-        let material = Material { results: &results, frame: &frame, splits: &splits, fitted, pool: &pool };
-        report::demo(material, &self.report)?;
+        let material = Material { results: &results, frame: &frame, splits: &splits, fitted, pool };
+        let page = report::demo(material)?;
+        report::write(&page, &self.report)?;
+        kept.report(&page)?;
         self.run.print(&format!("Report: {}\n", self.report.display()))
     }
 
     /// Every model trains on all years before the test, for a fixed number of steps: with ten years of
     /// data, a year held back to choose the weights by would cost more than it tells.
-    fn fit(&self, splits: &[Split], pool: &Pool) -> Result<Vec<Forecaster>> {
+    fn fit(&self, splits: &[Split], pool: &Pool, kept: &mut KeptRun) -> Result<Vec<Forecaster>> {
         let frame = air_passengers::frame();
         let training = splits.iter().map(|split| split.train.clone()).collect();
         let rows = Rows { training, validation: None };
         let progress = Progress::new(self.run.quiet);
         let narrow = [Setting::of("hidden", "128")];
-        let fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
-            let model = &settings::models(&[name.into()], settings)?[0];
-            fitting::fit(&frame, &rows, model, &self.options(learning_rate), None, pool, &progress)
+        let mut fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
+            let model = &Settings::new(None, settings)?.models(&[name.into()])?[0];
+            let options = self.options(learning_rate);
+            kept.write(&format!("{name}/config.toml"), &config::render(model, &options, None))?;
+            fitting::fit(&frame, &rows, model, &options, None, pool, &progress, kept, name)
         };
         let models: [(&str, &[Setting], f64); 4] = [
             ("nhits", &narrow, 1e-3),
@@ -93,7 +110,7 @@ impl Demo {
             ("nlinear", &[], 1e-2),
             ("dlinear", &[], 1e-2),
         ];
-        models.into_iter().map(fit).collect()
+        models.into_iter().map(&mut fit).collect()
     }
 
     /// Each window is standardised by its own two years, since the passengers and their seasonal swing

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: end at once, except while a model is trained or a file written, which come to a good end.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What shells expect of a command that was interrupted.
@@ -34,23 +35,35 @@ fn what_stays() -> &'static str {
     }
 }
 
-/// This command with what makes it go on from its last checkpoint: in place of `--tune`, which might choose
-/// another division of the batch this time, the one that is used.
-pub fn resume_command(division: &str) -> String {
-    let quoted = |word: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:%+@".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    };
-    let tune = |word: String| if word == "--tune" { division.to_string() } else { quoted(word) };
-    let mut words: Vec<String> = std::env::args().map(tune).collect();
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:%+@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The arguments of this command; in place of `--tune`, which might choose another division of the batch the
+/// next time, the one that is used.
+pub fn arguments(division: &str) -> Vec<String> {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let division = || division.split(' ').filter(|word| !word.is_empty()).map(str::to_string).collect();
+    words.flat_map(|word| if word == "--tune" { division() } else { vec![word] }).collect()
+}
+
+/// This command with what makes it go on from its last checkpoint, and the folder of its run.
+pub fn resume_command(division: &str, run: Option<&Path>) -> String {
+    let mut words = arguments(division);
+    if !words.iter().any(|word| word == "--run" || word.starts_with("--run=")) {
+        words.extend(run.map(|run| format!("--run={}", run.display())));
+    }
     if !words.iter().any(|word| word == "--resume") {
         words.push("--resume".into());
     }
-    words.join(" ")
+    let program = std::env::args().next().unwrap_or_else(|| "bessemer".into());
+    std::iter::once(program).chain(words).map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether to stop.

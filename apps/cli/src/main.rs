@@ -19,6 +19,7 @@ mod recomputed;
 mod report;
 mod results;
 mod run;
+mod runs;
 mod table;
 mod tuning;
 mod usage;
@@ -47,6 +48,21 @@ enum Command {
     Bench(bench::Bench),
     Machine(machine::MachineCommand),
     Profile(profile::ProfileCommand),
+    #[command(subcommand)]
+    Runs(runs::Runs),
+}
+
+impl Command {
+    fn run(&self) -> error::Result<()> {
+        match self {
+            Command::Demo(demo) => demo.run(),
+            Command::Forecast(command) => command.run(),
+            Command::Bench(bench) => bench.run(),
+            Command::Machine(machine) => machine.run(),
+            Command::Profile(profile) => profile.run(),
+            Command::Runs(runs) => runs.run(),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -55,17 +71,20 @@ fn main() -> ExitCode {
         Err(refusal) => return usage::answer(&refusal),
     };
     interrupt::install();
-    let result = match cli.command {
-        Command::Demo(demo) => demo.run(),
-        Command::Forecast(command) => command.run(),
-        Command::Bench(bench) => bench.run(),
-        Command::Machine(machine) => machine.run(),
-        Command::Profile(profile) => profile.run(),
-    };
-    match result {
+    match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Runs a command given by its arguments, after the program's name.
+fn execute(arguments: Vec<String>) -> error::Result<()> {
+    let words = std::iter::once("bessemer".to_string()).chain(arguments);
+    let cli = Cli::try_parse_from(words).map_err(|refusal| {
+        let problem = usage::one_line(&refusal.to_string());
+        CliError::argument("the command of the run", problem, "it may be of another version")
+    })?;
+    cli.command.run()
 }
 
 /// Says what went wrong, in one line.

@@ -20,10 +20,9 @@ pub enum PrecisionName {
 }
 
 /// Those that training takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TrainingPrecision {
     /// 32-bit floats
-    #[default]
     F32,
     /// Factors rounded to bf16, sums in 32 bits; products run at twice the rate where there is AVX-512 BF16
     Bf16,

@@ -3,6 +3,10 @@
 use bessemer::forecast::Score;
 use serde::Serialize;
 
+use crate::error::Result;
+use crate::number;
+use crate::runs::KeptRun;
+
 /// The result of `demo` and `forecast backtest`.
 #[derive(Serialize)]
 pub struct Results {
@@ -34,12 +38,33 @@ pub enum RankBy {
 }
 
 impl Results {
+    /// Has the run remember all scores.
+    pub fn keep(&self, kept: &mut KeptRun) -> Result<()> {
+        self.models.iter().try_for_each(|score| {
+            let of_data = [("mse", Some(score.mse)), ("mae", Some(score.mae)), ("mase", score.mase)];
+            kept.end_training(&score.name, &of_data)
+        })
+    }
+
     /// Puts the best first; errors that are no numbers come last.
     pub fn rank(&mut self, by: RankBy) {
         self.models.sort_by(|a, b| match by {
             RankBy::Mae => a.mae.total_cmp(&b.mae),
             RankBy::Mse => a.mse.total_cmp(&b.mse),
         });
+    }
+
+    /// What a fit says of the rows that chose its weights.
+    pub fn sentence(&self) -> String {
+        let (Some(model), Some(baseline)) = (self.best_model(), self.best_baseline()) else {
+            return String::new();
+        };
+        format!(
+            "on the validation rows, which chose the weights: MAE {}, beside {} of {}, the best baseline\n",
+            number::digits(model.mae),
+            number::digits(baseline.mae),
+            baseline.name
+        )
     }
 
     /// The best that was trained.

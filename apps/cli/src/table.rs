@@ -36,13 +36,22 @@ pub fn cells(score: &Score, by: RankBy) -> Vec<String> {
 
 /// A table whose first column holds words and whose others hold numbers.
 pub fn plain<R: IntoIterator<Item = String>>(header: Vec<&str>, rows: impl IntoIterator<Item = R>) -> Table {
+    words(header, 1, rows)
+}
+
+/// A table whose first `words` columns hold words and whose others hold numbers.
+pub fn words<R: IntoIterator<Item = String>>(
+    header: Vec<&str>,
+    words: usize,
+    rows: impl IntoIterator<Item = R>,
+) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for row in rows {
         table.add_row(row.into_iter().collect::<Vec<String>>());
     }
-    for column in table.column_iter_mut().skip(1) {
+    for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table

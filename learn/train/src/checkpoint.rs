@@ -35,9 +35,10 @@ const FORMAT: &str = "bessemer checkpoint 1";
 pub struct Checkpoints {
     /// Folder of their own; it is made if need be.
     pub folder: PathBuf,
-    /// Steps from one to the next; 0 for none but where training is stopped.
+    /// Steps from one to the next, besides those at every best validation and at the end; 0 for none but
+    /// where training is stopped.
     pub every: u64,
-    /// How many stay, at least 1: older ones are removed.
+    /// How many stay, at least 1, besides that of the best validation: older ones are removed.
     pub keep: usize,
     /// Go on from the latest; else the folder must hold none.
     pub resume: bool,
@@ -132,8 +133,10 @@ impl Checkpoints {
         let path = self.path(snapshot.progress.steps);
         let bytes = snapshot.bytes().map_err(|e| problem(&path, e))?;
         write_whole(&path, |file| file.write_all(&bytes)).map_err(|e| problem(&path, e))?;
-        for old in self.files()?.iter().skip(self.keep.max(1)) {
-            disk::remove(old).map_err(|e| problem(old, e))?;
+        let best = snapshot.progress.best.map(|(_, step)| self.path(step));
+        let older = self.files()?.into_iter().skip(self.keep.max(1));
+        for old in older.filter(|old| Some(old) != best.as_ref()) {
+            disk::remove(&old).map_err(|e| problem(&old, e))?;
         }
         Ok(path)
     }
@@ -344,15 +347,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = checkpoints(&folder.path().join("a/b"));
         assert!(checkpoints.latest(&specs()).unwrap().is_none());
-        for steps in 1..=4 {
+        for steps in 1..=6 {
             write(&checkpoints, steps).unwrap();
         }
-        assert_eq!(checkpoints.files().unwrap().len(), 2);
+        // The third, which is the best, stays besides the last two.
+        let kept: Vec<u64> = checkpoints
+            .files()
+            .unwrap()
+            .iter()
+            .filter_map(|file| step_of(file.file_name().unwrap().to_str().unwrap()))
+            .collect();
+        assert_eq!(kept, [6, 5, 3]);
         let (restored, problems) = checkpoints.latest(&specs()).unwrap().unwrap();
         assert!(problems.is_empty());
-        assert_eq!((restored.progress, restored.options), (progress(4), TrainOptions::default()));
-        assert_eq!((restored.weights.get(0)[14], restored.weights.get(1)[2]), (4.0, 0.0));
-        assert_eq!(restored.best.unwrap().get(0)[0], 4.0);
+        assert_eq!((restored.progress, restored.options), (progress(6), TrainOptions::default()));
+        assert_eq!((restored.weights.get(0)[14], restored.weights.get(1)[2]), (6.0, 0.0));
+        assert_eq!(restored.best.unwrap().get(0)[0], 6.0);
         assert!(restored.average.is_none() && restored.memory[1].is_empty());
         assert_eq!(restored.memory[0][14], 0.5);
         assert!(restored.losses[0] == 1.0 && restored.losses[1].is_nan());

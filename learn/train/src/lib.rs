@@ -25,7 +25,7 @@ pub use grad_scaler::{GradScaler, GradScalerState};
 pub use optimizer::{Optimizer, OptimizerState};
 pub use options::{OnNotFinite, TrainOptions};
 pub use profile::{Phase, TrainProfile};
-pub use run_folder::{Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics};
+pub use run_folder::{ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, train};
 pub use whole::write_whole;

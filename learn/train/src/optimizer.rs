@@ -39,6 +39,7 @@ pub enum Optimizer {
         weight_decay: f32,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    #[serde(alias = "adamw")]
     AdamW {
         /// Decay of the mean.
         beta1: f32,
@@ -50,6 +51,7 @@ pub enum Optimizer {
         weight_decay: f32,
     },
     /// RMSprop (Hinton 2012).
+    #[serde(alias = "rmsprop")]
     RmsProp {
         /// Decay of the mean square.
         alpha: f32,

@@ -22,18 +22,18 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Batches whose gradients make one step together, each sample counting the same; the last group of an
     /// epoch may have fewer.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "one")]
     pub accumulate: u32,
     /// The largest global gradient norm, if it is clipped.
     pub clip_norm: Option<f32>,
     /// An average of the weights that is validated and kept in their stead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub average: Option<Average>,
     /// What to do about a loss or a gradient that is infinite or NaN.
-    #[serde(default, skip_serializing_if = "OnNotFinite::is_default")]
+    #[serde(default)]
     pub on_not_finite: OnNotFinite,
     /// Scaling of gradients, which training in f16 needs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub grad_scaler: Option<GradScaler>,
     /// Seed of everything random.
     pub seed: u64,
@@ -44,7 +44,7 @@ pub struct TrainOptions {
     /// The least that counts as an improvement of the validation loss.
     pub min_change: f64,
     /// Seconds after which training ends as if its steps had been taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub max_seconds: Option<f64>,
     /// Whether to measure where the time goes, see [`History::profile`](crate::History::profile).
     #[serde(skip)]
@@ -53,10 +53,6 @@ pub struct TrainOptions {
 
 fn one() -> u32 {
     1
-}
-
-fn is_one(count: &u32) -> bool {
-    *count == 1
 }
 
 /// What to do about a loss or a gradient that is infinite or NaN.
@@ -71,12 +67,6 @@ pub enum OnNotFinite {
     Skip,
     /// Go on as if nothing were wrong.
     Continue,
-}
-
-impl OnNotFinite {
-    fn is_default(&self) -> bool {
-        *self == OnNotFinite::Stop
-    }
 }
 
 impl Default for TrainOptions {

@@ -94,8 +94,8 @@ pub struct History {
 /// Trains `parameters`, which end as the best on validation if there is any, else as the last, or as their
 /// average if one is asked for.
 ///
-/// With `checkpoints`, all that the training carries from step to step is written every now and then, at its
-/// end, and where it is stopped; a training that goes on from there ends with the same bits as one that was
+/// With `checkpoints`, all that the training carries from step to step is written every now and then, with
+/// the best validation, at the end, and where it is stopped; a training that goes on from there ends with the same bits as one that was
 /// never interrupted. `watch` sees every event and may end the training.
 pub fn train(
     task: &mut dyn Task,
@@ -144,11 +144,12 @@ pub fn train(
         run.progress.seconds = before + start.elapsed().as_secs_f64();
         let done = run.progress.steps;
         let due = options.validate_every > 0 && done.is_multiple_of(options.validate_every);
+        let mut best = false;
         // A training that is stopped goes on later, and has not come to its end.
         if due || (run.is_over() && !(stops && run.is_out_of_time())) {
             let loss = watched.time(Phase::Validation, || task.validate(pool, run.evaluated()))?;
             if let Some(loss) = loss {
-                let best = run.observe(loss);
+                best = run.observe(loss);
                 stops |= watch(Event::Validation { step: done, loss, best }).is_break();
             }
         }
@@ -158,8 +159,9 @@ pub fn train(
             }
             continue;
         };
-        let every = checkpoints.every > 0 && done.is_multiple_of(checkpoints.every);
-        if every || stops || run.is_over() {
+        let regularly = checkpoints.every > 0;
+        let due = best || run.is_over() || (regularly && done.is_multiple_of(checkpoints.every));
+        if stops || (regularly && due) {
             match run.snapshot(checkpoints) {
                 Ok(_) if !stops => _ = watch(Event::Checkpoint { step: done }),
                 Ok(path) => return Err(TrainError::Stopped { step: done, checkpoint: Some(path) }),

@@ -68,13 +68,13 @@ pub struct FitOptions {
     #[serde(default)]
     pub precision: Precision,
     /// Percent of the memory of activations that training may use, see [`PlanOptions::activations`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub activations: Option<u8>,
     /// Windows in a micro-batch, see [`PlanOptions::micro_batch`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub micro_batch: Option<usize>,
     /// Lanes, see [`PlanOptions::lanes`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub lanes: Option<usize>,
     /// The training itself; steps and validation are counted in batches.
     pub train: TrainOptions,

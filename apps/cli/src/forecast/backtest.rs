@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use bessemer::forecast::{Baseline, Error, FitOptions, Frame, Model, ScalerKind, Series, Split, backtest};
+use bessemer::forecast::{
+    Backtest, Baseline, Error, FitOptions, Frame, Model, ScalerKind, Series, Split, backtest,
+};
 
-use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::{self, Setting};
+use super::settings::Settings;
 use super::training::{TrainArgs, Validation};
+use super::{config, defaults};
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
+use crate::interrupt;
 use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
@@ -18,7 +21,9 @@ use crate::progress::Progress;
 use crate::report::{self, Material};
 use crate::results::Results;
 use crate::run::RunArgs;
+use crate::runs::{KeptRun, RunFolderArgs};
 use crate::table;
+use bessemer::plan::Pool;
 
 /// Fit models on the earlier rows of a file and score them on the last, beside simple baselines
 #[derive(clap::Args, Debug)]
@@ -57,24 +62,37 @@ pub struct BacktestCommand {
     /// Leave out the last test windows that fill no batch of N, as published figures once did
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     drop_last: Option<usize>,
-    /// A setting of the models that have it, or of one: hidden=256, patchtst.width=128; may be repeated
-    #[arg(long = "set", value_name = "[MODEL.]NAME=VALUE", value_parser = Setting::parse)]
-    settings: Vec<Setting>,
     /// Write a report with charts, as a single HTML page
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
     train: TrainArgs,
     #[command(flatten)]
+    run_folder: RunFolderArgs,
+    #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// What is trained and scored.
+struct Trained {
+    frame: Frame,
+    splits: Vec<Split>,
+    rows: Rows,
+    lookback: usize,
+    test: Backtest,
+    models: Vec<Model>,
+    options: Vec<FitOptions>,
+    validation: Option<Validation>,
 }
 
 impl BacktestCommand {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
-        self.check()?;
-        let models = settings::models(&self.models, &self.settings)?;
+        let settings = self.train.settings()?;
+        let models = settings.models(&self.models)?;
+        let validation = self.train.validation(&settings)?;
+        self.check(&settings, validation)?;
         self.report.iter().try_for_each(|path| output::check_file(path))?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         let places =
@@ -85,7 +103,7 @@ impl BacktestCommand {
         let season = frame.frequency.seasonality();
         let (horizon, protocol) = (self.horizon, self.protocol);
         let lookback = self.lookback.unwrap_or_else(|| defaults::lookback(protocol, horizon, season));
-        let splits = self.splits(&frame)?;
+        let splits = self.splits(&frame, validation)?;
         let standardised = protocol == Protocol::Ltsf;
         let test = backtest(&frame, &splits, lookback, horizon, standardised, self.drop_last)?;
         if test.windows == 0 {
@@ -95,26 +113,45 @@ impl BacktestCommand {
                 "test on more rows, shorten the horizon or drop --drop-last",
             ));
         }
-        let unused = matches!(self.train.validation, Some(Validation::Rows(0)));
+        let unused = matches!(validation, Some(Validation::Rows(0)));
         let has_validation = !unused && splits.iter().any(|split| !split.validation.is_empty());
         let rows = Rows {
             training: splits.iter().map(|split| split.train.clone()).collect(),
             validation: has_validation.then(|| splits.iter().map(|split| split.validation.clone()).collect()),
         };
         // All options first, so that nothing wrong with the last model costs the training of the others.
-        let options = models.iter().map(|model| self.options(model, lookback, &frame, &rows));
+        let options = models.iter().map(|model| self.options(&settings, model, lookback, &frame, &rows));
         let options = options.collect::<Result<Vec<FitOptions>>>()?;
+        if self.train.print_config {
+            let all = models.iter().zip(&options);
+            let texts = all.map(|(model, options)| config::render(model, options, validation));
+            return output::print(&texts.collect::<Vec<_>>().join("\n"));
+        }
 
+        let arguments = interrupt::arguments("");
+        let seed = options[0].train.seed;
+        let mut kept = self.run_folder.begin("backtest", arguments, seed, &pool, false)?;
+        let trained = Trained { frame, splits, rows, lookback, test, models, options, validation };
+        let result = self.work(trained, &pool, &mut kept);
+        kept.end(result)
+    }
+
+    fn work(&self, trained: Trained, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+        let Trained { frame, splits, rows, lookback, test, models, options, validation } = trained;
+        let (horizon, protocol) = (self.horizon, self.protocol);
         let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
         let progress = Progress::new(self.run.quiet);
         let mut fitted = Vec::with_capacity(models.len());
         for (model, options) in models.iter().zip(&options) {
-            let (options, tuned) = self.train.tuned(model, options.clone(), &pool, &self.run)?;
+            let (options, tuned) = self.train.tuned(model, options.clone(), pool, &self.run)?;
             if let Some(tuning) = tuned {
                 self.run.print(&format!("{}\n{}\n", model.name(), tuning.render()))?;
             }
-            let forecaster = fitting::fit(&frame, &rows, model, &options, None, &pool, &progress)?;
-            scores.push(test.score(&forecaster, &pool)?);
+            let name = model.name();
+            kept.write(&format!("{name}/config.toml"), &config::render(model, &options, validation))?;
+            let forecaster = fitting::fit(&frame, &rows, model, &options, None, pool, &progress, kept, name)?;
+            kept.save(name, &forecaster)?;
+            scores.push(test.score(&forecaster, pool)?);
             fitted.push(forecaster);
         }
         let mut results = Results {
@@ -128,22 +165,27 @@ impl BacktestCommand {
             models: scores,
         };
         results.rank(protocol.rank_by());
+        results.keep(kept)?;
 
         if let Some(json) = &self.run.json {
             json.write(&results)?;
         }
         self.run.print(&table::render(&results, protocol.rank_by(), "the unit of the data"))?;
-        if let Some(path) = &self.report {
-            let fitted = &mut fitted;
-            let material =
-                Material { results: &results, frame: &frame, splits: &splits, fitted, pool: &pool };
-            report::backtest(material, protocol.rank_by(), path)?;
-            self.run.print(&format!("Report: {}\n", path.display()))?;
+        if self.report.is_none() && kept.path().is_none() {
+            return Ok(());
         }
-        Ok(())
+        let fitted = &mut fitted;
+        let material = Material { results: &results, frame: &frame, splits: &splits, fitted, pool };
+        let page = report::backtest(material, protocol.rank_by())?;
+        kept.report(&page)?;
+        if let Some(path) = &self.report {
+            report::write(&page, path)?;
+        }
+        let path = self.report.clone().or_else(|| kept.place("report.html"));
+        self.run.print(&path.map_or(String::new(), |path| format!("Report: {}\n", path.display())))
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self, settings: &Settings, validation: Option<Validation>) -> Result<()> {
         self.train.check()?;
         let ltsf = self.protocol == Protocol::Ltsf;
         if self.horizon == 0 {
@@ -152,14 +194,18 @@ impl BacktestCommand {
         if self.drop_last == Some(0) {
             return Err(Error::TooSmall { what: "drop-last", value: 0, minimum: 1 }.into());
         }
-        if ltsf && self.train.scaler()? != ScalerKind::Standard {
+        let scaler = match &self.train.scaler {
+            Some(kind) => kind.parse::<ScalerKind>()?,
+            None => settings.training(FitOptions::new(1, 1))?.scaler,
+        };
+        if ltsf && scaler != ScalerKind::Standard {
             return Err(CliError::argument(
-                format!("--scaler {}", self.train.scaler),
+                "--scaler",
                 "with --protocol ltsf every series is standardised",
                 "leave it out, or use --protocol holdout",
             ));
         }
-        let divides = !matches!(self.train.validation, None | Some(Validation::Rows(0)));
+        let divides = !matches!(validation, None | Some(Validation::Rows(0)));
         if ltsf && (self.test_rows.is_some() || divides) {
             return Err(CliError::argument(
                 "--test-rows and --validation",
@@ -170,14 +216,14 @@ impl BacktestCommand {
         Ok(())
     }
 
-    fn splits(&self, frame: &Frame) -> Result<Vec<Split>> {
+    fn splits(&self, frame: &Frame, validation: Option<Validation>) -> Result<Vec<Split>> {
         if self.protocol == Protocol::Ltsf {
             return Ok(Split::ltsf(frame));
         }
         let test = self.test_rows.unwrap_or(self.horizon);
         let split = |series: &Series| {
             let rows = series.len();
-            let validation = self.train.validation.map_or(0, |v| v.rows(rows.saturating_sub(test)));
+            let validation = validation.map_or(0, |v| v.rows(rows.saturating_sub(test)));
             Split::holdout(rows, validation, test).map_err(|_| Error::SeriesTooShort {
                 series: series.id.clone(),
                 rows,
@@ -188,11 +234,18 @@ impl BacktestCommand {
         Ok(frame.series.iter().map(split).collect::<std::result::Result<_, Error>>()?)
     }
 
-    fn options(&self, model: &Model, lookback: usize, frame: &Frame, rows: &Rows) -> Result<FitOptions> {
+    fn options(
+        &self,
+        settings: &Settings,
+        model: &Model,
+        lookback: usize,
+        frame: &Frame,
+        rows: &Rows,
+    ) -> Result<FitOptions> {
         let defaults = defaults::of(self.protocol, model.name());
         let shape = (self.horizon, lookback);
         let validates = rows.validation.is_some();
-        let options = self.train.options(&defaults, shape, frame, &rows.training, validates)?;
+        let options = self.train.options(settings, &defaults, shape, frame, &rows.training, validates)?;
         preflight::check(model, &options)?;
         Ok(options)
     }

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use bessemer::forecast::{Error, Frame};
+use bessemer::forecast::{Error, FitOptions, Frame, Model};
+use bessemer::plan::Pool;
 use bessemer::train::{Checkpoints, GradScalerState};
 use serde::Serialize;
 
-use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::{self, Setting};
-use super::training::TrainArgs;
+use super::settings::Settings;
+use super::training::{TrainArgs, Validation};
+use super::{config, defaults};
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::interrupt;
@@ -19,7 +20,9 @@ use crate::output::{self, JsonTarget};
 use crate::preflight;
 use crate::progress::Progress;
 use crate::recomputed::Dropped;
+use crate::report;
 use crate::run::RunArgs;
+use crate::runs::{KeptRun, RunFolderArgs};
 use crate::tuning::Tuning;
 
 /// Fit a model to all series of a file and save it in a folder
@@ -30,7 +33,7 @@ use crate::tuning::Tuning;
 Example:
   bessemer forecast fit sales.csv --model nhits --horizon 12 --lookback 36 --out sales-model
 
-The folder holds model.toml and weights.safetensors. With --json:
+The model's folder holds model.toml and weights.safetensors. With --json:
   {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"skipped\",
    \"best_step\", \"loss\", \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}
   With --activations also \"recomputed\": {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
@@ -41,34 +44,36 @@ pub struct Fit {
     #[command(flatten)]
     read: ReadArgs,
     /// mlp, nlinear, dlinear, nhits or patchtst
-    #[arg(long, alias = "models", value_name = "NAME")]
-    model: String,
+    #[arg(long, alias = "models", value_name = "NAME", required_unless_present = "config")]
+    model: Option<String>,
     /// Steps to forecast
-    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
-    horizon: usize,
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS", required_unless_present = "config")]
+    horizon: Option<usize>,
     /// Steps to look back on [default: two horizons or two seasons, whichever is longer]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
     lookback: Option<usize>,
-    /// Folder to write the model to
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
-    /// A setting of the model, such as hidden=256; may be given several times
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = Setting::parse)]
-    settings: Vec<Setting>,
+    /// Folder to write the model to [default: `model` in the run's folder]
+    #[arg(long, value_name = "FOLDER", required_if_eq("no_run", "true"))]
+    out: Option<PathBuf>,
     /// Folder for checkpoints: with them, Ctrl-C and SIGTERM lose nothing, and `--resume` goes on from there
+    /// [default: `checkpoints` in the run's folder]
     #[arg(long, value_name = "FOLDER", help_heading = "Checkpoints")]
     checkpoints: Option<PathBuf>,
-    /// Steps from one checkpoint to the next; 0 for one at the end or where training is stopped only
-    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 500, requires = "checkpoints", help_heading = "Checkpoints")]
-    checkpoint_every: u64,
-    /// Checkpoints that stay
-    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", default_value_t = 2, requires = "checkpoints", help_heading = "Checkpoints")]
+    /// Steps from one checkpoint to the next; with them there is one at the end and at every best validation,
+    /// with 0 only where training is stopped [default: 0; with --checkpoints 500]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", help_heading = "Checkpoints")]
+    checkpoint_every: Option<u64>,
+    /// Checkpoints that stay, besides that of the best validation
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", default_value_t = 2, help_heading = "Checkpoints")]
     keep: usize,
-    /// Go on from the latest checkpoint; the result has the same bits as without the interruption
-    #[arg(long, requires = "checkpoints", conflicts_with = "tune", help_heading = "Checkpoints")]
+    /// Go on from the latest checkpoint of --run or --checkpoints; the result has the same bits as without the
+    /// interruption
+    #[arg(long, conflicts_with = "tune", help_heading = "Checkpoints")]
     resume: bool,
     #[command(flatten)]
     train: TrainArgs,
+    #[command(flatten)]
+    run_folder: RunFolderArgs,
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -104,37 +109,63 @@ impl Fit {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         self.train.check()?;
-        let models = settings::models(std::slice::from_ref(&self.model), &self.settings)?;
-        let model = &models[0];
-        output::check_folder(&self.out)?;
-        self.checkpoints.iter().try_for_each(|folder| output::check_folder(folder))?;
-        if self.keep == 0 {
-            return Err(CliError::argument("--keep 0", "it must be at least 1", "leave it out for 2"));
-        }
+        let settings = self.train.settings()?;
+        let model = &settings.models(&[self.name(&settings)?])?[0];
+        let horizon = self.length(self.horizon, "horizon", &settings)?.ok_or_else(|| {
+            CliError::argument("--horizon", "it is not given", "say how many steps to forecast")
+        })?;
+        let folders = [self.out.as_deref(), self.checkpoints.as_deref(), self.run_folder.named()];
+        folders.into_iter().flatten().try_for_each(output::check_folder)?;
+        self.check()?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         output::check_distinct(&[("the data", Some(&*self.read.data)), ("--json", json)])?;
         let frame = self.read.read(&self.run)?;
 
         let season = frame.frequency.seasonality();
-        let lookback =
-            self.lookback.unwrap_or_else(|| defaults::lookback(Protocol::Holdout, self.horizon, season));
-        let rows = self.rows(&frame)?;
+        let lookback = self.length(self.lookback, "lookback", &settings)?;
+        let lookback = lookback.unwrap_or_else(|| defaults::lookback(Protocol::Holdout, horizon, season));
+        let validation = self.train.validation(&settings)?;
+        let rows = rows(&frame, validation)?;
         let defaults = defaults::of(Protocol::Holdout, model.name());
-        let shape = (self.horizon, lookback);
+        let shape = (horizon, lookback);
         let validates = rows.validation.is_some();
-        let options = self.train.options(&defaults, shape, &frame, &rows.training, validates)?;
+        let options = self.train.options(&settings, &defaults, shape, &frame, &rows.training, validates)?;
         preflight::check(model, &options)?;
+        if self.train.print_config {
+            return output::print(&config::render(model, &options, validation));
+        }
         let (options, tuned) = self.train.tuned(model, options, &pool, &self.run)?;
         if let Some(tuning) = &tuned {
             self.run.print(&tuning.render())?;
         }
-        let checkpoints = self.checkpoints();
+        let arguments = interrupt::arguments(&fitting::division(&options));
+        let what = format!("fit-{}", model.name());
+        let seed = options.train.seed;
+        let mut kept = self.run_folder.begin(&what, arguments, seed, &pool, self.resume)?;
+        let trained = Trained { frame, rows, model, options, validation, tuned };
+        let result = self.work(trained, &pool, &mut kept);
+        kept.end(result)
+    }
+
+    fn work(&self, trained: Trained, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+        let Trained { frame, rows, model, options, validation, tuned } = trained;
+        kept.write("config.toml", &config::render(model, &options, validation))?;
+        let checkpoints = self.checkpoints(kept);
         let progress = Progress::new(self.run.quiet);
-        let forecaster =
-            fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), &pool, &progress)?;
+        let mut forecaster =
+            fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), pool, &progress, kept, "")?;
+        let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
         {
             let _hold = interrupt::writing();
-            forecaster.save(&self.out)?;
+            forecaster.save(&out)?;
+        }
+        let scores = fitting::validate(&frame, &rows, &forecaster, &self.read.name(), pool)?;
+        if let Some(scores) = &scores {
+            scores.keep(kept)?;
+        }
+        if let Some(folder) = kept.path() {
+            let page = report::fit(&frame, &rows, &mut forecaster, scores.as_ref(), folder, pool)?;
+            kept.report(&page)?;
         }
 
         let history = &forecaster.history;
@@ -142,9 +173,9 @@ impl Fit {
         let fitted = Fitted {
             data: self.read.name(),
             model: model.name(),
-            out: self.out.display().to_string(),
-            horizon: self.horizon,
-            lookback,
+            out: out.display().to_string(),
+            horizon: options.horizon,
+            lookback: options.lookback,
             series: frame.series.len(),
             steps: history.losses.len(),
             skipped: history.skipped,
@@ -173,6 +204,12 @@ impl Fit {
             number::seconds(fitted.seconds_fit),
             fitted.out,
         ))?;
+        if let Some(scores) = scores {
+            self.run.print(&scores.sentence())?;
+        }
+        if let Some(report) = kept.place("report.html") {
+            self.run.print(&format!("Report: {}\n", report.display()))?;
+        }
         if let Some(GradScalerState { scale, updates, overflows, .. }) = fitted.grad_scaler {
             let taken = number::count(updates as usize);
             self.run.print(&format!(
@@ -185,43 +222,90 @@ impl Fit {
         Ok(())
     }
 
-    fn checkpoints(&self) -> Option<Checkpoints> {
-        let folder = self.checkpoints.clone()?;
+    fn check(&self) -> Result<()> {
+        if self.keep == 0 {
+            return Err(CliError::argument("--keep 0", "it must be at least 1", "leave it out for 2"));
+        }
+        if self.resume && self.checkpoints.is_none() && self.run_folder.named().is_none() {
+            return Err(CliError::argument(
+                "--resume",
+                "it is not said which training is to go on",
+                "name its folder with --run or --checkpoints",
+            ));
+        }
+        if self.checkpoint_every.is_some() && self.checkpoints.is_none() && !self.run_folder.keeps() {
+            return Err(CliError::argument(
+                "--checkpoint-every",
+                "there is no folder for checkpoints",
+                "name one with --checkpoints, or leave out --no-run",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The model's name, as given on the command line or in the configuration file.
+    fn name(&self, settings: &Settings) -> Result<String> {
+        match (&self.model, &settings.model) {
+            (Some(name), _) => Ok(name.clone()),
+            (None, Some(name)) => Ok(name.clone()),
+            (None, None) => Err(CliError::argument("--model", "it is not given", "name one")),
+        }
+    }
+
+    /// A length, likewise.
+    fn length(&self, given: Option<usize>, name: &str, settings: &Settings) -> Result<Option<usize>> {
+        if given.is_some() || !settings.has(&[name]) {
+            return Ok(given);
+        }
+        let options = settings.training(FitOptions::new(0, 0))?;
+        Ok(Some(if name == "horizon" { options.horizon } else { options.lookback }))
+    }
+
+    fn checkpoints(&self, kept: &KeptRun) -> Option<Checkpoints> {
+        let folder = self.checkpoints.clone().or_else(|| kept.place("checkpoints"))?;
+        let default = if self.checkpoints.is_some() { 500 } else { 0 };
         Some(Checkpoints {
             folder,
-            every: self.checkpoint_every,
+            every: self.checkpoint_every.unwrap_or(default),
             keep: self.keep,
             resume: self.resume,
             about: String::new(),
         })
     }
+}
 
-    /// All rows train, less the last ones if they validate.
-    fn rows(&self, frame: &Frame) -> Result<Rows> {
-        let Some(validation) = self.train.validation else {
-            return Ok(Rows {
-                training: frame.series.iter().map(|s| 0..s.len()).collect(),
-                validation: None,
-            });
+/// What is trained.
+struct Trained<'a> {
+    frame: Frame,
+    rows: Rows,
+    model: &'a Model,
+    options: FitOptions,
+    validation: Option<Validation>,
+    tuned: Option<Tuning>,
+}
+
+/// All rows train, less the last ones if they validate.
+fn rows(frame: &Frame, validation: Option<Validation>) -> Result<Rows> {
+    let Some(validation) = validation else {
+        return Ok(Rows { training: frame.series.iter().map(|s| 0..s.len()).collect(), validation: None });
+    };
+    let mut rows = Rows { training: Vec::new(), validation: None };
+    let mut held_back = Vec::new();
+    for series in &frame.series {
+        let (len, held) = (series.len(), validation.rows(series.len()));
+        let Some(end) = len.checked_sub(held).filter(|end| *end > 0) else {
+            return Err(Error::SeriesTooShort {
+                series: series.id.clone(),
+                rows: len,
+                needs: format!("holding out {held} rows for validation"),
+                minimum: held.saturating_add(1),
+            }
+            .into());
         };
-        let mut rows = Rows { training: Vec::new(), validation: None };
-        let mut held_back = Vec::new();
-        for series in &frame.series {
-            let (len, held) = (series.len(), validation.rows(series.len()));
-            let Some(end) = len.checked_sub(held).filter(|end| *end > 0) else {
-                return Err(Error::SeriesTooShort {
-                    series: series.id.clone(),
-                    rows: len,
-                    needs: format!("holding out {held} rows for validation"),
-                    minimum: held.saturating_add(1),
-                }
-                .into());
-            };
-            rows.training.push(0..end);
-            held_back.push(end..len);
-        }
-        let any = held_back.iter().any(|range| !range.is_empty());
-        rows.validation = any.then_some(held_back);
-        Ok(rows)
+        rows.training.push(0..end);
+        held_back.push(end..len);
     }
+    let any = held_back.iter().any(|range| !range.is_empty());
+    rows.validation = any.then_some(held_back);
+    Ok(rows)
 }

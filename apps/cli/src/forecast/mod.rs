@@ -1,6 +1,7 @@
 //! `bessemer forecast`.
 
 mod backtest;
+pub mod config;
 mod defaults;
 mod fit;
 mod predict;

@@ -1,69 +1,280 @@
-//! Settings of models from the command line: `--set hidden=256`, `--set patchtst.width=128`.
+//! Settings of models and of training by their names: `--set hidden=256`, `--set patchtst.width=128`,
+//! `--set optimizer.beta1=0.8`, and those of a configuration file.
 
-use bessemer::forecast::Model;
+use std::path::Path;
+
+use bessemer::forecast::{FitOptions, Model};
+use bessemer::train::Optimizer;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{CliError, Result};
 
 /// The largest number that is asked of a model; products of a few such still fit into a machine word.
 const MAX: u64 = 1 << 20;
+/// The largest configuration file that is read, in bytes.
+const BYTES_MAX: u64 = 1 << 20;
+/// Where settings of the training lie in [`FitOptions`], innermost first.
+const SECTIONS: [&[&str]; 2] = [&["train"], &[]];
 
-/// `[model.]setting=value`.
+/// `name=value`, where the name may have dots in it.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    text: String,
-    /// The model it is for; any that has it, if none is named.
-    model: Option<String>,
-    key: String,
-    value: String,
+    /// Where it was given.
+    place: String,
+    path: Vec<String>,
+    value: Value,
 }
 
 impl Setting {
     /// For clap.
     pub fn parse(text: &str) -> std::result::Result<Setting, String> {
         let (name, value) = text.split_once('=').ok_or("it must be setting=value, such as hidden=256")?;
-        let (model, key) = match name.split_once('.') {
-            Some((model, key)) => (Some(model.trim().to_string()), key),
-            None => (None, name),
+        let path: Vec<String> = name.split('.').map(|part| part.trim().replace('-', "_")).collect();
+        // As in other software.
+        let path = match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["lr"] | ["optimizer", "lr"] => vec!["learning_rate".to_string()],
+            _ => path,
         };
-        let key = key.trim().replace('-', "_");
-        Ok(Setting { text: text.to_string(), model, key, value: value.trim().to_string() })
+        Ok(Setting { place: format!("--set {text}"), path, value: Value::String(value.trim().into()) })
     }
 
     /// A setting for any model that has it.
     pub fn of(key: &str, value: &str) -> Setting {
-        Setting { text: format!("{key}={value}"), model: None, key: key.into(), value: value.into() }
+        let place = format!("--set {key}={value}");
+        Setting { place, path: vec![key.into()], value: Value::String(value.into()) }
     }
 
     fn refuse(&self, problem: impl Into<String>, remedy: impl Into<String>) -> CliError {
-        CliError::argument(format!("--set {}", self.text), problem, remedy)
+        CliError::argument(&self.place, problem, remedy)
+    }
+
+    /// The model it is for, by its name, if it says one.
+    fn model(&self) -> Option<&str> {
+        self.path.first().filter(|_| self.path.len() == 2).map(String::as_str)
+    }
+
+    fn key(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
     }
 
     /// Whether the setting is for this model, as far as its own name goes.
     fn is_for(&self, model: &Model) -> Result<bool> {
-        match &self.model {
+        match self.model() {
             None => Ok(true),
             Some(name) => Ok(Model::by_name(name)?.name() == model.name()),
         }
     }
-}
 
-/// Models by their names, with settings applied.
-pub fn models(names: &[String], settings: &[Setting]) -> Result<Vec<Model>> {
-    let mut models: Vec<Model> = Vec::with_capacity(names.len());
-    for name in names {
-        let model = Model::by_name(name.trim())?;
-        if models.iter().any(|other| other.name() == model.name()) {
-            let place = format!("--models {}", names.join(","));
-            return Err(CliError::argument(place, format!("{name} is named twice"), "name it once"));
-        }
-        models.push(model);
+    /// Where in the options for training it belongs, if it belongs there.
+    fn place_in(&self, options: &Value) -> Option<Vec<String>> {
+        let path = match self.path.first().map(String::as_str) {
+            Some("fit") => &self.path[1..],
+            _ => &self.path[..],
+        };
+        let first = path.first()?;
+        SECTIONS.into_iter().find_map(|section| {
+            let within = section.iter().try_fold(options, |tree, name| tree.get(name))?;
+            within.get(first)?;
+            Some(section.iter().map(|name| name.to_string()).chain(path.iter().cloned()).collect())
+        })
     }
-    settings.iter().try_for_each(|setting| apply(setting, &mut models))?;
-    Ok(models)
+
+    /// The value, in the shape of the default if it was given as text.
+    fn like(&self, default: &Value) -> Value {
+        match &self.value {
+            Value::String(text) => value_like(default, text),
+            value => value.clone(),
+        }
+    }
 }
 
-fn apply(setting: &Setting, models: &mut [Model]) -> Result<()> {
+/// All settings of a command: those of its configuration file, then those of the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    list: Vec<Setting>,
+    /// The model that the file is for.
+    pub model: Option<String>,
+    /// The rows that the file holds back, as on the command line.
+    pub validation: Option<String>,
+}
+
+impl Settings {
+    /// Those of a file, if one is given, and those of the command line.
+    pub fn new(file: Option<&Path>, given: &[Setting]) -> Result<Settings> {
+        let mut settings = file.map(read).transpose()?.unwrap_or_default();
+        settings.list.extend(given.iter().cloned());
+        Ok(settings)
+    }
+
+    /// Models by their names, with settings applied. What is neither of a model nor of the training is refused.
+    pub fn models(&self, names: &[String]) -> Result<Vec<Model>> {
+        let mut models: Vec<Model> = Vec::with_capacity(names.len());
+        for name in names {
+            let model = Model::by_name(name.trim())?;
+            if models.iter().any(|other| other.name() == model.name()) {
+                let place = format!("--models {}", names.join(","));
+                return Err(CliError::argument(place, format!("{name} is named twice"), "name it once"));
+            }
+            models.push(model);
+        }
+        let training = tree_of(&FitOptions::new(1, 1));
+        let of_models = self.list.iter().filter(|setting| setting.place_in(&training).is_none());
+        of_models.into_iter().try_for_each(|setting| apply(setting, &mut models, &training))?;
+        Ok(models)
+    }
+
+    /// The options for training with settings applied.
+    pub fn training(&self, options: FitOptions) -> Result<FitOptions> {
+        let mut tree = tree_of(&options);
+        let mut last = None;
+        for setting in &self.list {
+            let Some(path) = setting.place_in(&tree) else { continue };
+            set(&mut tree, &path, setting)?;
+            last = Some(setting);
+        }
+        let Some(last) = last else { return Ok(options) };
+        serde_json::from_value(tree).map_err(|error| {
+            // Several may be needed together, such as those of a schedule: the one to blame can't be told.
+            last.refuse(error.to_string(), "see the defaults with --print-config")
+        })
+    }
+
+    /// Whether a setting of the training is given, such as `train.steps`, or part of it.
+    pub fn has(&self, path: &[&str]) -> bool {
+        let tree = tree_of(&FitOptions::new(1, 1));
+        self.list.iter().filter_map(|setting| setting.place_in(&tree)).any(|given| {
+            given.iter().zip(path).all(|(given, wanted)| given == wanted) && given.len() >= path.len()
+        })
+    }
+}
+
+/// Reads a configuration file: any part of `validation`, `[model]` and `[fit]`.
+fn read(path: &Path) -> Result<Settings> {
+    let place = path.display().to_string();
+    let refuse = |problem: String, remedy: &str| CliError::argument(&place, problem, remedy);
+    let length = std::fs::metadata(path)
+        .map_err(|e| refuse(e.to_string(), "give a file, such as one written by --print-config"))?
+        .len();
+    if length > BYTES_MAX {
+        return Err(refuse(format!("{length} bytes"), "a configuration has at most a mebibyte"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| refuse(e.to_string(), "give a text file"))?;
+    let table: toml::Table =
+        text.parse().map_err(|e| refuse(format!("no valid TOML: {e}"), "see --print-config"))?;
+    let mut settings = Settings::default();
+    let known = ["validation", "model", "fit"];
+    for (name, value) in table {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        match (name.as_str(), value) {
+            ("validation", Value::Object(_) | Value::Array(_)) => {
+                return Err(refuse("`validation` is no number".into(), "give rows or a fraction"));
+            }
+            ("validation", value) => settings.validation = Some(value.to_string()),
+            ("model", Value::Object(form)) => {
+                settings.model = form.get("kind").and_then(Value::as_str).map(str::to_string);
+                for (key, value) in form.into_iter().filter(|(key, _)| key != "kind") {
+                    let path = settings.model.iter().cloned().chain([key]).collect();
+                    settings.list.push(Setting { place: place.clone(), path, value });
+                }
+            }
+            ("fit", value @ Value::Object(_)) => {
+                leaves(&mut vec!["fit".to_string()], value, &mut |path, value| {
+                    let (place, path) = (place.clone(), path.to_vec());
+                    settings.list.push(Setting { place, path, value });
+                });
+            }
+            ("model" | "fit", _) => {
+                return Err(refuse(format!("`{name}` is no section"), "see --print-config"));
+            }
+            _ => {
+                let problem = format!("`{name}` is unknown");
+                return Err(refuse(problem, &nearest(&name, &known.map(String::from))));
+            }
+        }
+    }
+    // What a name stands for in a file is clear from its place, so all must be known.
+    let tree = tree_of(&FitOptions::new(1, 1));
+    for setting in settings.list.iter().filter(|setting| setting.path[0] == "fit") {
+        let mut unused = tree.clone();
+        match setting.place_in(&tree) {
+            Some(path) => set(&mut unused, &path, setting)?,
+            None => return Err(unknown_option(setting, &tree)),
+        }
+    }
+    Ok(settings)
+}
+
+/// Calls `each` for everything in a tree that is no table; a table's `kind` first.
+fn leaves(path: &mut Vec<String>, tree: Value, each: &mut dyn FnMut(&[String], Value)) {
+    let Value::Object(form) = tree else { return each(path, tree) };
+    let (kinds, others): (Vec<_>, Vec<_>) = form.into_iter().partition(|(key, _)| key == "kind");
+    for (key, value) in kinds.into_iter().chain(others) {
+        path.push(key);
+        leaves(path, value, each);
+        path.pop();
+    }
+}
+
+/// Puts a value into a tree of options.
+fn set(tree: &mut Value, path: &[String], setting: &Setting) -> Result<()> {
+    let Some((last, tables)) = path.split_last() else { return Ok(()) };
+    let mut within = tree;
+    for name in tables {
+        let here = within.clone();
+        within = match within {
+            Value::Object(form) if form.contains_key(name) || is_open(form) => {
+                form.entry(name).or_insert_with(|| Value::Object(Map::new()))
+            }
+            _ => return Err(unknown_key(setting, name, &here)),
+        };
+        if within.is_null() {
+            *within = Value::Object(Map::new());
+        }
+    }
+    let here = within.clone();
+    let Value::Object(form) = within else { return Err(unknown_key(setting, last, &here)) };
+    let value = setting.like(form.get(last).unwrap_or(&Value::Null));
+    match form.get(last) {
+        Some(before) if last == "kind" && *before != value => {
+            *form = optimizer_of(value.as_str().unwrap_or_default());
+            form.insert(last.clone(), value);
+        }
+        None if !is_open(form) => return Err(unknown_key(setting, last, &here)),
+        _ => _ = form.insert(last.clone(), value),
+    }
+    Ok(())
+}
+
+/// Whether a table takes keys that are not there yet: one that was not set before, or is of another kind now.
+fn is_open(form: &Map<String, Value>) -> bool {
+    form.is_empty() || form.contains_key("kind")
+}
+
+/// The settings of an optimiser, if it is one; nothing otherwise.
+fn optimizer_of(kind: &str) -> Map<String, Value> {
+    let known = [Optimizer::ADAM, Optimizer::ADAMW, Optimizer::SGD, Optimizer::RMSPROP];
+    let forms = known.iter().map(tree_of);
+    let plain = |kind: &str| kind.replace('-', "");
+    let kind_of = |form: &Value| form.get("kind").and_then(Value::as_str).map(plain);
+    let found = forms.into_iter().find(|form| kind_of(form) == Some(plain(kind)));
+    found.and_then(|form| form.as_object().cloned()).unwrap_or_default()
+}
+
+fn unknown_key(setting: &Setting, name: &str, table: &Value) -> CliError {
+    let known: Vec<String> = table.as_object().map_or(Vec::new(), |form| form.keys().cloned().collect());
+    setting.refuse(format!("`{}` is unknown", setting.path.join(".")), nearest(name, &known))
+}
+
+fn unknown_option(setting: &Setting, tree: &Value) -> CliError {
+    let inner = tree.get("train").unwrap_or(&Value::Null);
+    let first = setting.path.get(1).map_or("", String::as_str);
+    let keys = |tree: &Value| tree.as_object().map_or(Vec::new(), |form| form.keys().cloned().collect());
+    let known: Vec<String> = [keys(tree), keys(inner)].concat();
+    setting.refuse(format!("`{}` is unknown", setting.path.join(".")), nearest(first, &known))
+}
+
+fn apply(setting: &Setting, models: &mut [Model], training: &Value) -> Result<()> {
     let mut known = Vec::new();
     let mut addressed = Vec::new();
     let mut applied = false;
@@ -73,49 +284,70 @@ fn apply(setting: &Setting, models: &mut [Model]) -> Result<()> {
         }
         addressed.push(model.name());
         let mut form = form_of(model);
-        let Some(default) = form.get(&setting.key).filter(|_| setting.key != "kind") else {
+        let Some(default) = form.get(setting.key()).filter(|_| setting.key() != "kind") else {
             known.extend(form.into_iter().map(|(key, _)| key).filter(|key| key != "kind"));
             continue;
         };
         let default = default.clone();
-        let value = value_like(&default, &setting.value);
+        let value = setting.like(&default);
         if is_too_large(&value) {
             return Err(setting.refuse(
                 format!("more than {MAX}"),
                 format!("the default of {} is {default}", model.name()),
             ));
         }
-        form.insert(setting.key.clone(), value);
+        form.insert(setting.key().to_string(), value);
         *model = serde_json::from_value(Value::Object(form)).map_err(|error| {
             setting.refuse(error.to_string(), format!("the default of {} is {default}", model.name()))
         })?;
         applied = true;
     }
-    match (applied, &setting.model) {
+    match (applied, setting.model()) {
         (true, _) => Ok(()),
         (false, Some(name)) if addressed.is_empty() => Err(setting
             .refuse(format!("{name} is not among the models of this run"), "add it or drop the setting")),
-        _ => Err(unknown(setting, &addressed, known)),
+        _ => Err(unknown(setting, &addressed, known, training)),
     }
 }
 
-fn unknown(setting: &Setting, models: &[&str], mut known: Vec<String>) -> CliError {
-    let problem = format!("{} has no setting `{}`", models.join(" or "), setting.key);
+fn unknown(setting: &Setting, models: &[&str], mut known: Vec<String>, training: &Value) -> CliError {
+    let problem = format!("{} has no setting `{}`", models.join(" or "), setting.key());
     known.sort();
     known.dedup();
-    let likeness = |name: &String| strsim::jaro_winkler(name, &setting.key);
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let remedy = match nearest {
-        None => "it has none at all".to_string(),
-        Some(best) if likeness(best) > 0.7 => format!("did you mean `{best}`?"),
-        Some(_) => format!("its settings are {}", known.join(", ")),
+    // A slip in a setting of the training.
+    let inner = training.get("train").and_then(Value::as_object);
+    let options = [training.as_object(), inner].into_iter().flatten().flat_map(Map::keys);
+    let close = options.map(|name| (likeness(name, setting.key()), name)).filter(|(like, _)| *like > 0.9);
+    let remedy = match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None if known.is_empty() => "it has none at all".to_string(),
+        None => nearest(setting.key(), &known),
     };
     setting.refuse(problem, remedy)
 }
 
+fn likeness(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b)
+}
+
+/// What was meant, or all that there is.
+fn nearest(name: &str, known: &[String]) -> String {
+    let best = known.iter().max_by(|a, b| likeness(a, name).total_cmp(&likeness(b, name)));
+    match best {
+        None => "there is nothing to set".to_string(),
+        Some(best) if likeness(best, name) > 0.7 => format!("did you mean `{best}`?"),
+        Some(_) => format!("its settings are {}", known.join(", ")),
+    }
+}
+
+/// Options as a tree of names.
+pub fn tree_of(options: &impl Serialize) -> Value {
+    serde_json::to_value(options).unwrap_or_default()
+}
+
 fn form_of(model: &Model) -> Map<String, Value> {
-    match serde_json::to_value(model) {
-        Ok(Value::Object(form)) => form,
+    match tree_of(model) {
+        Value::Object(form) => form,
         _ => Map::new(),
     }
 }
@@ -141,14 +373,25 @@ fn is_too_large(value: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn set(names: &[&str], settings: &[&str]) -> Result<Vec<Model>> {
+    fn settings(texts: &[&str]) -> Settings {
+        let list: Vec<Setting> = texts.iter().map(|text| Setting::parse(text).unwrap()).collect();
+        Settings::new(None, &list).unwrap()
+    }
+
+    fn set(names: &[&str], texts: &[&str]) -> Result<Vec<Model>> {
         let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-        let settings: Vec<Setting> = settings.iter().map(|text| Setting::parse(text).unwrap()).collect();
-        models(&names, &settings)
+        settings(texts).models(&names)
     }
 
     fn form(model: &Model, key: &str) -> String {
         form_of(model)[key].to_string()
+    }
+
+    fn file(text: &str) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fit.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::new(Some(&path), &[])
     }
 
     #[test]
@@ -162,8 +405,37 @@ mod tests {
     }
 
     #[test]
-    fn what_no_model_has_is_refused() {
-        let cases: [(&[&str], &str, &str); 7] = [
+    fn settings_reach_the_training() {
+        let given = settings(&[
+            "optimizer.lr=1e-2",
+            "optimizer.beta1=0.8",
+            "train.steps=7",
+            "windows=5",
+            "loss=mae",
+            "clip-norm=2",
+            "fit.train.schedule.kind=exponential",
+            "schedule.gamma=0.9",
+            "average.kind=ema",
+            "average.decay=0.99",
+        ]);
+        set(&["mlp"], &["optimizer.beta1=0.8"]).unwrap();
+        let options = given.training(FitOptions::new(1, 2)).unwrap();
+        let tree = tree_of(&options);
+        assert_eq!((options.train.learning_rate, options.train.steps, options.windows), (0.01, 7, 5));
+        assert_eq!(tree["train"]["optimizer"]["beta1"], serde_json::json!(0.8f32));
+        assert_eq!(tree["train"]["schedule"], serde_json::json!({"kind": "exponential", "gamma": 0.9}));
+        assert_eq!((options.train.clip_norm, tree["loss"].as_str()), (Some(2.0), Some("mae")));
+        assert!(given.has(&["train", "schedule"]) && given.has(&["train", "steps"]));
+        assert!(!given.has(&["train", "patience"]) && !settings(&[]).has(&["train", "schedule"]));
+        // Another kind has settings of its own.
+        let sgd = settings(&["optimizer.kind=sgd", "optimizer.momentum=0.9"]);
+        let options = sgd.training(FitOptions::new(1, 2)).unwrap();
+        assert_eq!(tree_of(&options.train.optimizer)["momentum"], serde_json::json!(0.9f32));
+    }
+
+    #[test]
+    fn what_nothing_has_is_refused() {
+        let cases: [(&[&str], &str, &str); 9] = [
             (&["mlp"], "hiden=8", "did you mean `hidden`?"),
             (&["mlp"], "kind=nhits", "its settings are hidden, layers"),
             (&["nlinear"], "hidden=8", "it has none at all"),
@@ -171,11 +443,58 @@ mod tests {
             (&["mlp"], "hidden=1048577", "more than 1048576"),
             (&["mlp"], "nhits.hidden=8", "nhits is not among the models"),
             (&["mlp"], "nhit.hidden=8", "did you mean `nhits`?"),
+            (&["mlp"], "learning_rat=8", "did you mean `learning_rate`?"),
+            (&["mlp"], "a.b.c=8", "mlp has no setting `c`"),
         ];
         for (names, setting, expected) in cases {
             let error = set(names, &[setting]).unwrap_err().to_string();
             assert!(error.contains(expected), "{setting}: {error}");
         }
         assert!(set(&["mlp", "MLP"], &[]).unwrap_err().to_string().contains("twice"));
+        for (setting, expected) in [
+            ("optimizer.beta=1", "unknown field `beta`"),
+            ("optimizer.momentum=1", "unknown field `momentum`"),
+            ("steps=-1", "invalid value"),
+            ("steps.more=1", "`steps.more` is unknown"),
+            ("loss=huber", "unknown variant `huber`"),
+            ("average.kind=ema", "missing field `decay`"),
+        ] {
+            let error = settings(&[setting]).training(FitOptions::new(1, 2)).err().map(|e| e.to_string());
+            assert!(error.as_ref().is_some_and(|e| e.contains(expected)), "{setting}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_holds_what_the_command_line_sets() {
+        let given = file(
+            "validation = 0.1\n[model]\nkind = \"nhits\"\nhidden = 64\n\
+             [fit]\nhorizon = 3\n[fit.train]\nsteps = 9\n[fit.train.optimizer]\nweight_decay = 0.5\nkind = \"adamw\"\n",
+        )
+        .unwrap();
+        assert_eq!((given.model.as_deref(), given.validation.as_deref()), (Some("nhits"), Some("0.1")));
+        assert_eq!(form(&given.models(&["nhits".into()]).unwrap()[0], "hidden"), "64");
+        let options = given.training(FitOptions::new(1, 2)).unwrap();
+        assert_eq!((options.horizon, options.train.steps), (3, 9));
+        assert_eq!(tree_of(&options.train.optimizer)["weight_decay"], 0.5);
+    }
+
+    #[test]
+    fn a_file_with_slips_is_refused() {
+        for (text, expected) in [
+            ("horizon = 3", "`horizon` is unknown"),
+            ("[modle]\nkind = \"mlp\"", "did you mean `model`?"),
+            ("model = 3", "`model` is no section"),
+            ("validation = []", "`validation` is no number"),
+            ("[fit]\nhorizen = 3", "did you mean `horizon`?"),
+            ("[fit.train]\nstep = 3", "did you mean `steps`?"),
+            ("[fit.train.optimizer]\nbeta3 = 1", ""),
+            ("[fit", "no valid TOML"),
+        ] {
+            let result = file(text).and_then(|given| given.training(FitOptions::new(1, 2)));
+            let error = result.err().map(|e| e.to_string());
+            assert!(error.as_ref().is_some_and(|e| e.contains(expected)), "{text}: {error:?}");
+        }
+        let huge = "#".repeat(BYTES_MAX as usize + 1);
+        assert!(file(&huge).is_err() && Settings::new(Some(Path::new("/none")), &[]).is_err());
     }
 }

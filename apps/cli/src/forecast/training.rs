@@ -1,16 +1,18 @@
 //! Options for training, shared by `fit` and `backtest`.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
-use bessemer::forecast::{FitOptions, Forecaster, Frame, Model, Sampling, ScalerKind};
+use bessemer::forecast::{FitOptions, Forecaster, Frame, Loss, Model, Sampling, ScalerKind};
 use bessemer::plan::Pool;
 use bessemer::train::{Average, OnNotFinite, Optimizer, Schedule};
 use clap::ValueEnum;
 
 use super::defaults::Defaults;
+use super::settings::{Setting, Settings};
 use crate::error::{CliError, Result};
 use crate::number;
-use crate::precision::TrainingPrecision;
+use crate::precision::{PrecisionName, TrainingPrecision};
 use crate::run::RunArgs;
 use crate::tuning::{DivisionArgs, Tuning};
 
@@ -30,30 +32,30 @@ pub struct TrainArgs {
     /// Learning rate [default: 0.001; ltsf: 0.001, nlinear and dlinear 0.01, patchtst 0.0005]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// Update rule
-    #[arg(long, value_enum, default_value_t)]
-    optimizer: OptimizerName,
+    /// Update rule [default: adam]
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerName>,
     /// Course of the learning rate [default: constant; ltsf: cosine, mlp and nhits halving]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
-    /// What is minimised
-    #[arg(long, value_enum, default_value_t)]
-    loss: LossName,
-    /// Which windows a step learns from
-    #[arg(long, value_enum, default_value_t)]
-    sampling: SamplingName,
-    /// Scaling of each series, by its training rows: none, standard, robust or minmax
-    #[arg(long, value_name = "KIND", default_value = "standard")]
-    pub scaler: String,
+    /// What is minimised [default: mse]
+    #[arg(long, value_enum)]
+    loss: Option<LossName>,
+    /// Which windows a step learns from [default: epochs]
+    #[arg(long, value_enum)]
+    sampling: Option<SamplingName>,
+    /// Scaling of each series, by its training rows: none, standard, robust or minmax [default: standard]
+    #[arg(long, value_name = "KIND")]
+    pub scaler: Option<String>,
     /// Scaling of each window, by its lags: likewise [default: standard; ltsf: none]
     #[arg(long, value_name = "KIND")]
     window_scaler: Option<String>,
-    /// Arithmetic of products with weights; weights themselves are f32
-    #[arg(long, value_enum, default_value_t)]
-    precision: TrainingPrecision,
-    /// Batches whose gradients make one step together
-    #[arg(long, value_parser = number::whole::<u32>, value_name = "N", default_value_t = 1)]
-    accumulate: u32,
+    /// Arithmetic of products with weights; weights themselves are f32 [default: f32]
+    #[arg(long, value_enum)]
+    precision: Option<TrainingPrecision>,
+    /// Batches whose gradients make one step together [default: 1]
+    #[arg(long, value_parser = number::whole::<u32>, value_name = "N")]
+    accumulate: Option<u32>,
     /// Validate and keep an exponential average of the weights, such as 0.999: the share that each step keeps
     #[arg(long, value_parser = number::decimal::<f32>, value_name = "DECAY", conflicts_with = "swa_start")]
     ema: Option<f32>,
@@ -66,9 +68,9 @@ pub struct TrainArgs {
     /// Learning rate while weights are averaged [default: half the learning rate]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "RATE", requires = "swa_start")]
     swa_rate: Option<f64>,
-    /// What to do about a loss or a gradient that is infinite or NaN
-    #[arg(long, value_enum, default_value_t)]
-    on_not_finite: OnNotFiniteName,
+    /// What to do about a loss or a gradient that is infinite or NaN [default: stop]
+    #[arg(long, value_enum)]
+    on_not_finite: Option<OnNotFiniteName>,
     /// Seconds after which training ends, whatever steps are left [default: none]
     #[arg(long, value_parser = number::decimal::<f64>, value_name = "SECONDS")]
     max_seconds: Option<f64>,
@@ -93,6 +95,16 @@ pub struct TrainArgs {
     /// Seed of everything random [default: 1; ltsf: 2021]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     pub seed: Option<u64>,
+    /// TOML file of settings, which the command line overrides; `--print-config` shows all there are
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
+    /// A setting of the model or the training, such as hidden=256, nhits.pool=4,2,1 or optimizer.beta1=0.8; may
+    /// be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = Setting::parse, help_heading = "Configuration")]
+    set: Vec<Setting>,
+    /// Print all settings as they would be used, as a TOML file for `--config`, and train nothing
+    #[arg(long, help_heading = "Configuration")]
+    pub print_config: bool,
 }
 
 /// How long to train.
@@ -105,10 +117,9 @@ pub enum Amount {
 }
 
 /// What to do about NaN, by name.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum OnNotFiniteName {
     /// End with an error that names where it came from
-    #[default]
     Stop,
     /// Leave the weights as they are, count the step and go on
     Skip,
@@ -117,9 +128,8 @@ enum OnNotFiniteName {
 }
 
 /// Update rules by name.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum OptimizerName {
-    #[default]
     Adam,
     Adamw,
     Sgd,
@@ -143,19 +153,17 @@ pub enum ScheduleName {
     Plateau,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum LossName {
     /// Mean squared error
-    #[default]
     Mse,
     /// Mean absolute error
     Mae,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum SamplingName {
     /// All windows once per epoch, in a new order each time
-    #[default]
     Epochs,
     /// Windows drawn anew at every step
     Random,
@@ -195,8 +203,7 @@ impl Validation {
 impl TrainArgs {
     /// Refuses what can be told to be wrong without the data.
     pub fn check(&self) -> Result<()> {
-        self.scaler()?;
-        if let Some(kind) = &self.window_scaler {
+        for kind in [&self.scaler, &self.window_scaler].into_iter().flatten() {
             kind.parse::<ScalerKind>()?;
         }
         let zero = |name: &str| {
@@ -227,7 +234,7 @@ impl TrainArgs {
             () if self.epochs == Some(0) => zero("epochs"),
             () if self.batch_windows == Some(0) => zero("batch-windows"),
             () if self.patience == Some(0) => zero("patience"),
-            () if self.accumulate == 0 => zero("accumulate"),
+            () if self.accumulate == Some(0) => zero("accumulate"),
             () if self.swa_every == Some(0) => zero("swa-every"),
             () if self.division.micro_batch == Some(0) => zero("micro-batch"),
             () if self.division.lanes == Some(0) => zero("lanes"),
@@ -250,8 +257,9 @@ impl TrainArgs {
         pool: &Pool,
         run: &RunArgs,
     ) -> Result<(FitOptions, Option<Tuning>)> {
-        if self.precision != TrainingPrecision::F32 {
-            run.note_precision(self.precision.name(), options.products(model)?);
+        let precision = PrecisionName::from(options.precision);
+        if precision != PrecisionName::F32 {
+            run.note_precision(precision, options.products(model)?);
         }
         if !self.division.tune {
             return Ok((options, None));
@@ -270,72 +278,104 @@ impl TrainArgs {
         self.ema.map(|decay| Average::Ema { decay }).or(self.swa_start.map(swa))
     }
 
-    /// Scaling of each series.
-    pub fn scaler(&self) -> Result<ScalerKind> {
-        Ok(self.scaler.parse()?)
+    /// The settings of the configuration file and of `--set`.
+    pub fn settings(&self) -> Result<Settings> {
+        Settings::new(self.config.as_deref(), &self.set)
+    }
+
+    /// The rows to hold back, as given on the command line or in the configuration file.
+    pub fn validation(&self, settings: &Settings) -> Result<Option<Validation>> {
+        match (self.validation, &settings.validation) {
+            (None, Some(text)) => Validation::parse(text).map(Some).map_err(|problem| {
+                CliError::argument(format!("validation = {text}"), problem, "such as 0.1")
+            }),
+            (given, _) => Ok(given),
+        }
     }
 
     /// The options for one model on these rows.
     pub fn options(
         &self,
+        settings: &Settings,
         defaults: &Defaults,
         (horizon, lookback): (usize, usize),
         frame: &Frame,
         training: &[Range<usize>],
         validates: bool,
     ) -> Result<FitOptions> {
-        let mut options = defaults.options(horizon, lookback);
-        options.scaler = self.scaler()?;
-        if let Some(kind) = &self.window_scaler {
-            options.window_scaler = kind.parse()?;
+        let mut options = settings.training(defaults.options(horizon, lookback))?;
+        // What is given as an option of its own comes last.
+        (options.horizon, options.lookback) = (horizon, lookback);
+        for (given, kind) in
+            [(&self.scaler, &mut options.scaler), (&self.window_scaler, &mut options.window_scaler)]
+        {
+            *kind = given.as_ref().map_or(Ok(*kind), |given| given.parse())?;
         }
-        options.precision = self.precision.name().get();
-        options.activations = self.activations;
-        (options.micro_batch, options.lanes) = (self.division.micro_batch, self.division.lanes);
+        options.precision = self.precision.map_or(options.precision, |precision| precision.name().get());
+        options.activations = self.activations.or(options.activations);
+        options.micro_batch = self.division.micro_batch.or(options.micro_batch);
+        options.lanes = self.division.lanes.or(options.lanes);
         options.windows = self.batch_windows.unwrap_or(options.windows);
         options.sampling = match self.sampling {
-            SamplingName::Epochs => Sampling::Epochs,
-            SamplingName::Random => Sampling::Random,
+            Some(SamplingName::Epochs) => Sampling::Epochs,
+            Some(SamplingName::Random) => Sampling::Random,
+            None => options.sampling,
         };
-        // The library's own names, as in `model.toml`.
-        let loss = if matches!(self.loss, LossName::Mae) { "mae" } else { "mse" };
-        options.loss = serde_json::from_value(loss.into()).unwrap_or_default();
+        options.loss = match self.loss {
+            Some(LossName::Mse) => Loss::Mse,
+            Some(LossName::Mae) => Loss::Mae,
+            None => options.loss,
+        };
         let batches = Forecaster::steps_per_epoch(frame, training, &options)?;
-        let epoch = batches.div_ceil(u64::from(self.accumulate.max(1)));
+        let train = &mut options.train;
+        train.accumulate = self.accumulate.unwrap_or(train.accumulate);
+        let epoch = batches.div_ceil(u64::from(train.accumulate.max(1)));
         let amount = match (self.max_steps, self.epochs) {
             (Some(steps), _) => Amount::Steps(steps),
             (None, Some(epochs)) => Amount::Epochs(epochs),
+            (None, None) if settings.has(&["train", "steps"]) => Amount::Steps(train.steps),
             (None, None) => defaults.amount,
         };
-        let train = &mut options.train;
         train.steps = match amount {
             Amount::Steps(steps) => steps,
             Amount::Epochs(epochs) => epochs.saturating_mul(epoch),
         };
         train.learning_rate = self.learning_rate.unwrap_or(train.learning_rate);
-        train.optimizer = self.optimizer.get();
-        train.schedule = self.schedule.unwrap_or(defaults.schedule).get(train.steps, epoch);
-        train.clip_norm = self.clip_norm;
-        train.accumulate = self.accumulate;
-        train.average = self.average(train.learning_rate, epoch);
-        train.on_not_finite = match self.on_not_finite {
-            OnNotFiniteName::Stop => OnNotFinite::Stop,
-            OnNotFiniteName::Skip => OnNotFinite::Skip,
-            OnNotFiniteName::Continue => OnNotFinite::Continue,
+        train.optimizer = self.optimizer.map_or(train.optimizer, OptimizerName::get);
+        let schedule = match self.schedule {
+            None if settings.has(&["train", "schedule"]) => None,
+            given => Some(given.unwrap_or(defaults.schedule)),
         };
-        train.max_seconds = self.max_seconds;
-        train.seed = self.seed.unwrap_or(defaults.seed);
+        train.schedule = schedule.map_or(train.schedule, |name| name.get(train.steps, epoch));
+        train.clip_norm = self.clip_norm.or(train.clip_norm);
+        train.average = self.average(train.learning_rate, epoch).or(train.average);
+        train.on_not_finite = match self.on_not_finite {
+            Some(OnNotFiniteName::Stop) => OnNotFinite::Stop,
+            Some(OnNotFiniteName::Skip) => OnNotFinite::Skip,
+            Some(OnNotFiniteName::Continue) => OnNotFinite::Continue,
+            None => train.on_not_finite,
+        };
+        train.max_seconds = self.max_seconds.or(train.max_seconds);
+        train.seed = self.seed.unwrap_or(train.seed);
         if validates {
             let every = match amount {
                 Amount::Steps(steps) => epoch.max(steps / 20),
                 Amount::Epochs(_) => epoch,
             };
             // 0: only at the end, so that the last weights are kept.
-            train.validate_every = self.validate_every.unwrap_or(if defaults.keep_best { every } else { 0 });
-            train.patience = self.patience.or(defaults.patience);
-        } else if self.patience.is_some()
+            let default = match settings.has(&["train", "validate_every"]) {
+                true => train.validate_every,
+                false if defaults.keep_best => every,
+                false => 0,
+            };
+            train.validate_every = self.validate_every.unwrap_or(default);
+            let known = settings.has(&["train", "patience"]);
+            let default = if known { train.patience } else { defaults.patience };
+            train.patience = self.patience.or(default);
+        } else if self.patience.or(train.patience).is_some()
             || self.validate_every.is_some()
-            || self.schedule == Some(ScheduleName::Plateau)
+            || train.validate_every > 0
+            || matches!(train.schedule, Schedule::Plateau { .. })
         {
             return Err(CliError::argument(
                 "--patience, --validate-every and --schedule plateau",

@@ -5,7 +5,7 @@ use std::path::Path;
 use bessemer::forecast::Split;
 use bessemer::train::report::{Block, LineChart, LineStyle, Report, Shade};
 
-use super::{Material, command_line, forecasts, losses, scores, settings, write};
+use super::{Material, command_line, footer, forecasts, losses, scores, settings};
 use crate::error::Result;
 use crate::number;
 use crate::results::{RankBy, Results};
@@ -13,8 +13,8 @@ use crate::results::{RankBy, Results};
 /// Series that are drawn.
 const SERIES_MAX: usize = 4;
 
-/// Writes the report.
-pub fn backtest(mut material: Material<'_>, by: RankBy, path: &Path) -> Result<()> {
+/// The report.
+pub fn backtest(mut material: Material<'_>, by: RankBy) -> Result<Report> {
     let charts = charts(&mut material)?;
     let Material { results, fitted, splits, frame, .. } = material;
     let sum = |rows: fn(&Split) -> usize| number::count(splits.iter().map(rows).sum());
@@ -30,7 +30,7 @@ pub fn backtest(mut material: Material<'_>, by: RankBy, path: &Path) -> Result<(
         RankBy::Mse => "Mean squared error of standardised values",
     };
     let steps = number::counted(results.horizon, "step");
-    let report = Report::new(format!("{}, {steps} ahead", file_name(&results.data)))
+    Ok(Report::new(format!("{}, {steps} ahead", file_name(&results.data)))
         .subtitle(finding(results, by))
         .section(
             "Accuracy",
@@ -46,8 +46,8 @@ pub fn backtest(mut material: Material<'_>, by: RankBy, path: &Path) -> Result<(
                 settings::machine(results.threads),
                 Block::code("To make it again", command_line()),
             ],
-        );
-    write(report, path)
+        )
+        .footer(footer()))
 }
 
 fn file_name(data: &str) -> String {

@@ -1,22 +1,20 @@
 //! The report of `bessemer demo`.
 
-use std::path::Path;
-
 use bessemer::train::report::{Block, ChartGrid, Line, LineChart, LineStyle, Report, Shade};
 
-use super::{Material, command_line, forecasts, losses, scores, settings, write};
+use super::{Material, command_line, footer, forecasts, losses, scores, settings};
 use crate::error::Result;
 use crate::results::{RankBy, Results};
 
 const UNIT: &str = "thousand passengers";
 
-/// Writes the report.
-pub fn demo(mut material: Material<'_>, path: &Path) -> Result<()> {
+/// The report.
+pub fn demo(mut material: Material<'_>) -> Result<Report> {
     let (hero, panels) = charts(&mut material)?;
     let Material { results, fitted, splits, .. } = material;
     let split = &splits[0];
     let rows = format!("{} training, {} test", split.train.len(), split.test.len());
-    let report = Report::new("A year of airline passengers, forecast")
+    Ok(Report::new("A year of airline passengers, forecast")
         .subtitle(finding(results))
         .section("Forecast of 1960", [Block::from(hero), panels.into()])
         .section(
@@ -41,8 +39,8 @@ pub fn demo(mut material: Material<'_>, path: &Path) -> Result<()> {
                      years, as both the passengers and their seasonal swing grow.",
                 ),
             ],
-        );
-    write(report, path)
+        )
+        .footer(footer()))
 }
 
 fn caption(results: &Results) -> String {

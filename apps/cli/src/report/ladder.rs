@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bessemer::train::report::{Bar, BarChart, Block, Column, Report, RowKind, Table};
 
-use super::{command_line, settings, write};
+use super::{command_line, footer, settings, write};
 use crate::bench::ladder::Ladder;
 use crate::error::Result;
 use crate::number;
@@ -72,6 +72,7 @@ pub fn ladder(ladder: &Ladder, path: &Path) -> Result<()> {
         .section(
             "How this was made",
             [settings::machine(ladder.threads), Block::code("To make it again", command_line())],
-        );
-    write(report, path)
+        )
+        .footer(footer());
+    write(&report, path)
 }

@@ -2,6 +2,7 @@
 
 mod backtest;
 mod demo;
+mod fit;
 mod forecasts;
 mod ladder;
 mod losses;
@@ -16,6 +17,7 @@ use bessemer::train::report::Report;
 
 pub use backtest::backtest;
 pub use demo::demo;
+pub use fit::fit;
 pub use ladder::ladder;
 
 use crate::error::{CliError, Result};
@@ -37,23 +39,18 @@ pub struct Material<'a> {
 }
 
 /// Writes the page, whole or not at all.
-fn write(report: Report, path: &Path) -> Result<()> {
+pub fn write(report: &Report, path: &Path) -> Result<()> {
     let _hold = interrupt::writing();
-    report
-        .footer(format!("Made by bessemer {}.", env!("CARGO_PKG_VERSION")))
-        .write(path)
-        .map_err(CliError::output(path, "write the report"))
+    report.write(path).map_err(CliError::output(path, "write the report"))
+}
+
+/// Where the page comes from.
+fn footer() -> String {
+    format!("Made by bessemer {}.", env!("CARGO_PKG_VERSION"))
 }
 
 /// The command line that was given, to be run again.
 fn command_line() -> String {
-    let plain = |argument: &str| {
-        !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || "-_./=,:%".contains(c))
-    };
-    let quote = |argument: String| match plain(&argument) {
-        true => argument,
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
-    };
-    let arguments = std::env::args_os().skip(1).map(|argument| quote(argument.to_string_lossy().into()));
-    std::iter::once("bessemer".to_string()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let words = interrupt::arguments("").iter().map(|word| interrupt::quoted(word)).collect::<Vec<_>>();
+    format!("bessemer {}", words.join(" "))
 }

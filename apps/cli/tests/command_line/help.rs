@@ -21,6 +21,11 @@ fn every_command_has_help_with_an_example() {
         "bench ladder",
         "machine",
         "profile",
+        "runs",
+        "runs list",
+        "runs show",
+        "runs compare",
+        "runs repeat",
     ];
     for command in commands {
         let text = place.succeed(&format!("{command} --help"));

@@ -143,10 +143,10 @@ impl RunRecord {
 /// let mut run = RunFolder::begin(&path, RunRecord::begin(vec!["demo".into()], 1, 2))?;
 /// run.log("the weather is fine")?;
 /// run.finish(RunStatus::Finished, None)?;
-/// let (name, record) = &bessemer_train::list_runs(runs.path())?[0];
-/// assert!(name.ends_with("fit-mlp"));
-/// assert_eq!(record.as_ref().unwrap().status, RunStatus::Finished);
-/// # Ok::<(), bessemer_train::TrainError>(())
+/// let listed = &bessemer_train::list_runs(runs.path())?[0];
+/// assert!(listed.name.ends_with("fit-mlp"));
+/// assert_eq!(listed.record.as_ref().unwrap().status, RunStatus::Finished);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RunFolder {
     path: PathBuf,
@@ -251,18 +251,27 @@ impl RunFolder {
     }
 }
 
-/// The runs in a folder by their names, oldest first; what can't be read is an error of its own.
+/// A run that was found in a folder.
+#[derive(Debug)]
+pub struct ListedRun {
+    /// The name of its own folder.
+    pub name: String,
+    /// What is known of it, or why that can't be read.
+    pub record: Result<RunRecord, TrainError>,
+}
+
+/// The runs in a folder, oldest first.
 ///
 /// # Errors
 /// If there is no such folder.
-pub fn list_runs(runs: &Path) -> Result<Vec<(String, Result<RunRecord, TrainError>)>, TrainError> {
+pub fn list_runs(runs: &Path) -> Result<Vec<ListedRun>, TrainError> {
     let names = disk::names(runs).map_err(|e| file_error(runs, e.to_string()))?;
-    let mut found: Vec<(String, Result<RunRecord, TrainError>)> = names
+    let mut found: Vec<ListedRun> = names
         .into_iter()
         .filter(|name| runs.join(name).join(RECORD).is_file())
-        .map(|name| (name.clone(), RunRecord::read(&runs.join(name))))
+        .map(|name| ListedRun { record: RunRecord::read(&runs.join(&name)), name })
         .collect();
-    found.sort_by_cached_key(|(name, record)| (record.as_ref().map(|r| r.started).ok(), name.clone()));
+    found.sort_by_cached_key(|run| (run.record.as_ref().map(|r| r.started).ok(), run.name.clone()));
     Ok(found)
 }
 

@@ -1,0 +1,170 @@
+//! The folder of a run at work.
+
+use std::path::{Path, PathBuf};
+
+use bessemer::forecast::Forecaster;
+use bessemer::plan::Pool;
+use bessemer::train::report::Report;
+use bessemer::train::{Event, Metrics, RunFolder, RunRecord, RunStatus, TrainError};
+
+use super::runs_folder;
+use crate::error::{CliError, Result};
+use crate::{interrupt, machine, number, report};
+
+/// Where what is known of a training is kept.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Run folder")]
+pub struct RunFolderArgs {
+    /// Folder for this run: settings, metrics, log, checkpoints, report [default: a new one in `runs`, or in
+    /// the folder that BESSEMER_RUNS names]
+    #[arg(long = "run", value_name = "FOLDER")]
+    run: Option<PathBuf>,
+    /// Keep no run folder
+    #[arg(long, conflicts_with = "run")]
+    no_run: bool,
+}
+
+impl RunFolderArgs {
+    /// Whether there will be a folder.
+    pub fn keeps(&self) -> bool {
+        self.run.is_some() || (!self.no_run && runs_folder().is_some())
+    }
+
+    /// The folder, if it was named.
+    pub fn named(&self) -> Option<&Path> {
+        self.run.as_deref()
+    }
+
+    /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again.
+    pub fn begin(
+        &self,
+        what: &str,
+        arguments: Vec<String>,
+        seed: u64,
+        pool: &Pool,
+        resume: bool,
+    ) -> Result<KeptRun> {
+        let path = match (&self.run, runs_folder()) {
+            (Some(path), _) => path.clone(),
+            (None, Some(runs)) if !self.no_run => RunFolder::new_in(&runs, what)?,
+            _ => return Ok(KeptRun::none()),
+        };
+        let _hold = interrupt::writing();
+        let folder = if resume && self.run.is_some() {
+            RunFolder::go_on(&path)?
+        } else {
+            let mut record = RunRecord::begin(arguments, seed, pool.threads());
+            record.machine = machine::facts(pool.threads()).into_iter().collect();
+            RunFolder::begin(&path, record)?
+        };
+        Ok(KeptRun { folder: Some(folder), metrics: None })
+    }
+}
+
+/// The folder of a run at work, if it has one.
+pub struct KeptRun {
+    folder: Option<RunFolder>,
+    metrics: Option<Metrics>,
+}
+
+impl KeptRun {
+    /// A run that nothing is kept of.
+    pub fn none() -> KeptRun {
+        KeptRun { folder: None, metrics: None }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> Option<&Path> {
+        self.folder.as_ref().map(RunFolder::path)
+    }
+
+    /// A place in the folder.
+    pub fn place(&self, name: &str) -> Option<PathBuf> {
+        self.path().map(|path| path.join(name))
+    }
+
+    /// Writes a file into it; the folders that it lies in are made.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let path = folder.path().join(name);
+        let _hold = interrupt::writing();
+        if let Some(within) = path.parent() {
+            std::fs::create_dir_all(within).map_err(CliError::output(within, "make the folder"))?;
+        }
+        Ok(folder.write(name, text)?)
+    }
+
+    /// Saves a model in a folder of it.
+    pub fn save(&self, within: &str, forecaster: &Forecaster) -> Result<()> {
+        let _hold = interrupt::writing();
+        Ok(self.place(within).map_or(Ok(()), |folder| forecaster.save(&folder))?)
+    }
+
+    /// Writes its report.
+    pub fn report(&self, page: &Report) -> Result<()> {
+        self.place("report.html").map_or(Ok(()), |path| report::write(page, &path))
+    }
+
+    /// Begins a training, whose metrics go into this folder of the run.
+    pub fn begin_training(&mut self, within: &str) -> Result<()> {
+        self.metrics = self.place(within).map(|path| Metrics::open(&path)).transpose()?;
+        Ok(())
+    }
+
+    /// Takes note of what happens in the training. When the disk refuses, it is said once; the training is
+    /// worth more than its metrics.
+    pub fn watch(&mut self, event: &Event) -> Option<TrainError> {
+        if let (Some(folder), Some(line)) = (&mut self.folder, line_of(event)) {
+            // The log is for people; without it, everything else still goes on.
+            _ = folder.log(&line);
+        }
+        let problem = self.metrics.as_mut()?.watch(event).err();
+        if problem.is_some() {
+            self.metrics = None;
+        }
+        problem
+    }
+
+    /// Ends the training, with the scores that it is to be known by.
+    pub fn end_training(&mut self, model: &str, scores: &[(&str, Option<f64>)]) -> Result<()> {
+        if let Some(metrics) = self.metrics.take() {
+            metrics.finish()?;
+        }
+        let Some(folder) = &mut self.folder else { return Ok(()) };
+        let known = scores.iter().filter_map(|(name, value)| Some((name.to_string(), (*value)?)));
+        folder.record.results.entry(model.to_string()).or_default().extend(known);
+        Ok(())
+    }
+
+    /// Writes down how the run ended, whatever the result, and passes that on.
+    pub fn end<T>(self, result: Result<T>) -> Result<T> {
+        let Some(folder) = self.folder else { return result };
+        let (status, problem) = match &result {
+            Ok(_) => (RunStatus::Finished, None),
+            Err(error @ (CliError::Interrupted { .. } | CliError::Paused { .. })) => {
+                (RunStatus::Stopped, Some(error.to_string()))
+            }
+            Err(error) => (RunStatus::Failed, Some(error.to_string())),
+        };
+        let _hold = interrupt::writing();
+        let written = folder.finish(status, problem);
+        match (result, written) {
+            (Ok(_), Err(error)) => Err(error.into()),
+            (result, _) => result,
+        }
+    }
+}
+
+/// What the log says of an event; steps are in the metrics.
+fn line_of(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Step { .. } => return None,
+        Event::Validation { step, loss, best } => {
+            let best = if *best { ", the best so far" } else { "" };
+            format!("step {step}: validation loss {}{best}", number::digits(*loss))
+        }
+        Event::Checkpoint { step } => format!("step {step}: checkpoint"),
+        Event::Resumed { step } => format!("goes on after step {step}"),
+        Event::Problem { problem } => format!("warning: {problem}"),
+    })
+}

@@ -1,0 +1,114 @@
+//! `bessemer runs repeat`.
+
+use std::path::{Path, PathBuf};
+
+use bessemer::train::RunFolder;
+
+use super::{name_of, read};
+use crate::error::{CliError, Result};
+use crate::output;
+
+/// Options of the first run that name its own files, with a value and without.
+const PLACES: [&str; 5] = ["--run", "--out", "--json", "--report", "--checkpoints"];
+const SWITCHES: [&str; 2] = ["--resume", "--print-config"];
+
+/// Run a run's command again, in a new run folder, and compare the weights
+///
+/// The same version on the same kind of processor gives the same bytes, at any number of threads.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  bessemer runs repeat 2026-11-21-201500-fit-nhits")]
+pub struct Repeat {
+    /// Its folder, or its name in the folder that runs lie in
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// The folder of the new run [default: a new one beside it]
+    #[arg(long, value_name = "FOLDER")]
+    to: Option<PathBuf>,
+}
+
+impl Repeat {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let (folder, record) = read(&self.run)?;
+        let words: Vec<&str> = record.arguments.iter().map(String::as_str).collect();
+        let what = match words.as_slice() {
+            ["demo", ..] => "demo",
+            ["forecast", "fit", ..] => "fit",
+            ["forecast", "backtest", ..] => "backtest",
+            _ => {
+                return Err(CliError::argument(
+                    name_of(&folder),
+                    format!("its command `{}` is none that trains", words.join(" ")),
+                    "choose another run",
+                ));
+            }
+        };
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(CliError::output(path, "find the folder"));
+        let folder = absolute(&folder)?;
+        let to = match &self.to {
+            Some(to) => absolute(to)?,
+            None => RunFolder::new_in(folder.parent().unwrap_or(Path::new(".")), &format!("{what}-again"))?,
+        };
+        let mut arguments = without_places(&record.arguments);
+        arguments.push(format!("--run={}", to.display()));
+        if what == "demo" {
+            arguments.push(format!("--report={}", to.with_extension("html").display()));
+        }
+        // Files are named as they were from there.
+        std::env::set_current_dir(&record.folder)
+            .map_err(CliError::output(&record.folder, "go to the folder that the run was begun in"))?;
+        crate::execute(arguments)?;
+        let mut text = String::new();
+        for weights in weights_in(&folder) {
+            let same = std::fs::read(folder.join(&weights)).ok() == std::fs::read(to.join(&weights)).ok();
+            let same = if same { "the same bytes" } else { "other bytes than before" };
+            text += &format!("{}: {same}\n", weights.display());
+        }
+        output::print(&format!("{text}run: {}\n", to.display()))
+    }
+}
+
+/// Arguments without those that say where results go.
+fn without_places(arguments: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
+        if PLACES.contains(&name) {
+            if name == word {
+                words.next();
+            }
+        } else if !SWITCHES.contains(&name) {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
+/// The weights that a run keeps, by their places within its folder.
+fn weights_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for model in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let within = PathBuf::from(model.file_name()).join("weights.safetensors");
+        if folder.join(&within).is_file() {
+            found.push(within);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_files_is_left_out() {
+        let words = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<_>>();
+        let given = words("forecast fit a.csv --out b --json=c --resume --seed 3 --run d --set x=1");
+        assert_eq!(without_places(&given), words("forecast fit a.csv --seed 3 --set x=1"));
+    }
+}

@@ -1,0 +1,195 @@
+//! Run folders and configuration files.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::place::Place;
+
+const FIT: &str = "forecast fit series.csv --model mlp --horizon 3 --lookback 6 --max-steps 30 --set hidden=8 \
+                   --validation 9 --validate-every 10 --quiet";
+
+/// A command that keeps its run.
+fn keeping(place: &Place, arguments: &str) -> Command {
+    let mut command = place.command(arguments);
+    command.env_remove("BESSEMER_RUNS");
+    command
+}
+
+fn succeed(place: &Place, arguments: &str) -> String {
+    let output = keeping(place, arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn runs(place: &Place) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(place.path("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_training_keeps_all_that_is_known_of_it() {
+    let place = Place::new();
+    succeed(&place, FIT);
+    let names = runs(&place);
+    assert!(names.len() == 1 && names[0].ends_with("-fit-mlp"), "{names:?}");
+    let run = format!("runs/{}", names[0]);
+    let mut files: Vec<String> = std::fs::read_dir(place.path(&run))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert!(files[1].starts_with("events.out.tfevents."), "{files:?}");
+    files.remove(1);
+    let expected =
+        ["config.toml", "log.txt", "metrics.csv", "metrics.jsonl", "model", "report.html", "run.toml"];
+    assert_eq!(files, expected);
+    let metrics = place.read(&format!("{run}/metrics.jsonl"));
+    assert_eq!(metrics.lines().filter(|line| line.contains("\"loss\"")).count(), 30);
+    assert_eq!(metrics.lines().filter(|line| line.contains("\"validation_loss\"")).count(), 3);
+    let log = place.read(&format!("{run}/log.txt"));
+    assert!(log.contains("step 10: validation loss") && log.trim_end().ends_with("finished"), "{log}");
+    let report = place.read(&format!("{run}/report.html"));
+    assert!(report.contains("seasonal-naive") && report.contains("beta1 = 0.9"), "baselines and settings");
+
+    // The list, one run, and the JSON of all.
+    let listed = succeed(&place, "runs list");
+    assert!(listed.contains(&names[0]) && listed.contains("finished") && listed.contains("mlp"), "{listed}");
+    let shown = succeed(&place, &format!("runs show {}", names[0]));
+    assert!(shown.contains("bessemer forecast fit series.csv") && shown.contains("metrics.csv"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&succeed(&place, "runs list --json -")).unwrap();
+    assert!(json[0]["results"]["mlp"]["mae"].is_f64() && json[0]["results"]["naive"]["mae"].is_f64());
+}
+
+#[test]
+fn a_run_can_be_had_again_from_its_folder() {
+    let place = Place::new();
+    succeed(&place, &format!("{FIT} --run first --seed 5 --threads 1"));
+    let again = succeed(&place, "runs repeat first");
+    assert!(again.contains("model/weights.safetensors: the same bytes"), "{again}");
+    let weights = |folder: &str| std::fs::read(place.path(&format!("{folder}/weights.safetensors"))).unwrap();
+    // Its settings alone are enough, too.
+    succeed(&place, "forecast fit series.csv --config first/config.toml --out second --quiet --no-run");
+    assert!(weights("first/model") == weights("second"));
+    // What the command line says comes last.
+    succeed(
+        &place,
+        "forecast fit series.csv --config first/config.toml --run third --seed 6 --set optimizer.lr=1e-2 --quiet",
+    );
+    assert!(weights("first/model") != weights("third/model"));
+    let compared = succeed(&place, "runs compare first third");
+    let row =
+        |name: &str| compared.lines().find(|line| line.trim().starts_with(name)).unwrap_or("").to_string();
+    let differing: Vec<&str> = compared.lines().skip_while(|line| !line.contains("fit.train")).collect();
+    assert!(row("fit.train.seed").contains('5') && row("fit.train.seed").contains('6'), "{compared}");
+    assert!(row("fit.train.learning_rate").contains("0.01"), "{compared}");
+    assert!(differing.len() < 6 && !compared.contains("fit.horizon"), "{compared}");
+    // A backtest has a folder for each model.
+    succeed(
+        &place,
+        "forecast backtest series.csv --models mlp,nlinear --horizon 3 --max-steps 5 --set hidden=8 --quiet --run test",
+    );
+    for file in ["mlp/config.toml", "nlinear/metrics.csv", "mlp/weights.safetensors", "report.html"] {
+        assert!(place.path(&format!("test/{file}")).exists(), "{file}");
+    }
+    let again = succeed(&place, "runs repeat test --to test-again");
+    assert_eq!(again.matches("the same bytes").count(), 2, "{again}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_goes_on_in_its_folder() {
+    let place = Place::new();
+    let fit = FIT.replace("--max-steps 30", "--max-steps 1000000").replace("--quiet", "");
+    let child = keeping(&place, &fit).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let at_work = || {
+        let name = std::fs::read_dir(place.path("runs")).ok()?.flatten().next()?.file_name();
+        let metrics = place.path("runs").join(name).join("log.txt");
+        std::fs::read_to_string(metrics).ok().filter(|log| log.contains("step 10:"))
+    };
+    while at_work().is_none() {
+        assert!(Instant::now() < until, "no step in a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let name = runs(&place).remove(0);
+    let stopped = succeed(&place, "runs list");
+    assert!(stopped.contains("stopped"), "{stopped}");
+    let command = said.trim_end().rsplit("go on with: ").next().unwrap();
+    let words = command.split_once(' ').unwrap().1;
+    assert!(words.contains(&format!("--run=runs/{name} --resume")), "{said}");
+    let steps = |metrics: &str| -> Vec<u64> {
+        let lines = metrics.lines().filter(|line| line.contains("\"loss\""));
+        lines
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["step"].as_u64().unwrap())
+            .collect()
+    };
+    let metrics = || place.read(&format!("runs/{name}/metrics.jsonl"));
+    let done = *steps(&metrics()).last().unwrap();
+    // As many more steps as there are between two that are written down.
+    let more = format!("--max-steps {}", done + 300);
+    succeed(&place, &words.replace("--max-steps 1000000", &more));
+    let written = steps(&metrics());
+    assert_eq!(*written.last().unwrap(), done + 300);
+    assert!(written.windows(2).all(|pair| pair[0] < pair[1]), "every step once");
+    assert_eq!(runs(&place).len(), 1);
+    assert!(succeed(&place, "runs list").contains("finished"));
+}
+
+#[test]
+fn folders_that_are_no_runs_are_refused() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("full")).unwrap();
+    place.write("full/thesis.tex", "");
+    place.write("bad.toml", "[fit.train]\nlearning_rat = 1\n");
+    for (arguments, expected) in [
+        (format!("{FIT} --run full"), "is no empty folder"),
+        (format!("{FIT} --run none --resume"), "is this the folder of a run?"),
+        (format!("{FIT} --resume --out model"), "--run or --checkpoints"),
+        (format!("{FIT} --no-run"), "--out"),
+        (format!("{FIT} --out model --checkpoint-every 5"), "name one with --checkpoints"),
+        (format!("{FIT} --config bad.toml --out model"), "did you mean `learning_rate`?"),
+        (format!("{FIT} --config none.toml --out model"), "none.toml"),
+        (format!("{FIT} --set optimizer.beta3=1 --out model"), "unknown field `beta3`"),
+        (format!("{FIT} --set stebs=1 --out model"), "no setting `stebs`"),
+        ("runs list nowhere".into(), "nowhere"),
+        ("runs show full".into(), "is this the folder of a run?"),
+        ("runs compare full".into(), "2"),
+        ("runs repeat full".into(), "is this the folder of a run?"),
+        ("runs list".into(), "no runs are kept"),
+    ] {
+        place.refuse(&arguments, expected);
+    }
+    assert!(!place.path("model").exists() && !place.path("none").exists());
+}
+
+#[test]
+fn all_settings_are_printed_and_nothing_trained() {
+    let place = Place::new();
+    let printed = place.succeed(&format!(
+        "{FIT} --out model --print-config --set schedule.kind=exponential --set schedule.gamma=0.9"
+    ));
+    for line in [
+        "validation = 9",
+        "kind = \"mlp\"",
+        "hidden = 8",
+        "horizon = 3",
+        "steps = 30",
+        "beta1 = 0.9",
+        "gamma = 0.9",
+        "# clip_norm is not set",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    assert!(!place.path("model").exists());
+    place.write("fit.toml", printed);
+    let again = place.succeed("forecast fit series.csv --config fit.toml --out model --print-config --quiet");
+    assert_eq!(again, place.read("fit.toml"));
+}
