@@ -60,10 +60,10 @@ impl Results {
             return String::new();
         };
         format!(
-            "on the validation rows, which chose the weights: MAE {}, beside {} of {}, the best baseline\n",
+            "On the validation rows, which chose the weights, the MAE is {}; that of {}, the best baseline, is {}.\n",
             number::digits(model.mae),
-            number::digits(baseline.mae),
-            baseline.name
+            baseline.name,
+            number::digits(baseline.mae)
         )
     }
 

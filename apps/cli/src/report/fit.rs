@@ -44,12 +44,12 @@ pub fn fit(
             scores::scores(results, RankBy::Mae, "").into(),
             Block::note(
                 "These rows chose the weights, so the model looks a little better here than on rows that \
-                 nothing was chosen by; `bessemer forecast backtest` scores on such.",
+                 nothing was chosen by, such as those that bessemer forecast backtest scores on.",
             ),
         ],
         None => vec![Block::note(
             "No whole window was held back, so nothing here says how well it forecasts: \
-             `bessemer forecast backtest` does.",
+             bessemer forecast backtest does.",
         )],
     };
     let facts = [
