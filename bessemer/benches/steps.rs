@@ -60,7 +60,7 @@ fn steps(c: &mut Criterion) {
                 .expect("the model can be compiled");
             let mut parameters = Parameters::new(step.parameters());
             initialize(&mut parameters, first.inits(), 1);
-            let mut state = OptimizerState::new(Optimizer::ADAMW, &parameters, first.buffers());
+            let mut state = OptimizerState::new(Optimizer::ADAMW, &[], &parameters, first.buffers());
             let inputs: Vec<Vec<f32>> =
                 step.input_lens().map(|len| (0..len).map(|i| (i % 83) as f32 / 83.0).collect()).collect();
             let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();

@@ -9,6 +9,8 @@ use bessemer_kernels::optimizer as kernel;
 use bessemer_plan::{Executable, Parameters, Pool};
 use serde::{Deserialize, Serialize};
 
+use crate::groups::{ParameterGroup, Piece, pieces};
+
 /// Floats that one task of the sweep handles; part of the result, as norms are summed by chunk.
 const CHUNK: usize = 16_384;
 
@@ -77,6 +79,15 @@ impl Optimizer {
     /// RMSprop with PyTorch's defaults.
     pub const RMSPROP: Optimizer =
         Optimizer::RmsProp { alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0 };
+
+    fn weight_decay(&self) -> f32 {
+        match *self {
+            Optimizer::Sgd { weight_decay, .. }
+            | Optimizer::Adam { weight_decay, .. }
+            | Optimizer::AdamW { weight_decay, .. }
+            | Optimizer::RmsProp { weight_decay, .. } => weight_decay,
+        }
+    }
 }
 
 /// An optimiser with what it remembers of a set of parameters.
@@ -84,6 +95,8 @@ pub struct OptimizerState {
     optimizer: Optimizer,
     /// Neighbouring learned parameters, as ranges of the buffer.
     spans: Vec<Range<usize>>,
+    /// The same, cut where settings change.
+    pieces: Vec<Piece>,
     gradient: Arena,
     /// The sum of what was held, if anything is.
     held: Arena,
@@ -94,8 +107,14 @@ pub struct OptimizerState {
 }
 
 impl OptimizerState {
-    /// For parameters of which `buffers` says which follow statistics and are left alone.
-    pub fn new(optimizer: Optimizer, parameters: &Parameters, buffers: &[bool]) -> OptimizerState {
+    /// For parameters of which `buffers` says which follow statistics and are left alone, and `groups` which
+    /// have settings of their own.
+    pub fn new(
+        optimizer: Optimizer,
+        groups: &[ParameterGroup],
+        parameters: &Parameters,
+        buffers: &[bool],
+    ) -> OptimizerState {
         let mut spans: Vec<Range<usize>> = Vec::new();
         let mut joins = false;
         for (range, &buffer) in parameters.ranges().iter().zip(buffers) {
@@ -124,6 +143,7 @@ impl OptimizerState {
         OptimizerState {
             optimizer,
             spans,
+            pieces: pieces(parameters, buffers, groups, optimizer.weight_decay()),
             gradient: Arena::new(len),
             held: Arena::new(0),
             holds: false,
@@ -186,7 +206,7 @@ impl OptimizerState {
     ) -> f64 {
         let steps = self.steps + 1;
         let weights = parameters.as_mut_slice();
-        let spans = &self.spans;
+        let (spans, pieces) = (&self.spans, self.pieces.as_slice());
         let held = self.holds.then(|| self.held.as_slice());
         self.holds = false;
         run.with_gradients(|lanes| {
@@ -196,7 +216,8 @@ impl OptimizerState {
             for span in spans {
                 let squares = &self.squares[first_chunk..];
                 first_chunk += span.len().div_ceil(CHUNK);
-                let update = Update { optimizer: self.optimizer, learning_rate, step: steps, scale: 1.0 };
+                let update =
+                    Update { optimizer: self.optimizer, pieces, learning_rate, step: steps, scale: 1.0 };
                 let [m, v, w] = &mut self.memory;
                 let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
                 let [m, v, w] = [part(m, span), part(v, span), part(w, span)];
@@ -206,7 +227,7 @@ impl OptimizerState {
                     squares[start / CHUNK].store(square.to_bits(), Ordering::Relaxed);
                 };
                 if fused {
-                    update.sweep(pool, &mut weights[span.clone()], gradient, [m, v, w], &sum);
+                    update.sweep(pool, span.start, &mut weights[span.clone()], gradient, [m, v, w], &sum);
                 } else {
                     for_chunks(pool, [gradient], CHUNK, &|start, [g]| sum(start, g));
                 }
@@ -224,12 +245,12 @@ impl OptimizerState {
                     _ => 1.0,
                 };
                 let scale = clipped * unscaled;
-                let update = Update { optimizer: self.optimizer, learning_rate, step: steps, scale };
+                let update = Update { optimizer: self.optimizer, pieces, learning_rate, step: steps, scale };
                 for span in spans {
                     let [m, v, w] = &mut self.memory;
                     let gradient = &mut self.gradient.as_mut_slice()[span.clone()];
                     let memory = [part(m, span), part(v, span), part(w, span)];
-                    update.sweep(pool, &mut weights[span.clone()], gradient, memory, &|_, _| {});
+                    update.sweep(pool, span.start, &mut weights[span.clone()], gradient, memory, &|_, _| {});
                 }
             }
             norm
@@ -270,18 +291,20 @@ fn part<'a>(memory: &'a mut Arena, span: &Range<usize>) -> &'a mut [f32] {
 }
 
 /// One update, with its numbers.
-struct Update {
+struct Update<'a> {
     optimizer: Optimizer,
+    pieces: &'a [Piece],
     learning_rate: f32,
     step: u64,
     scale: f32,
 }
 
-impl Update {
-    /// Updates every chunk, after `prepare` has made its gradient ready.
+impl Update<'_> {
+    /// Updates every chunk of a span that begins at `place`, after `prepare` has made its gradient ready.
     fn sweep(
         &self,
         pool: &Pool,
+        place: usize,
         weights: &mut [f32],
         gradient: &mut [f32],
         [m, v, w]: [&mut [f32]; 3],
@@ -291,39 +314,62 @@ impl Update {
         match (m.is_empty(), v.is_empty(), w.is_empty()) {
             (true, ..) => for_chunks(pool, [weights, gradient], CHUNK, &|start, [p, g]| {
                 prepare(start, g);
-                self.apply(p, g, &mut [], &mut [], &mut []);
+                self.apply(place + start, p, g, &mut [], &mut [], &mut []);
             }),
             (_, true, _) => for_chunks(pool, [weights, gradient, m], CHUNK, &|start, [p, g, m]| {
                 prepare(start, g);
-                self.apply(p, g, m, &mut [], &mut []);
+                self.apply(place + start, p, g, m, &mut [], &mut []);
             }),
             (.., true) => for_chunks(pool, [weights, gradient, m, v], CHUNK, &|start, [p, g, m, v]| {
                 prepare(start, g);
-                self.apply(p, g, m, v, &mut []);
+                self.apply(place + start, p, g, m, v, &mut []);
             }),
             _ => for_chunks(pool, [weights, gradient, m, v, w], CHUNK, &|start, [p, g, m, v, w]| {
                 prepare(start, g);
-                self.apply(p, g, m, v, w);
+                self.apply(place + start, p, g, m, v, w);
             }),
         }
     }
 
-    fn apply(&self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], w: &mut [f32]) {
-        let (learning_rate, scale) = (self.learning_rate, self.scale);
+    /// Updates what lies from `place` on, piece by piece.
+    fn apply(&self, place: usize, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], w: &mut [f32]) {
+        let end = place + p.len();
+        let first = self.pieces.partition_point(|piece| piece.range.end <= place);
+        for piece in self.pieces[first..].iter().take_while(|piece| piece.range.start < end) {
+            let part = piece.range.start.max(place) - place..piece.range.end.min(end) - place;
+            let [m, v, w] = [&mut *m, &mut *v, &mut *w].map(|memory| match memory.is_empty() {
+                true => memory,
+                false => &mut memory[part.clone()],
+            });
+            self.apply_piece(piece, &mut p[part.clone()], &g[part], m, v, w);
+        }
+    }
+
+    fn apply_piece(
+        &self,
+        piece: &Piece,
+        p: &mut [f32],
+        g: &[f32],
+        m: &mut [f32],
+        v: &mut [f32],
+        w: &mut [f32],
+    ) {
+        let (learning_rate, scale) = (self.learning_rate * piece.rate, self.scale);
+        let weight_decay = piece.weight_decay;
         match self.optimizer {
-            Optimizer::Sgd { momentum, dampening, nesterov, weight_decay } => {
+            Optimizer::Sgd { momentum, dampening, nesterov, .. } => {
                 let settings = kernel::Sgd { learning_rate, momentum, dampening, nesterov, weight_decay };
                 kernel::sgd(settings, self.step == 1, scale, p, g, m);
             }
-            Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
+            Optimizer::Adam { beta1, beta2, eps, .. } => {
                 let settings = kernel::Adam { learning_rate, beta1, beta2, eps, weight_decay };
                 kernel::adam(settings, self.step, scale, p, g, m, v);
             }
-            Optimizer::AdamW { beta1, beta2, eps, weight_decay } => {
+            Optimizer::AdamW { beta1, beta2, eps, .. } => {
                 let settings = kernel::Adam { learning_rate, beta1, beta2, eps, weight_decay };
                 kernel::adamw(settings, self.step, scale, p, g, m, v);
             }
-            Optimizer::RmsProp { alpha, eps, momentum, centered, weight_decay } => {
+            Optimizer::RmsProp { alpha, eps, momentum, centered, .. } => {
                 let settings =
                     kernel::RmsProp { learning_rate, alpha, eps, weight_decay, momentum, centered };
                 kernel::rmsprop(settings, scale, p, g, m, v, w);

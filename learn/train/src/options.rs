@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::average::Average;
 use crate::error::TrainError;
 use crate::grad_scaler::GradScaler;
+use crate::groups::ParameterGroup;
 use crate::optimizer::Optimizer;
 use crate::schedule::Schedule;
 
 /// How to train.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainOptions {
     /// Optimiser steps.
@@ -20,6 +21,9 @@ pub struct TrainOptions {
     pub optimizer: Optimizer,
     /// The learning rate over time.
     pub schedule: Schedule,
+    /// Parameters with a learning rate and a weight decay of their own.
+    #[serde(default)]
+    pub groups: Vec<ParameterGroup>,
     /// Batches whose gradients make one step together, each sample counting the same; the last group of an
     /// epoch may have fewer.
     #[serde(default = "one")]
@@ -76,6 +80,7 @@ impl Default for TrainOptions {
             learning_rate: 1e-3,
             optimizer: Optimizer::ADAM,
             schedule: Schedule::Constant,
+            groups: Vec::new(),
             accumulate: 1,
             clip_norm: None,
             average: None,

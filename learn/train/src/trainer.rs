@@ -108,9 +108,12 @@ pub fn train(
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<History, TrainError> {
     check(options)?;
+    if let Some(problem) = options.groups.iter().find_map(|group| group.problem(parameters.specs())) {
+        return Err(problem);
+    }
     let average = options.average.map(|rule| Averaged::new(rule, parameters));
     let mut run = Run {
-        optimizer: OptimizerState::new(options.optimizer, parameters, buffers),
+        optimizer: OptimizerState::new(options.optimizer, &options.groups, parameters, buffers),
         progress: Progress {
             steps: 0,
             updates: 0,

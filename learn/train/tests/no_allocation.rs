@@ -35,7 +35,7 @@ fn a_step_allocates_nothing() {
     initialize(&mut parameters, first.inits(), 1);
     for (optimizer, clip, threads) in [(Optimizer::ADAMW, Some(0.1), 1), (Optimizer::SGD, None, 2)] {
         let pool = Pool::new(threads);
-        let mut state = OptimizerState::new(optimizer, &parameters, first.buffers());
+        let mut state = OptimizerState::new(optimizer, &[], &parameters, first.buffers());
         let (x, y) = (vec![0.3; BATCH * 48], vec![0.1; BATCH * 4]);
         let inputs = [x.as_slice(), y.as_slice()];
         let mut one = |number: u64| {

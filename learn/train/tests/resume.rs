@@ -8,8 +8,8 @@ use bessemer_nn::losses::Loss;
 use bessemer_nn::{GraphError, Trace, initialize};
 use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
 use bessemer_train::{
-    Average, Checkpoints, Event, GradScaler, History, OnNotFinite, Optimizer, Schedule, Task, TrainError,
-    TrainOptions, train,
+    Average, Checkpoints, Event, GradScaler, History, OnNotFinite, Optimizer, ParameterGroup, Schedule, Task,
+    TrainError, TrainOptions, train,
 };
 
 const BATCH: usize = 24;
@@ -119,26 +119,27 @@ fn cases() -> Vec<TrainOptions> {
     let centered =
         Optimizer::RmsProp { alpha: 0.9, eps: 1e-6, momentum: 0.5, centered: true, weight_decay: 0.0 };
     vec![
-        plain,
+        plain.clone(),
         TrainOptions {
             optimizer: Optimizer::ADAMW,
             schedule: Schedule::Plateau { factor: 0.5, patience: 1 },
             clip_norm: Some(0.1),
             accumulate: 3,
             average: Some(Average::Ema { decay: 0.9 }),
-            ..plain
+            groups: vec![ParameterGroup { prefix: "second".into(), rate: 0.5, weight_decay: Some(0.1) }],
+            ..plain.clone()
         },
         TrainOptions {
             optimizer: momentum,
             schedule: Schedule::Cosine { warmup: 3, total: STEPS, floor: 0.0 },
             average: Some(Average::Swa { start: 9, every: 2, learning_rate: 0.01, anneal: 4 }),
             validate_every: 0,
-            ..plain
+            ..plain.clone()
         },
-        TrainOptions { optimizer: centered, patience: Some(3), validate_every: 2, ..plain },
+        TrainOptions { optimizer: centered, patience: Some(3), validate_every: 2, ..plain.clone() },
         TrainOptions {
             grad_scaler: Some(GradScaler { growth_interval: 7, ..GradScaler::default() }),
-            ..plain
+            ..plain.clone()
         },
     ]
 }
@@ -172,12 +173,12 @@ fn stopped_anywhere_and_gone_on_it_ends_with_the_same_bits() {
 #[test]
 fn the_end_can_be_had_again_and_moved() {
     let folder = tempfile::tempdir().unwrap();
-    let options = cases()[0];
+    let options = cases()[0].clone();
     let whole = run(&options, Some((folder.path(), false)), None, 1);
     let again = run(&options, Some((folder.path(), true)), None, 1);
     assert_eq!((&again.weights, again.history.unwrap()), (&whole.weights, whole.history.unwrap()));
     // More steps than were asked for at first.
-    let further = TrainOptions { steps: STEPS + 6, ..options };
+    let further = TrainOptions { steps: STEPS + 6, ..options.clone() };
     let onward = run(&further, Some((folder.path(), true)), None, 1);
     assert_eq!(onward.history.unwrap().losses.len() as u64, STEPS + 6);
 }
@@ -185,17 +186,17 @@ fn the_end_can_be_had_again_and_moved() {
 #[test]
 fn another_training_does_not_go_on() {
     let folder = tempfile::tempdir().unwrap();
-    let options = cases()[0];
+    let options = cases()[0].clone();
     let refused = |options: &TrainOptions, resume: bool| {
         run(options, Some((folder.path(), resume)), None, 1).history.unwrap_err().to_string()
     };
     assert!(refused(&options, true).contains("no checkpoint to go on from"));
     run(&options, Some((folder.path(), false)), Some(7), 1);
     assert!(refused(&options, false).contains("holds checkpoints already"));
-    let other = TrainOptions { learning_rate: 0.03, ..options };
+    let other = TrainOptions { learning_rate: 0.03, ..options.clone() };
     let said = refused(&other, true);
     assert!(said.contains("its learning_rate is 0.02, but 0.03 is asked for"), "{said}");
-    let other = TrainOptions { average: Some(Average::Ema { decay: 0.5 }), ..options };
+    let other = TrainOptions { average: Some(Average::Ema { decay: 0.5 }), ..options.clone() };
     let said = refused(&other, true);
     assert!(said.contains("its average is not set, but"), "{said}");
 }
@@ -205,7 +206,7 @@ fn memory_that_is_not_there_is_no_new_beginning() {
     let folder = tempfile::tempdir().unwrap();
     // Two optimisers of one kind that remember different amounts.
     let sgd = |momentum| Optimizer::Sgd { momentum, dampening: 0.0, nesterov: false, weight_decay: 0.0 };
-    let options = |momentum| TrainOptions { optimizer: sgd(momentum), ..cases()[0] };
+    let options = |momentum| TrainOptions { optimizer: sgd(momentum), ..cases()[0].clone() };
     run(&options(0.0), Some((folder.path(), false)), Some(7), 1);
     let name = folder.path().join("step-0000000007.safetensors");
     let bytes = std::fs::read(&name).unwrap();
@@ -224,7 +225,7 @@ fn memory_that_is_not_there_is_no_new_beginning() {
 
 #[test]
 fn a_batch_that_is_no_number_stops_skips_or_goes_on() {
-    let options = |on_not_finite| TrainOptions { on_not_finite, validate_every: 0, ..cases()[0] };
+    let options = |on_not_finite| TrainOptions { on_not_finite, validate_every: 0, ..cases()[0].clone() };
     let bad = || Made { bad: Some(10) };
     let stopped = run_task(bad(), &options(OnNotFinite::Stop), None, None, 1);
     let said = stopped.history.unwrap_err().to_string();
@@ -251,9 +252,9 @@ fn a_batch_that_is_no_number_stops_skips_or_goes_on() {
 #[test]
 fn several_batches_make_the_step_of_one() {
     // Three batches of different weights; the gradient is that of all their elements.
-    let one = TrainOptions { steps: 1, optimizer: Optimizer::SGD, learning_rate: 0.1, ..cases()[0] };
-    let start = run(&TrainOptions { learning_rate: 1e-30, ..one }, None, None, 1).weights;
-    let together = run(&TrainOptions { accumulate: 3, ..one }, None, None, 1);
+    let one = TrainOptions { steps: 1, optimizer: Optimizer::SGD, learning_rate: 0.1, ..cases()[0].clone() };
+    let start = run(&TrainOptions { learning_rate: 1e-30, ..one.clone() }, None, None, 1).weights;
+    let together = run(&TrainOptions { accumulate: 3, ..one.clone() }, None, None, 1);
     let change = |weights: &[u32], i: usize| f64::from(f32::from_bits(weights[i]) - f32::from_bits(start[i]));
     // By hand: the sum of each batch's gradient times its elements.
     let mut expected = vec![0.0; start.len()];
@@ -285,15 +286,53 @@ fn step_of(batch: u64, options: &TrainOptions) -> Vec<u32> {
     let pool = Pool::new(1);
     let described = bessemer_plan::Batch { inputs: &views, loss_scale, seed: options.seed, step: batch };
     step.run(&pool, &parameters, &described).unwrap();
-    let mut optimizer = bessemer_train::OptimizerState::new(options.optimizer, &parameters, first.buffers());
+    let mut optimizer =
+        bessemer_train::OptimizerState::new(options.optimizer, &[], &parameters, first.buffers());
     optimizer.step(&pool, &mut parameters, &mut step, options.learning_rate as f32, None, None);
     parameters.as_slice().iter().map(|w| w.to_bits()).collect()
 }
 
 #[test]
 fn time_that_is_over_ends_the_training_in_good_order() {
-    let options = TrainOptions { steps: 1 << 40, max_seconds: Some(0.05), validate_every: 0, ..cases()[0] };
+    let options =
+        TrainOptions { steps: 1 << 40, max_seconds: Some(0.05), validate_every: 0, ..cases()[0].clone() };
     let history = run(&options, None, None, 1).history.unwrap();
     assert!(!history.losses.is_empty() && history.elapsed.as_secs_f64() >= 0.05);
     assert_eq!(history.validations.len(), 1, "it is validated at its end");
+}
+
+#[test]
+fn groups_have_settings_of_their_own() {
+    let group =
+        |prefix: &str, rate, weight_decay| ParameterGroup { prefix: prefix.into(), rate, weight_decay };
+    let with = |groups: Vec<ParameterGroup>, optimizer| {
+        run(&TrainOptions { steps: 5, groups, optimizer, ..cases()[0].clone() }, None, None, 2).weights
+    };
+    let specs = trace(1).unwrap();
+    let parameters = Parameters::new(specs.graph.parameters());
+    let begun = {
+        let mut parameters = Parameters::new(specs.graph.parameters());
+        initialize(&mut parameters, specs.inits(), 1);
+        parameters.as_slice().iter().map(|w| w.to_bits()).collect::<Vec<u32>>()
+    };
+    let same = |a: &[u32], b: &[u32]| -> Vec<bool> {
+        parameters.ranges().iter().map(|range| a[range.clone()] == b[range.clone()]).collect()
+    };
+    // Weight and bias of the first layer, then of the second.
+    let frozen = with(vec![group("first", 0.0, None)], Optimizer::ADAM);
+    assert_eq!(same(&frozen, &begun), [true, true, false, false]);
+    // A single step, in which a decay acts on nothing but what decays.
+    let one = |groups| {
+        let decaying = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.5 };
+        let options = TrainOptions { steps: 1, groups, optimizer: decaying, ..cases()[0].clone() };
+        run(&options, None, None, 2).weights
+    };
+    let usual = one(Vec::new());
+    let none = one(vec![group("", 1.0, Some(0.0))]);
+    assert_eq!(same(&usual, &none), [false, true, false, true], "biases don't decay");
+    let all = one(vec![group("", 1.0, Some(0.5))]);
+    assert!(same(&all, &usual)[0]);
+    let unknown = TrainOptions { groups: vec![group("third", 1.0, None)], ..cases()[0].clone() };
+    let error = run(&unknown, None, None, 1).history.unwrap_err().to_string();
+    assert!(error.contains("`third`, but parameters are named first.weight"), "{error}");
 }

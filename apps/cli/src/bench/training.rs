@@ -49,7 +49,7 @@ impl Training {
         };
         Ok(Training {
             pool,
-            optimizer: OptimizerState::new(Optimizer::ADAMW, &parameters, first.buffers()),
+            optimizer: OptimizerState::new(Optimizer::ADAMW, &[], &parameters, first.buffers()),
             inputs: step.input_lens().enumerate().map(draw).collect(),
             loss_scale: 1.0 / model.targets(batch) as f32,
             trains: options.training,
