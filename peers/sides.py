@@ -49,7 +49,7 @@ class Side:
         names = (
             "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "NPROC"
         )
-        return dict(os.environ) | dict.fromkeys(names, count) | self.environment
+        return dict(os.environ) | {"BESSEMER_RUNS": ""} | dict.fromkeys(names, count) | self.environment
 
 
 def step_sides(model, threads):
