@@ -51,7 +51,8 @@ fn literal(value: &Value) -> String {
 }
 
 fn inline(form: &Map<String, Value>) -> String {
-    let parts: Vec<String> = form.iter().map(|(key, value)| format!("{key} = {}", literal(value))).collect();
+    let known = form.iter().filter(|(_, value)| !value.is_null());
+    let parts: Vec<String> = known.map(|(key, value)| format!("{key} = {}", literal(value))).collect();
     format!("{{ {} }}", parts.join(", "))
 }
 
@@ -70,6 +71,8 @@ fn decimal(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bessemer::train::ParameterGroup;
+
     use super::super::settings::Settings;
     use super::*;
 
@@ -80,6 +83,8 @@ mod tests {
             let mut options = FitOptions::new(12, 24);
             options.train.learning_rate = 3e-4;
             options.train.clip_norm = Some(0.7);
+            let group = ParameterGroup { prefix: "a \"b\"".into(), rate: 0.1, weight_decay: None };
+            options.train.groups = vec![group.clone(), ParameterGroup { weight_decay: Some(0.3), ..group }];
             let text = render(&model, &options, Some(Validation::Fraction(0.1)));
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("config.toml");
