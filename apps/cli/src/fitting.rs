@@ -104,7 +104,7 @@ pub fn fit(
     match fitted {
         Ok(mut forecaster) => {
             if let Some(measured) = forecaster.history.profile.take() {
-                profile::collect(model.name(), measured);
+                profile::collect(model.name(), measured, kept.path());
             }
             shown.finish(forecaster.history.losses.len(), forecaster.history.elapsed);
             let history = &forecaster.history;

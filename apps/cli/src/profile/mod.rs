@@ -34,9 +34,9 @@ profile.json:
               \"gflop_per_s\", \"gb_per_s\", \"over_floor\"}]}
   A part without a kernel is what is not spent in calls of the model.")]
 pub struct ProfileCommand {
-    /// The folder to write into; one below it for each model
-    #[arg(long, value_name = "FOLDER", default_value = "profile")]
-    out: PathBuf,
+    /// The folder to write into, one below it for each model [default: `profile` in the run's folder]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// The command
     #[command(subcommand)]
     command: Profiled,
@@ -50,18 +50,28 @@ enum Profiled {
     Forecast(Box<Forecast>),
 }
 
-/// Profiles of the models trained so far; none if nobody asked for any.
-static COLLECTED: Mutex<Option<Vec<(String, TrainProfile)>>> = Mutex::new(None);
+/// What was measured so far.
+#[derive(Default)]
+struct Collected {
+    /// The folder of the run, if it has one.
+    run: Option<PathBuf>,
+    /// Profiles of the models.
+    profiles: Vec<(String, TrainProfile)>,
+}
+
+/// Nothing if nobody asked for it.
+static COLLECTED: Mutex<Option<Collected>> = Mutex::new(None);
 
 /// Whether trainings are to be measured.
 pub fn requested() -> bool {
     COLLECTED.lock().expect("nobody panics with it").is_some()
 }
 
-/// Keeps what a training measured.
-pub fn collect(model: &str, profile: TrainProfile) {
+/// Keeps what a training measured, whose run has that folder.
+pub fn collect(model: &str, profile: TrainProfile, run: Option<&Path>) {
     if let Some(collected) = &mut *COLLECTED.lock().expect("nobody panics with it") {
-        collected.push((model.to_string(), profile));
+        collected.run = run.map(Path::to_path_buf);
+        collected.profiles.push((model.to_string(), profile));
     }
 }
 
@@ -97,8 +107,8 @@ impl ProfileCommand {
             let problem = "it trains no model";
             return Err(CliError::argument("the command", problem, "profile a fit, a backtest or the demo"));
         }
-        output::check_folder(&self.out)?;
-        *COLLECTED.lock().expect("nobody panics with it") = Some(Vec::new());
+        self.out.iter().try_for_each(|out| output::check_folder(out))?;
+        *COLLECTED.lock().expect("nobody panics with it") = Some(Collected::default());
         match &self.command {
             Profiled::Demo(demo) => demo.run(),
             Profiled::Forecast(command) => command.run(),
@@ -109,11 +119,13 @@ impl ProfileCommand {
             Profiled::Demo(demo) => &demo.run,
             Profiled::Forecast(command) => command.run_args(),
         };
-        for (model, profile) in &collected {
+        let within = |run: PathBuf| run.join("profile");
+        let out = self.out.clone().or(collected.run.map(within)).unwrap_or_else(|| "profile".into());
+        for (model, profile) in &collected.profiles {
             run.print(&format!("\n{}\n", table::training(model, profile, &machine)))?;
-            write(&self.out, model, profile, &machine)?;
+            write(&out, model, profile, &machine)?;
         }
-        if run.quiet { Ok(()) } else { run.print(&format!("\nwritten: {}\n", self.out.display())) }
+        if run.quiet { Ok(()) } else { run.print(&format!("\nwritten: {}\n", out.display())) }
     }
 }
 

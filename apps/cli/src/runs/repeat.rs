@@ -32,7 +32,11 @@ impl Repeat {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let (folder, record) = read(&self.run)?;
-        let words: Vec<&str> = record.arguments.iter().map(String::as_str).collect();
+        // Of a command that was profiled, the command itself.
+        let is_profile = record.arguments.first().is_some_and(|word| word == "profile");
+        let begins = |word: &String| !is_profile || word == "demo" || word == "forecast";
+        let given = &record.arguments[record.arguments.iter().position(begins).unwrap_or(0)..];
+        let words: Vec<&str> = given.iter().map(String::as_str).collect();
         let what = match words.as_slice() {
             ["demo", ..] => "demo",
             ["forecast", "fit", ..] => "fit",
@@ -52,7 +56,7 @@ impl Repeat {
             Some(to) => absolute(to)?,
             None => RunFolder::new_in(folder.parent().unwrap_or(Path::new(".")), &format!("{what}-again"))?,
         };
-        let mut arguments = without_places(&record.arguments);
+        let mut arguments = without_places(given);
         arguments.push(format!("--run={}", to.display()));
         if what == "demo" {
             arguments.push(format!("--report={}", to.with_extension("html").display()));

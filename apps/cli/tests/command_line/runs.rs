@@ -95,6 +95,11 @@ fn a_run_can_be_had_again_from_its_folder() {
     for file in ["mlp/config.toml", "nlinear/metrics.csv", "mlp/weights.safetensors", "report.html"] {
         assert!(place.path(&format!("test/{file}")).exists(), "{file}");
     }
+    // What was measured of a training lies with it.
+    succeed(&place, &format!("profile {FIT} --run measured"));
+    assert!(place.path("measured/profile/mlp/flame.svg").exists());
+    let again = succeed(&place, "runs repeat measured --to measured-again");
+    assert!(again.contains("model/weights.safetensors: the same bytes"), "{again}");
     let again = succeed(&place, "runs repeat test --to test-again");
     assert_eq!(again.matches("the same bytes").count(), 2, "{again}");
 }
