@@ -46,10 +46,12 @@ pub enum CliError {
         command: String,
     },
     /// Ctrl-C.
-    #[error("interrupted while {doing}; nothing was written")]
+    #[error("interrupted while {doing}; {}", .run.as_ref().map_or("nothing was written".to_string(), |run| format!("what there is of the run lies in {}", run.display())))]
     Interrupted {
         /// What was going on.
         doing: String,
+        /// The folder of the run, if it has one.
+        run: Option<PathBuf>,
     },
 }
 

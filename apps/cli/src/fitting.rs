@@ -1,6 +1,7 @@
 //! Fitting a model while it is watched and can be interrupted.
 
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 
 use bessemer::forecast::{Baseline, Error, FitOptions, Forecaster, Frame, Model, Split, backtest};
 use bessemer::plan::Pool;
@@ -122,7 +123,7 @@ pub fn fit(
         Err(Error::Train(TrainError::Stopped { step, checkpoint })) => {
             let doing = format!("{} was at training step {step} of {}", model.name(), options.train.steps);
             Err(match checkpoint {
-                None => CliError::Interrupted { doing },
+                None => CliError::Interrupted { doing, run: kept.path().map(Path::to_path_buf) },
                 Some(_) => CliError::Paused {
                     doing,
                     command: interrupt::resume_command(&division(options), kept.path()),

@@ -24,6 +24,7 @@ use crate::run::RunArgs;
 use crate::runs::{KeptRun, RunFolderArgs};
 use crate::table;
 use bessemer::plan::Pool;
+use bessemer::train::Checkpoints;
 
 /// Fit models on the earlier rows of a file and score them on the last, beside simple baselines
 #[derive(clap::Args, Debug)]
@@ -69,6 +70,10 @@ pub struct BacktestCommand {
     train: TrainArgs,
     #[command(flatten)]
     run_folder: RunFolderArgs,
+    /// Go on with the run in --run, which was interrupted: models that were trained are not trained again, and the
+    /// scores are those that they would have been
+    #[arg(long, requires = "run", conflicts_with = "tune", help_heading = "Run folder")]
+    resume: bool,
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -130,7 +135,7 @@ impl BacktestCommand {
 
         let arguments = interrupt::arguments("");
         let seed = options[0].train.seed;
-        let mut kept = self.run_folder.begin("backtest", arguments, seed, &pool, false)?;
+        let mut kept = self.run_folder.begin("backtest", arguments, seed, &pool, self.resume)?;
         let trained = Trained { frame, splits, rows, lookback, test, models, options, validation };
         let result = self.work(trained, &pool, &mut kept);
         kept.end(result)
@@ -149,7 +154,10 @@ impl BacktestCommand {
             }
             let name = model.name();
             kept.write(&format!("{name}/config.toml"), &config::render(model, &options, validation))?;
-            let forecaster = fitting::fit(&frame, &rows, model, &options, None, pool, &progress, kept, name)?;
+            let checkpoints = self.checkpoints(kept, name)?;
+            let checkpoints = checkpoints.as_ref();
+            let forecaster =
+                fitting::fit(&frame, &rows, model, &options, checkpoints, pool, &progress, kept, name)?;
             kept.save(name, &forecaster)?;
             scores.push(test.score(&forecaster, pool)?);
             fitted.push(forecaster);
@@ -214,6 +222,18 @@ impl BacktestCommand {
             ));
         }
         Ok(())
+    }
+
+    /// Where a model's training is kept, so that the backtest can go on after it.
+    fn checkpoints(&self, kept: &KeptRun, model: &str) -> Result<Option<Checkpoints>> {
+        // Several divisions by the clock can't be asked for again in one command.
+        let Some(folder) = kept.place(&format!("{model}/checkpoints")).filter(|_| !self.train.tunes()) else {
+            return Ok(None);
+        };
+        let (keep, about) = (1, String::new());
+        let mut checkpoints = Checkpoints { folder, every: u64::MAX, keep, resume: false, about };
+        checkpoints.resume = self.resume && !checkpoints.files()?.is_empty();
+        Ok(Some(checkpoints))
     }
 
     fn splits(&self, frame: &Frame, validation: Option<Validation>) -> Result<Vec<Split>> {

@@ -269,6 +269,11 @@ impl TrainArgs {
         Ok((options, Some(tuning)))
     }
 
+    /// Whether the clock divides the batch.
+    pub fn tunes(&self) -> bool {
+        self.division.tune
+    }
+
     fn average(&self, learning_rate: f64, epoch: u64) -> Option<Average> {
         let swa = |start| {
             let every = self.swa_every.unwrap_or(epoch);

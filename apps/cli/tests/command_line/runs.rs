@@ -114,7 +114,7 @@ fn an_interrupted_run_goes_on_in_its_folder() {
     let at_work = || {
         let name = std::fs::read_dir(place.path("runs")).ok()?.flatten().next()?.file_name();
         let metrics = place.path("runs").join(name).join("log.txt");
-        std::fs::read_to_string(metrics).ok().filter(|log| log.contains("step 10:"))
+        std::fs::read_to_string(metrics).ok().filter(|log| log.contains("step 150:"))
     };
     while at_work().is_none() {
         assert!(Instant::now() < until, "no step in a minute");
@@ -146,6 +146,45 @@ fn an_interrupted_run_goes_on_in_its_folder() {
     assert!(written.windows(2).all(|pair| pair[0] < pair[1]), "every step once");
     assert_eq!(runs(&place).len(), 1);
     assert!(succeed(&place, "runs list").contains("finished"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_backtest_goes_on_with_the_model_at_work() {
+    let place = Place::new();
+    let backtest = "forecast backtest series.csv --models nlinear,mlp --horizon 3 --lookback 6 --max-steps 20000 --set hidden=8 --threads 1 --run test";
+    let child = keeping(&place, backtest).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    // The first model is done.
+    while !place.path("test/nlinear/weights.safetensors").exists() {
+        assert!(Instant::now() < until, "no model in a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let whole = backtest.replace("--run test", "--run whole");
+    succeed(&place, &format!("{whole} --json whole.json"));
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let command = said.trim_end().rsplit("go on with: ").next().unwrap();
+    succeed(&place, &format!("{} --json again.json", command.split_once(' ').unwrap().1));
+    for name in ["nlinear", "mlp"] {
+        let weights =
+            |run: &str| std::fs::read(place.path(&format!("{run}/{name}/weights.safetensors"))).unwrap();
+        assert!(weights("test") == weights("whole"), "{name}");
+    }
+    let losses = |file: &str| {
+        let json: serde_json::Value = serde_json::from_str(&place.read(file)).unwrap();
+        let of = |name: &str| {
+            let models = json["models"].as_array().unwrap();
+            models
+                .iter()
+                .find(|model| model["name"] == name)
+                .map(|model| [&model["losses"], &model["mse"]].map(Clone::clone))
+        };
+        ["nlinear", "mlp"].map(of)
+    };
+    assert_eq!(losses("again.json"), losses("whole.json"));
 }
 
 #[test]
