@@ -13,7 +13,7 @@ use crate::fitting::{self, Rows};
 use crate::forecast::settings::{self, Setting};
 use crate::number;
 use crate::output;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchArgs};
 use crate::report::{self, Material};
 use crate::results::{RankBy, Results};
 use crate::run::RunArgs;
@@ -51,6 +51,8 @@ pub struct Demo {
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -81,7 +83,7 @@ impl Demo {
         let frame = air_passengers::frame();
         let training = splits.iter().map(|split| split.train.clone()).collect();
         let rows = Rows { training, validation: None };
-        let progress = Progress::new(self.run.quiet);
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         let narrow = [Setting::of("hidden", "128")];
         let fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
             let model = &settings::models(&[name.into()], settings)?[0];

@@ -8,6 +8,7 @@ use bessemer::train::{Checkpoints, Event, TrainError};
 
 use crate::error::{CliError, Result};
 use crate::interrupt;
+use crate::pace::Pace;
 use crate::profile;
 use crate::progress::Progress;
 
@@ -39,7 +40,7 @@ pub fn fit(
     let mut options = options.clone();
     options.train.profile = profile::requested();
     let options = &options;
-    let mut shown = progress.model(model.name(), options.train.steps);
+    let mut shown = progress.model(model.name(), Pace::of(options));
     let _hold = interrupt::training();
     let validation = rows.validation.as_deref();
     let mut watch = |event: Event| {

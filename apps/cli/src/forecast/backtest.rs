@@ -14,7 +14,7 @@ use crate::fitting::{self, Rows};
 use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchArgs};
 use crate::report::{self, Material};
 use crate::results::Results;
 use crate::run::RunArgs;
@@ -66,6 +66,8 @@ pub struct BacktestCommand {
     #[command(flatten)]
     train: TrainArgs,
     #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -73,6 +75,7 @@ impl BacktestCommand {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         self.check()?;
         let models = settings::models(&self.models, &self.settings)?;
         self.report.iter().try_for_each(|path| output::check_file(path))?;
@@ -106,7 +109,6 @@ impl BacktestCommand {
         let options = options.collect::<Result<Vec<FitOptions>>>()?;
 
         let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
-        let progress = Progress::new(self.run.quiet);
         let mut fitted = Vec::with_capacity(models.len());
         for (model, options) in models.iter().zip(&options) {
             let (options, tuned) = self.train.tuned(model, options.clone(), &pool, &self.run)?;

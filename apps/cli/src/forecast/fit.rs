@@ -17,7 +17,7 @@ use crate::interrupt;
 use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchArgs};
 use crate::recomputed::Dropped;
 use crate::run::RunArgs;
 use crate::tuning::Tuning;
@@ -70,6 +70,8 @@ pub struct Fit {
     #[command(flatten)]
     train: TrainArgs,
     #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -103,6 +105,7 @@ impl Fit {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         self.train.check()?;
         let models = settings::models(std::slice::from_ref(&self.model), &self.settings)?;
         let model = &models[0];
@@ -129,7 +132,6 @@ impl Fit {
             self.run.print(&tuning.render())?;
         }
         let checkpoints = self.checkpoints();
-        let progress = Progress::new(self.run.quiet);
         let forecaster =
             fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), &pool, &progress)?;
         {
