@@ -149,7 +149,7 @@ impl ModelProgress {
         }
         let text = ended(self.loss, self.validation, self.pace, steps, elapsed.as_secs_f64());
         if self.lines {
-            eprintln!("{}: {}, {text}", self.name, number::counted(steps, "step"));
+            eprintln!("{}: {} {text}", self.name, number::counted(steps, "step"));
         }
         self.bar.set_position(steps as u64);
         self.bar.abandon_with_message(text);
@@ -169,5 +169,5 @@ pub fn losses(loss: f64, best: Option<f64>) -> String {
 pub fn ended(loss: f64, best: Option<f64>, pace: Pace, steps: usize, seconds: f64) -> String {
     let speed = Pace { first: 0, ..pace }.samples_per_second(steps as u64, seconds);
     let losses = losses(loss, best);
-    format!("{losses}, {} samples/s, {}", number::digits(speed), number::seconds(seconds))
+    format!("in {}, {losses}, {} samples/s", number::seconds(seconds), number::digits(speed))
 }

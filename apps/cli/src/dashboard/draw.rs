@@ -136,7 +136,8 @@ fn course(frame: &mut Frame, area: Rect, title: &str, model: &Model, curve: &Cur
     frame.render_widget(block, area);
     let means = columns(&curve.points(), loss::steps(model), inner.width.into());
     let most = means.iter().flatten().fold(0.0, |most: f64, mean| most.max(*mean));
-    let bar = |mean: Option<f64>| mean.filter(|_| most > 0.0).map(|mean| (mean / most * TALLEST) as u64);
+    let bar =
+        |mean: Option<f64>| mean.filter(|_| most > 0.0).map(|mean| (mean / most * TALLEST).round() as u64);
     let bars = means.into_iter().map(bar);
     frame.render_widget(
         Sparkline::default()

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    self, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
 
@@ -42,9 +42,11 @@ pub fn check() -> io::Result<()> {
 /// Takes the terminal, if it is not taken yet.
 pub fn take() -> io::Result<()> {
     let mut screen = lock();
-    if screen.is_some() {
+    if is_taken() {
         return Ok(());
     }
+    // One that is left by a drawing that panicked.
+    *screen = None;
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -54,12 +56,11 @@ pub fn take() -> io::Result<()> {
     });
     TAKEN.store(true, Ordering::SeqCst);
     let taken = enable_raw_mode()
-        .and_then(|()| execute!(io::stderr(), EnterAlternateScreen))
+        // Where there is only one screen, what was printed before is in the way.
+        .and_then(|()| execute!(io::stderr(), EnterAlternateScreen, Clear(ClearType::All)))
         .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr()))));
     match taken {
-        Ok(mut terminal) => {
-            // Where there is only one screen, what was printed before is in the way.
-            let _ = terminal.clear();
+        Ok(terminal) => {
             *screen = Some(Screen { terminal });
             Ok(())
         }

@@ -181,7 +181,7 @@ impl State {
         let model = &mut self.models[place];
         model.took = Some(seconds);
         let text = progress::ended(model.loss, model.best, model.pace, steps, seconds);
-        let text = format!("{}: {}, {text}", model.name, number::counted(steps, "step"));
+        let text = format!("{}: {} {text}", model.name, number::counted(steps, "step"));
         self.last(text);
     }
 
@@ -294,7 +294,10 @@ mod tests {
         let lasting = state.take_lasting();
         assert_eq!(lasting[0], "mlp: goes on after step 40");
         assert!(lasting[1].starts_with("warning: "), "{lasting:?}");
-        assert_eq!(lasting[2], "mlp: 41 steps, loss 0.0244, best validation 0.5000, 2,187 samples/s, 600 ms");
+        assert_eq!(
+            lasting[2],
+            "mlp: 41 steps in 600 ms, loss 0.0244, best validation 0.5000, 2,187 samples/s"
+        );
         assert!(state.take_lasting().is_empty(), "they are said once");
     }
 }
