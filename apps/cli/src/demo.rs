@@ -15,7 +15,7 @@ use crate::forecast::settings::{Setting, Settings};
 use crate::interrupt;
 use crate::number;
 use crate::output;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchArgs};
 use crate::report::{self, Material};
 use crate::results::{RankBy, Results};
 use crate::run::RunArgs;
@@ -55,6 +55,8 @@ pub struct Demo {
     seed: u64,
     #[command(flatten)]
     run_folder: RunFolderArgs,
+    #[command(flatten)]
+    watch: WatchArgs,
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -96,7 +98,7 @@ impl Demo {
         let frame = air_passengers::frame();
         let training = splits.iter().map(|split| split.train.clone()).collect();
         let rows = Rows { training, validation: None };
-        let progress = Progress::new(self.run.quiet);
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         let narrow = [Setting::of("hidden", "128")];
         let mut fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
             let model = &Settings::new(None, settings)?.models(&[name.into()])?[0];

@@ -9,6 +9,7 @@ use bessemer::train::{Checkpoints, Event, TrainError};
 
 use crate::error::{CliError, Result};
 use crate::interrupt;
+use crate::pace::Pace;
 use crate::profile;
 use crate::progress::Progress;
 use crate::results::{RankBy, Results};
@@ -81,7 +82,7 @@ pub fn fit(
     let mut options = options.clone();
     options.train.profile = profile::requested();
     let options = &options;
-    let mut shown = progress.model(model.name(), options.train.steps);
+    let mut shown = progress.model(model.name(), Pace::of(options));
     let _hold = interrupt::training();
     let validation = rows.validation.as_deref();
     kept.begin_training(within)?;

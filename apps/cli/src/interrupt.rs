@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::dashboard;
+
 /// What shells expect of a command that was interrupted.
 pub const EXIT_CODE: u8 = 130;
 
@@ -15,16 +17,20 @@ static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 /// Begins to listen for Ctrl-C.
 pub fn install() {
     // Without a handler Ctrl-C still ends the program, only less politely.
-    let _ = ctrlc::set_handler(|| {
-        let again = REQUESTED.swap(true, Ordering::SeqCst);
-        if WRITES.load(Ordering::SeqCst) > 0 {
-            return;
-        }
-        if again || HOLDS.load(Ordering::SeqCst) == 0 {
-            eprintln!("error: interrupted; {}", what_stays());
-            std::process::exit(EXIT_CODE.into());
-        }
-    });
+    let _ = ctrlc::set_handler(request);
+}
+
+/// Asks for an end, as Ctrl-C does; a second time ends at once.
+pub fn request() {
+    let again = REQUESTED.swap(true, Ordering::SeqCst);
+    if WRITES.load(Ordering::SeqCst) > 0 {
+        return;
+    }
+    if again || HOLDS.load(Ordering::SeqCst) == 0 {
+        dashboard::give_back();
+        eprintln!("error: interrupted; {}", what_stays());
+        std::process::exit(EXIT_CODE.into());
+    }
 }
 
 /// What an interruption leaves behind.

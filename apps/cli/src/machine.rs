@@ -26,7 +26,26 @@ pub fn memory_free() -> Option<u64> {
 }
 
 fn memory(what: &str) -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    size(&std::fs::read_to_string("/proc/meminfo").ok()?, what)
+}
+
+/// The memory of this process, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProcessMemory {
+    /// What it holds now.
+    pub resident: u64,
+    /// The most it has held.
+    pub peak: u64,
+}
+
+/// The memory of this process, as far as the system tells (Linux).
+pub fn process_memory() -> Option<ProcessMemory> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    Some(ProcessMemory { resident: size(&text, "VmRSS:")?, peak: size(&text, "VmHWM:")? })
+}
+
+/// Bytes from a line such as `VmRSS:  1234 kB`.
+fn size(text: &str, what: &str) -> Option<u64> {
     let size = text.lines().find_map(|line| line.strip_prefix(what))?;
     let kilobytes: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kilobytes.checked_mul(1024)

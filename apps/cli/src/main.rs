@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod dashboard;
 mod demo;
 mod error;
 mod fitting;
@@ -11,6 +12,7 @@ mod interrupt;
 mod machine;
 mod number;
 mod output;
+mod pace;
 mod precision;
 mod preflight;
 mod profile;

@@ -7,7 +7,7 @@ use bessemer::train::write_whole;
 use serde::Serialize;
 
 use crate::error::{CliError, Result};
-use crate::interrupt;
+use crate::{dashboard, interrupt};
 
 /// Refuses a file that could not be written later.
 pub fn check_file(path: &Path) -> Result<()> {
@@ -112,6 +112,7 @@ impl JsonTarget {
 
 /// Prints to stdout; a reader that has closed its end, such as `head`, has seen enough.
 pub fn print(text: &str) -> Result<()> {
+    dashboard::close();
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! Progress of trainings on stderr: a bar for each model, or plain lines where nobody watches.
+//! Progress of trainings on stderr: a bar for each model, plain lines where nobody watches, or a live view.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -6,12 +6,23 @@ use std::time::{Duration, Instant};
 use bessemer::train::Event;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::dashboard::{Dashboard, Watched};
+use crate::error::Result;
 use crate::number;
+use crate::pace::Pace;
 
 /// Between two changes of what a bar says.
 const BAR_PAUSE: Duration = Duration::from_millis(60);
 /// Between two plain lines.
 const LINE_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a training is watched.
+#[derive(clap::Args, Debug)]
+pub struct WatchArgs {
+    /// Show curves, speed and memory on the whole terminal; `q` stops, as Ctrl-C does
+    #[arg(long, conflicts_with = "quiet", help_heading = "Running")]
+    dashboard: bool,
+}
 
 /// Where progress is shown.
 pub enum Progress {
@@ -19,33 +30,41 @@ pub enum Progress {
     Bars(MultiProgress),
     /// Elsewhere, such as in a log.
     Lines,
+    /// On the whole terminal.
+    Dashboard(Dashboard),
     /// Nowhere.
     Quiet,
 }
 
 impl Progress {
-    /// Bars on a terminal, lines elsewhere, nothing if quiet.
-    pub fn new(quiet: bool) -> Progress {
-        match (quiet, std::io::stderr().is_terminal()) {
+    /// Bars on a terminal, lines elsewhere, nothing if quiet; a live view if asked for, which is refused
+    /// where there is no terminal.
+    pub fn new(quiet: bool, watch: &WatchArgs) -> Result<Progress> {
+        Ok(match (quiet, std::io::stderr().is_terminal()) {
+            _ if watch.dashboard => Progress::Dashboard(Dashboard::new()?),
             (true, _) => Progress::Quiet,
             (_, true) => Progress::Bars(MultiProgress::new()),
             _ => Progress::Lines,
-        }
+        })
     }
 
     /// The progress of one model.
-    pub fn model(&self, name: &str, steps: u64) -> ModelProgress {
+    pub fn model(&self, name: &str, pace: Pace) -> ModelProgress {
         let bar = match self {
-            Progress::Bars(bars) => bars.add(ProgressBar::new(steps)),
+            Progress::Bars(bars) => bars.add(ProgressBar::new(pace.steps)),
             _ => ProgressBar::hidden(),
         };
         // The template is constant and valid.
         if let Ok(style) =
-            ProgressStyle::with_template("{prefix:>14} {bar:28.cyan/dim} {pos:>6}/{len} steps  {wide_msg}")
+            ProgressStyle::with_template("{prefix:>8} {bar:18.cyan/dim} {pos:>5}/{len}  {wide_msg}")
         {
             bar.set_style(style.progress_chars("━━╌"));
         }
         bar.set_prefix(name.to_string());
+        let watched = match self {
+            Progress::Dashboard(dashboard) => Some(dashboard.model(name, pace)),
+            _ => None,
+        };
         let now = Instant::now();
         ModelProgress {
             lines: matches!(self, Progress::Lines),
@@ -53,7 +72,8 @@ impl Progress {
             bar,
             begun: now,
             said: now,
-            first: 0,
+            pace,
+            watched,
             quiet: matches!(self, Progress::Quiet),
             loss: f64::NAN,
             validation: None,
@@ -68,8 +88,9 @@ pub struct ModelProgress {
     name: String,
     begun: Instant,
     said: Instant,
-    /// Steps taken before.
-    first: u64,
+    pace: Pace,
+    /// In the live view, which then shows all.
+    watched: Option<Watched>,
     quiet: bool,
     loss: f64,
     validation: Option<f64>,
@@ -78,6 +99,9 @@ pub struct ModelProgress {
 impl ModelProgress {
     /// Takes note of an event.
     pub fn watch(&mut self, event: Event) {
+        if let Some(watched) = &self.watched {
+            return watched.watch(event);
+        }
         match event {
             Event::Step { step, steps, loss, .. } => {
                 self.loss = loss;
@@ -86,9 +110,10 @@ impl ModelProgress {
                     return;
                 }
                 self.said = Instant::now();
-                let per_step = self.begun.elapsed().as_secs_f64() / (step - self.first) as f64;
-                let left = number::seconds(per_step * (steps - step) as f64);
-                let text = format!("{}, {left} left", self.losses());
+                let seconds = self.begun.elapsed().as_secs_f64();
+                let speed = number::digits(self.pace.samples_per_second(step, seconds));
+                let left = number::seconds(self.pace.seconds_left(step, seconds).unwrap_or_default());
+                let text = format!("{left} left, {}, {speed} samples/s", self.losses());
                 if self.lines && step != steps {
                     eprintln!("{}: step {step} of {steps}, {text}", self.name);
                 }
@@ -98,7 +123,7 @@ impl ModelProgress {
             Event::Validation { loss, best: true, .. } => self.validation = Some(loss),
             Event::Validation { .. } | Event::Checkpoint { .. } => {}
             Event::Resumed { step } => {
-                self.first = step;
+                self.pace.first = step;
                 self.bar.set_position(step);
                 self.say(&format!("{}: goes on after step {step}", self.name));
             }
@@ -114,21 +139,35 @@ impl ModelProgress {
     }
 
     fn losses(&self) -> String {
-        let loss = format!("loss {}", number::digits(self.loss));
-        match self.validation {
-            Some(best) => format!("{loss}, best validation {}", number::digits(best)),
-            None => loss,
-        }
+        losses(self.loss, self.validation)
     }
 
     /// The training has ended after so many steps.
     pub fn finish(self, steps: usize, elapsed: Duration) {
-        let time = number::seconds(elapsed.as_secs_f64());
-        let text = format!("{}, {time}", self.losses());
+        if let Some(watched) = self.watched {
+            return watched.finish(steps, elapsed);
+        }
+        let text = ended(self.loss, self.validation, self.pace, steps, elapsed.as_secs_f64());
         if self.lines {
-            eprintln!("{}: {}, {text}", self.name, number::counted(steps, "step"));
+            eprintln!("{}: {} {text}", self.name, number::counted(steps, "step"));
         }
         self.bar.set_position(steps as u64);
         self.bar.abandon_with_message(text);
     }
+}
+
+/// The last batch's loss, and the best on validation rows if there are any.
+pub fn losses(loss: f64, best: Option<f64>) -> String {
+    let loss = format!("loss {}", number::digits(loss));
+    match best {
+        Some(best) => format!("{loss}, best validation {}", number::digits(best)),
+        None => loss,
+    }
+}
+
+/// What is said of a training that took so many seconds for its steps, those of earlier runs among them.
+pub fn ended(loss: f64, best: Option<f64>, pace: Pace, steps: usize, seconds: f64) -> String {
+    let speed = Pace { first: 0, ..pace }.samples_per_second(steps as u64, seconds);
+    let losses = losses(loss, best);
+    format!("in {}, {losses}, {} samples/s", number::seconds(seconds), number::digits(speed))
 }

@@ -87,6 +87,7 @@ impl RunArgs {
     /// Prints a note on stderr, unless quiet.
     pub fn note(&self, text: &str) {
         if !self.quiet {
+            crate::dashboard::close();
             eprintln!("{text}");
         }
     }

@@ -13,7 +13,7 @@ use super::rung::Rung;
 use super::training::Training;
 use super::{Spread, check_seconds};
 use crate::error::{CliError, Result};
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::number;
 use crate::precision::PrecisionName;
 use crate::profile::table;
@@ -226,7 +226,7 @@ impl StepArgs {
             step_ms,
             flops_per_step,
             peak_gflops_per_core: peak * 1e-9,
-            peak_memory_mb: peak_memory_mb(),
+            peak_memory_mb: machine::process_memory().map(|memory| memory.peak as f64 * 1e-6),
             activations_mb: megabytes(training.step.plan().arena_len),
             recomputed: training.step.recomputing().map(Dropped::of),
             tuned,
@@ -281,12 +281,4 @@ impl StepResult {
         }
         lines.join("\n") + "\n"
     }
-}
-
-/// The most memory the process has held, in MB (Linux).
-fn peak_memory_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024.0 * 1e-6)
 }

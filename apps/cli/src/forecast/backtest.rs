@@ -17,7 +17,7 @@ use crate::interrupt;
 use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchArgs};
 use crate::report::{self, Material};
 use crate::results::Results;
 use crate::run::RunArgs;
@@ -75,6 +75,8 @@ pub struct BacktestCommand {
     #[arg(long, requires = "run", conflicts_with = "tune", help_heading = "Run folder")]
     resume: bool,
     #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -94,6 +96,7 @@ impl BacktestCommand {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         let settings = self.train.settings()?;
         let models = settings.models(&self.models)?;
         let validation = self.train.validation(&settings)?;
@@ -137,15 +140,14 @@ impl BacktestCommand {
         let seed = options[0].train.seed;
         let mut kept = self.run_folder.begin("backtest", arguments, seed, &pool, self.resume)?;
         let trained = Trained { frame, splits, rows, lookback, test, models, options, validation };
-        let result = self.work(trained, &pool, &mut kept);
+        let result = self.work(trained, &progress, &pool, &mut kept);
         kept.end(result)
     }
 
-    fn work(&self, trained: Trained, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+    fn work(&self, trained: Trained, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let Trained { frame, splits, rows, lookback, test, models, options, validation } = trained;
         let (horizon, protocol) = (self.horizon, self.protocol);
         let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
-        let progress = Progress::new(self.run.quiet);
         let mut fitted = Vec::with_capacity(models.len());
         for (model, options) in models.iter().zip(&options) {
             let (options, tuned) = self.train.tuned(model, options.clone(), pool, &self.run)?;
@@ -157,7 +159,7 @@ impl BacktestCommand {
             let checkpoints = self.checkpoints(kept, name)?;
             let checkpoints = checkpoints.as_ref();
             let forecaster =
-                fitting::fit(&frame, &rows, model, &options, checkpoints, pool, &progress, kept, name)?;
+                fitting::fit(&frame, &rows, model, &options, checkpoints, pool, progress, kept, name)?;
             kept.save(name, &forecaster)?;
             scores.push(test.score(&forecaster, pool)?);
             fitted.push(forecaster);

@@ -18,7 +18,7 @@ use crate::interrupt;
 use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::preflight;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchArgs};
 use crate::recomputed::Dropped;
 use crate::report;
 use crate::run::RunArgs;
@@ -75,6 +75,8 @@ pub struct Fit {
     #[command(flatten)]
     run_folder: RunFolderArgs,
     #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -108,6 +110,7 @@ impl Fit {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         self.train.check()?;
         let settings = self.train.settings()?;
         let model = &settings.models(&[self.name(&settings)?])?[0];
@@ -143,17 +146,16 @@ impl Fit {
         let seed = options.train.seed;
         let mut kept = self.run_folder.begin(&what, arguments, seed, &pool, self.resume)?;
         let trained = Trained { frame, rows, model, options, validation, tuned };
-        let result = self.work(trained, &pool, &mut kept);
+        let result = self.work(trained, &progress, &pool, &mut kept);
         kept.end(result)
     }
 
-    fn work(&self, trained: Trained, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+    fn work(&self, trained: Trained, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let Trained { frame, rows, model, options, validation, tuned } = trained;
         kept.write("config.toml", &config::render(model, &options, validation))?;
         let checkpoints = self.checkpoints(kept);
-        let progress = Progress::new(self.run.quiet);
         let mut forecaster =
-            fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), pool, &progress, kept, "")?;
+            fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), pool, progress, kept, "")?;
         let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
         {
             let _hold = interrupt::writing();

@@ -51,7 +51,10 @@ fn progress_is_told_in_plain_lines_where_nobody_watches() {
     let place = Place::new();
     let output = place.run("forecast backtest series.csv --models nlinear --horizon 7 --max-steps 20");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.lines().any(|line| line.starts_with("nlinear: 20 steps, loss ")), "{stderr}");
+    let ended = |line: &str| {
+        line.starts_with("nlinear: 20 steps in ") && line.contains(", loss ") && line.ends_with(" samples/s")
+    };
+    assert!(stderr.lines().any(ended), "{stderr}");
     let stdout = String::from_utf8_lossy(&output.stdout);
     for name in ["nlinear", "seasonal-naive (baseline)", "drift (baseline)"] {
         assert!(stdout.contains(name), "{stdout}");

@@ -1,6 +1,8 @@
 //! The command line, run as people run it.
 
 mod bad_inputs;
+#[cfg(unix)]
+mod dashboard;
 mod demo;
 mod help;
 mod interrupt;
