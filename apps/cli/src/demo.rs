@@ -66,17 +66,18 @@ impl Demo {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         output::check_file(&self.report)?;
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
         let arguments = interrupt::arguments("");
         let mut kept = self.run_folder.begin("demo", arguments, self.seed, &pool, false)?;
-        let result = self.work(&pool, &mut kept);
+        let result = self.work(&progress, &pool, &mut kept);
         kept.end(result)
     }
 
-    fn work(&self, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+    fn work(&self, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let frame = air_passengers::frame();
         let splits = Split::holdout_each(&frame, 0, TEST_ROWS)?;
         let test = backtest(&frame, &splits, LOOKBACK, HORIZON, false, None)?;
-        let mut fitted = self.fit(&splits, pool, kept)?;
+        let mut fitted = self.fit(&splits, progress, pool, kept)?;
         let results = self.score(&test, &fitted, pool)?;
         results.keep(kept)?;
 
@@ -94,17 +95,22 @@ impl Demo {
 
     /// Every model trains on all years before the test, for a fixed number of steps: with ten years of
     /// data, a year held back to choose the weights by would cost more than it tells.
-    fn fit(&self, splits: &[Split], pool: &Pool, kept: &mut KeptRun) -> Result<Vec<Forecaster>> {
+    fn fit(
+        &self,
+        splits: &[Split],
+        progress: &Progress,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<Vec<Forecaster>> {
         let frame = air_passengers::frame();
         let training = splits.iter().map(|split| split.train.clone()).collect();
         let rows = Rows { training, validation: None };
-        let progress = Progress::new(self.run.quiet, &self.watch)?;
         let narrow = [Setting::of("hidden", "128")];
         let mut fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
             let model = &Settings::new(None, settings)?.models(&[name.into()])?[0];
             let options = self.options(learning_rate);
             kept.write(&format!("{name}/config.toml"), &config::render(model, &options, None))?;
-            fitting::fit(&frame, &rows, model, &options, None, pool, &progress, kept, name)
+            fitting::fit(&frame, &rows, model, &options, None, pool, progress, kept, name)
         };
         let models: [(&str, &[Setting], f64); 4] = [
             ("nhits", &narrow, 1e-3),
