@@ -60,6 +60,9 @@ pub(crate) struct Progress {
     pub waited: u32,
     /// Seconds of training.
     pub seconds: f64,
+    /// Seconds of them in which it waited for batches.
+    #[serde(default)]
+    pub batch_seconds: f64,
     /// Weights in the average.
     pub averaged: u64,
     pub plateau: Plateau,
@@ -318,6 +321,7 @@ mod tests {
             skipped: 0,
             waited: 1,
             seconds: 0.1,
+            batch_seconds: 0.01,
             averaged: 0,
             plateau: Plateau::new(),
             best: Some((f64::INFINITY, 3)),

@@ -78,6 +78,14 @@ pub enum TrainError {
     /// Held-out data could not be scored.
     #[error("validation failed: {0}")]
     Validation(String),
+    /// Data that cannot be learned from.
+    #[error("{place}: {problem}")]
+    Data {
+        /// The item, line or part.
+        place: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A setting that makes no sense.
     #[error("{name} is {value}: {remedy}")]
     Setting {

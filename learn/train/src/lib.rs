@@ -1,9 +1,10 @@
-//! Optimisers, schedules, the trainer, weights on disk and reports.
+//! Data pipelines, optimisers, schedules, the trainer, weights on disk and reports.
 
 #![forbid(unsafe_code)]
 
 mod average;
 mod checkpoint;
+pub mod data;
 mod disk;
 mod error;
 mod grad_scaler;

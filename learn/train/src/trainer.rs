@@ -85,6 +85,8 @@ pub struct History {
     pub skipped: u64,
     /// Time from the first step to the end, without that between a stop and going on.
     pub elapsed: Duration,
+    /// Time of it in which the training waited for a batch, to be made or handed over.
+    pub waited: Duration,
     /// The scale of gradients at the end, and how often they overflowed, if they are scaled.
     pub grad_scaler: Option<GradScalerState>,
     /// Where it went, if that was asked for.
@@ -120,6 +122,7 @@ pub fn train(
             skipped: 0,
             waited: 0,
             seconds: 0.0,
+            batch_seconds: 0.0,
             averaged: average.as_ref().map_or(0, |average| average.count),
             plateau: Plateau::new(),
             best: None,
@@ -287,9 +290,11 @@ impl Run<'_> {
         let (options, pool) = (self.options, self.pool);
         let batches = self.batches(task);
         self.factors.clear();
+        let start = Instant::now();
         for (number, inputs) in batches.clone().zip(&mut *inputs) {
             self.factors.push(watched.time(Phase::Batches, || task.batch(number, inputs))?);
         }
+        self.progress.batch_seconds += start.elapsed().as_secs_f64();
         // Of one batch, its own factor; of several, that of all their elements.
         let factor = match self.factors.as_slice() {
             [factor] => *factor,
@@ -437,6 +442,7 @@ impl Run<'_> {
             best_step: self.progress.best.map(|(_, step)| step),
             skipped: self.progress.skipped,
             elapsed,
+            waited: Duration::try_from_secs_f64(self.progress.batch_seconds).unwrap_or_default(),
             grad_scaler: self.progress.grad_scaler,
             profile: watched.finish(elapsed, self.step),
         }

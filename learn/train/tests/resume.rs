@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use bessemer_nn::layers::{Activation, Dropout, Linear};
 use bessemer_nn::losses::Loss;
 use bessemer_nn::{GraphError, Trace, initialize};
 use bessemer_plan::{Executable, Parameters, PlanOptions, Pool, Precision};
+use bessemer_train::data::{Prefetch, Start, prefetch};
 use bessemer_train::{
     Average, Checkpoints, Event, GradScaler, History, OnNotFinite, Optimizer, ParameterGroup, Schedule, Task,
     TrainError, TrainOptions, train,
@@ -65,11 +67,11 @@ struct Outcome {
 
 /// Trains until a step, if one is given, on so many threads.
 fn run(options: &TrainOptions, folder: Option<(&Path, bool)>, stop: Option<u64>, threads: usize) -> Outcome {
-    run_task(Made { bad: None }, options, folder, stop, threads)
+    run_task(&mut Made { bad: None }, options, folder, stop, threads)
 }
 
 fn run_task(
-    mut task: Made,
+    task: &mut dyn Task,
     options: &TrainOptions,
     folder: Option<(&Path, bool)>,
     stop: Option<u64>,
@@ -99,7 +101,7 @@ fn run_task(
         _ => ControlFlow::Continue(()),
     };
     let history = train(
-        &mut task,
+        task,
         &mut step,
         &mut parameters,
         first.buffers(),
@@ -171,6 +173,25 @@ fn stopped_anywhere_and_gone_on_it_ends_with_the_same_bits() {
 }
 
 #[test]
+fn batches_made_ahead_change_nothing() {
+    let options = cases()[1];
+    let whole = run(&options, None, None, 1);
+    let ahead = |folder, stop| {
+        let make = |number: u64, inputs: &mut [Vec<f32>]| Made { bad: None }.batch(number, inputs);
+        let at_once = Prefetch { ahead: 4, start: Start::AtOnce };
+        let work = |task: &mut dyn Task| run_task(task, &options, folder, stop, 2);
+        prefetch(&mut Made { bad: None }, vec![make; 2], &at_once, work).unwrap()
+    };
+    assert_eq!(ahead(None, None).weights, whole.weights);
+    let folder = tempfile::tempdir().unwrap();
+    assert!(ahead(Some((folder.path(), false)), Some(11)).history.is_err());
+    let resumed = ahead(Some((folder.path(), true)), None);
+    assert_eq!(resumed.weights, whole.weights);
+    let history = resumed.history.unwrap();
+    assert!(history.waited > Duration::ZERO && history.waited < history.elapsed);
+}
+
+#[test]
 fn the_end_can_be_had_again_and_moved() {
     let folder = tempfile::tempdir().unwrap();
     let options = cases()[0].clone();
@@ -227,11 +248,11 @@ fn memory_that_is_not_there_is_no_new_beginning() {
 fn a_batch_that_is_no_number_stops_skips_or_goes_on() {
     let options = |on_not_finite| TrainOptions { on_not_finite, validate_every: 0, ..cases()[0].clone() };
     let bad = || Made { bad: Some(10) };
-    let stopped = run_task(bad(), &options(OnNotFinite::Stop), None, None, 1);
+    let stopped = run_task(&mut bad(), &options(OnNotFinite::Stop), None, None, 1);
     let said = stopped.history.unwrap_err().to_string();
     assert!(said.contains("the loss is NaN at step 11: input `x` holds NaN first"), "{said}");
     let before = run_task(
-        Made { bad: None },
+        &mut Made { bad: None },
         &TrainOptions { steps: 10, ..options(OnNotFinite::Stop) },
         None,
         None,
@@ -239,13 +260,13 @@ fn a_batch_that_is_no_number_stops_skips_or_goes_on() {
     );
     assert_eq!(stopped.weights, before.weights, "the step changed nothing");
 
-    let skipped = run_task(bad(), &options(OnNotFinite::Skip), None, None, 1);
+    let skipped = run_task(&mut bad(), &options(OnNotFinite::Skip), None, None, 1);
     let history = skipped.history.unwrap();
     assert_eq!((history.skipped, skipped.skipped), (1, vec![11]));
     assert!(history.losses[10].is_nan() && history.losses[11].is_finite());
     assert!(skipped.weights.iter().all(|w| f32::from_bits(*w).is_finite()));
 
-    let continued = run_task(bad(), &options(OnNotFinite::Continue), None, None, 1);
+    let continued = run_task(&mut bad(), &options(OnNotFinite::Continue), None, None, 1);
     assert!(continued.history.unwrap().losses[12..].iter().all(|loss| loss.is_nan()));
 }
 

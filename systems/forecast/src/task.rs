@@ -1,6 +1,7 @@
 //! Windows as batches to learn from.
 
 use bessemer_plan::{Parameters, Pool};
+use bessemer_train::data::Permutation;
 use bessemer_train::{Task, TrainError};
 
 use crate::error::{Error, Result};
@@ -9,7 +10,6 @@ use crate::metrics::Errors;
 use crate::models::Model;
 use crate::options::{FitOptions, Sampling};
 use crate::predictor::{Lags, Predictor};
-use crate::shuffle::Permutation;
 use crate::window::WindowIndex;
 
 /// Windows forecast at a time in validation.

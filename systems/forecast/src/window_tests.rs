@@ -1,8 +1,9 @@
+use bessemer_train::data::Permutation;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Frequency;
 use crate::time::TimeKind;
-use crate::{Frequency, Permutation};
 
 fn frame(series: Vec<Vec<f32>>) -> Frame {
     let series =

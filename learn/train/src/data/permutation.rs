@@ -1,4 +1,6 @@
-//! Visiting windows in random order without storing the order.
+//! Visiting items in random order without storing the order.
+
+use super::random::{GOLDEN, mix};
 
 /// A permutation of `0..len` that is a function of the length, a seed and an epoch only: the same on every
 /// machine, for any number of threads, and after a resumed run, at no memory.
@@ -8,7 +10,7 @@
 /// At most four times as many numbers as `len` are in its domain, so few steps are walked.
 ///
 /// ```
-/// use bessemer_forecast::Permutation;
+/// use bessemer_train::data::Permutation;
 ///
 /// let order = Permutation::new(5, 42, 0);
 /// let mut seen: Vec<usize> = order.iter().collect();
@@ -74,16 +76,6 @@ impl Permutation {
         }
         left << self.half_bits | right
     }
-}
-
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The output function of SplitMix64 (Steele, Lea and Flood, 2014).
-fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(GOLDEN);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }
 
 #[cfg(test)]
