@@ -26,4 +26,4 @@ pub use options::{OnNotFinite, TrainOptions};
 pub use profile::{Phase, TrainProfile};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, train};
-pub use whole::write_whole;
+pub use whole::{read_whole, write_whole};
