@@ -146,7 +146,7 @@ fn train(
     let first = trace(1, MULTIPLE)?;
     let mut parameters = Parameters::new(steps[0].parameters());
     initialize(&mut parameters, first.inits(), 1);
-    let mut optimizer = OptimizerState::new(Optimizer::ADAM, &parameters, first.buffers());
+    let mut optimizer = OptimizerState::new(Optimizer::ADAM, &[], &parameters, first.buffers());
     let mut inputs = vec![Vec::new(); 3];
     let (mut waited, mut last_losses) = (Duration::ZERO, 0.0);
     let begun = Instant::now();

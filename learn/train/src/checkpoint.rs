@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bessemer_graph::Parameter;
 use bessemer_plan::Parameters;
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -21,7 +21,7 @@ use crate::error::TrainError;
 use crate::grad_scaler::GradScalerState;
 use crate::options::TrainOptions;
 use crate::schedule::Plateau;
-use crate::tensors::{Tensor, floats, serialize};
+use crate::tensors::{Tensor, floats, parse, serialize};
 use crate::weights::hexadecimal;
 use crate::whole::write_whole;
 
@@ -71,6 +71,30 @@ pub(crate) struct Progress {
     pub best: Option<(f64, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_scaler: Option<GradScalerState>,
+}
+
+impl Progress {
+    /// The counters that cannot be those of a training with so many losses and validations, if any. What
+    /// is counted with them later must not overflow.
+    fn contradiction(&self, losses: u64, validations: u64) -> Option<&'static str> {
+        let Progress { steps, updates, skipped, waited, averaged, plateau, best, grad_scaler, .. } = self;
+        let scaled = grad_scaler.as_ref().is_none_or(|state| {
+            let GradScalerState { scale, good_steps, updates, overflows } = *state;
+            let counts = [u64::from(good_steps), updates, overflows];
+            scale.is_finite() && scale > 0.0 && counts.iter().all(|count| count <= steps)
+        });
+        let sound = [
+            ("its steps", *steps == losses),
+            ("its updates", updates <= steps && skipped <= steps),
+            ("its validations", u64::from(*waited) <= validations && plateau.is_sound(validations)),
+            ("its seconds", [self.seconds, self.batch_seconds].iter().all(|time| (0.0..1e12).contains(time))),
+            // An exponential average begins with the weights before the first step.
+            ("its averaged weights", averaged.saturating_sub(1) <= *steps),
+            ("its best weights", best.is_none_or(|(_, step)| step <= *steps)),
+            ("its scale of gradients", scaled),
+        ];
+        sound.into_iter().find(|(_, sound)| !sound).map(|(what, _)| what)
+    }
 }
 
 /// A training between two steps, to be written.
@@ -223,9 +247,7 @@ impl Restored {
     /// The same of the bytes of a file.
     pub fn parse(bytes: &[u8], specs: &[Parameter]) -> Result<Restored, String> {
         let damaged = |e: &dyn std::fmt::Display| format!("not a whole checkpoint ({e}); use an earlier one");
-        let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
-        let header = header.metadata().clone().unwrap_or_default();
+        let (file, header) = parse(bytes).map_err(|e| damaged(&e))?;
         let entry =
             |name: &str| header.get(name).ok_or_else(|| damaged(&format!("no `{name}` in its header")));
         if entry("format")? != FORMAT {
@@ -240,8 +262,8 @@ impl Restored {
         if hexadecimal(&hash.finalize()) != *entry("sha256")? {
             return Err(damaged(&"its checksum is another"));
         }
-        let progress: Progress = toml::from_str(entry("progress")?).map_err(|e| damaged(&e))?;
-        let options: TrainOptions = toml::from_str(entry("options")?).map_err(|e| damaged(&e))?;
+        let progress: Progress = toml::from_str(entry("progress")?).map_err(|e| damaged(&e.message()))?;
+        let options: TrainOptions = toml::from_str(entry("options")?).map_err(|e| damaged(&e.message()))?;
 
         let set = |prefix: &str| -> Result<Option<Parameters>, String> {
             let dotted = format!("{prefix}.");
@@ -280,6 +302,12 @@ impl Restored {
         let memory = |i: usize| -> Result<Vec<f32>, String> {
             Ok(set(&format!("optimizer.{i}"))?.map_or(Vec::new(), |p| p.as_slice().to_vec()))
         };
+        let losses = numbers("history.losses")?;
+        let validations: Vec<(u64, f64)> =
+            numbers("history.validations")?.chunks_exact(2).map(|pair| (pair[0] as u64, pair[1])).collect();
+        if let Some(what) = progress.contradiction(losses.len() as u64, validations.len() as u64) {
+            return Err(damaged(&format!("{what} contradict its history")));
+        }
         Ok(Restored {
             progress,
             options,
@@ -288,11 +316,8 @@ impl Restored {
             memory: [memory(0)?, memory(1)?, memory(2)?],
             best: set("best")?,
             average: set("average")?,
-            losses: numbers("history.losses")?,
-            validations: numbers("history.validations")?
-                .chunks_exact(2)
-                .map(|pair| (pair[0] as u64, pair[1]))
-                .collect(),
+            losses,
+            validations,
         })
     }
 }
@@ -324,7 +349,7 @@ mod tests {
             batch_seconds: 0.01,
             averaged: 0,
             plateau: Plateau::new(),
-            best: Some((f64::INFINITY, 3)),
+            best: Some((f64::INFINITY, 1)),
             grad_scaler: None,
         }
     }
@@ -333,6 +358,7 @@ mod tests {
         let mut weights = Parameters::new(&specs());
         weights.get_mut(0).fill(steps as f32);
         let memory = vec![0.5; weights.as_slice().len()];
+        let losses: Vec<f64> = (0..steps).map(|step| if step == 1 { f64::NAN } else { 1.0 }).collect();
         checkpoints.write(&Snapshot {
             progress: &progress(steps),
             options: &TrainOptions::default(),
@@ -341,8 +367,8 @@ mod tests {
             memory: [&memory, &[], &[]],
             best: Some(&weights),
             average: None,
-            losses: &[1.0, f64::NAN],
-            validations: &[(3, 0.25)],
+            losses: &losses,
+            validations: &[(1, 0.25)],
         })
     }
 
@@ -370,10 +396,34 @@ mod tests {
         assert!(restored.average.is_none() && restored.memory[1].is_empty());
         assert_eq!(restored.memory[0][14], 0.5);
         assert!(restored.losses[0] == 1.0 && restored.losses[1].is_nan());
-        assert_eq!((restored.validations, restored.about), (vec![(3, 0.25)], "a\nb".to_string()));
+        assert_eq!((restored.validations, restored.about), (vec![(1, 0.25)], "a\nb".to_string()));
         let other = [Parameter { name: "w".into(), shape: vec![5, 3] }];
         let error = checkpoints.latest(&other).err().unwrap().to_string();
         assert!(error.contains("is it another model's?"), "{error}");
+    }
+
+    #[test]
+    fn counters_that_contradict_the_history_are_refused() {
+        assert_eq!(progress(3).contradiction(3, 1), None);
+        let scaler = GradScalerState { scale: f32::NAN, good_steps: 0, updates: 0, overflows: 0 };
+        type Change = fn(&mut Progress);
+        let cases: [(&str, Change); 8] = [
+            ("its steps", |p| p.steps = u64::MAX),
+            ("its updates", |p| p.updates = 4),
+            ("its updates", |p| p.skipped = u64::MAX),
+            ("its validations", |p| p.waited = u32::MAX),
+            ("its seconds", |p| p.seconds = f64::NAN),
+            ("its seconds", |p| p.seconds = -1.0),
+            ("its averaged weights", |p| p.averaged = u64::MAX),
+            ("its best weights", |p| p.best = Some((0.0, 4))),
+        ];
+        for (what, change) in cases {
+            let mut changed = progress(3);
+            change(&mut changed);
+            assert_eq!(changed.contradiction(3, 1), Some(what), "{changed:?}");
+        }
+        let scaled = Progress { grad_scaler: Some(scaler), ..progress(3) };
+        assert_eq!(scaled.contradiction(3, 1), Some("its scale of gradients"));
     }
 
     #[test]

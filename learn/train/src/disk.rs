@@ -68,8 +68,12 @@ pub(crate) fn names(folder: &Path) -> io::Result<Vec<String>> {
 /// A whole file of at most `most` bytes.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     faults::before("read", path)?;
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
+    // A pipe would be waited for, and a device may never end.
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("this is no plain file"));
+    }
+    let length = metadata.len();
     let too_long =
         |length: u64| io::Error::other(format!("{length} bytes, more than the {most} such a file may have"));
     if length > most {
@@ -77,7 +81,7 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(length as usize);
     // One byte more would tell that it has grown.
-    Read::by_ref(&mut file).take(most + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(too_long(bytes.len() as u64)) } else { Ok(bytes) }
 }
 

@@ -31,4 +31,4 @@ pub use profile::{Phase, TrainProfile};
 pub use run_folder::{ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, train};
-pub use whole::write_whole;
+pub use whole::{read_whole, write_whole};

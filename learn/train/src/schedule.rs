@@ -63,6 +63,11 @@ impl Plateau {
         Plateau { best: f64::INFINITY, waited: 0, factor: 1.0 }
     }
 
+    /// Whether it may be that of a training with so many validations.
+    pub(crate) fn is_sound(&self, validations: u64) -> bool {
+        !self.best.is_nan() && u64::from(self.waited) <= validations && self.factor.is_finite()
+    }
+
     /// Takes a validation loss into account.
     pub(crate) fn observe(&mut self, schedule: &Schedule, loss: f64) {
         let Schedule::Plateau { factor, patience } = *schedule else { return };

@@ -1,24 +1,27 @@
 //! Weights on disk: safetensors, written whole or not at all.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use bessemer_kernels::gemm::int8_parts;
 use bessemer_plan::Parameters;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
-use crate::tensors::{Tensor, floats, serialize};
-use crate::whole::write_whole;
+use crate::tensors::{Tensor, floats, parse, serialize};
+use crate::whole::{read_whole, write_whole};
 
 /// The largest weights file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 30;
 
+/// What follows the name of a tensor of 8-bit integers in that of its scales.
+const SCALE: &str = ".scale";
+
 /// The tensor of the scales of one of 8-bit integers.
 fn scale_name(name: &str) -> String {
-    format!("{name}.scale")
+    format!("{name}{SCALE}")
 }
 
 /// Writes parameters under their names, with `metadata` and a checksum of the values in the header.
@@ -83,24 +86,19 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 /// Every tensor must be there with its shape, and no other. Gives the metadata of the header, which
 /// tells whether the values are those that were written: a file of another program may lack a checksum.
 pub fn load(path: &Path, parameters: &mut Parameters) -> Result<HashMap<String, String>, TrainError> {
-    let length = std::fs::metadata(path).map_err(|e| problem(path, e))?.len();
-    if length > MAX_BYTES {
-        return Err(problem(path, format!("{length} bytes is more than any weights file may have")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| problem(path, e))?;
-    let file = SafeTensors::deserialize(&bytes)
+    let bytes = read_whole(path, MAX_BYTES).map_err(|e| problem(path, e))?;
+    let (file, metadata) = parse(&bytes)
         .map_err(|e| problem(path, format!("not a whole safetensors file ({e}); copy or save it again")))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| problem(path, e))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
     let names: Vec<String> = parameters.specs().iter().map(|s| s.name.clone()).collect();
+    let known: HashSet<&str> = names.iter().map(String::as_str).collect();
     let is_scale = |name: &str| {
-        let of = names.iter().find(|n| scale_name(n) == name);
-        of.is_some_and(|n| file.tensor(n).is_ok_and(|tensor| tensor.dtype() == Dtype::I8))
+        let of = name.strip_suffix(SCALE).filter(|of| known.contains(of));
+        of.is_some_and(|of| file.tensor(of).is_ok_and(|tensor| tensor.dtype() == Dtype::I8))
     };
-    if let Some(extra) = file.names().iter().find(|n| !names.iter().any(|m| m == *n) && !is_scale(n)) {
+    if let Some(extra) = file.names().iter().find(|name| !known.contains(**name) && !is_scale(name)) {
         return Err(problem(
             path,
-            format!("holds `{extra}`, which this model has not; is it another model's?"),
+            format!("holds `{extra:.60}`, which this model has not; is it another model's?"),
         ));
     }
     for (index, name) in names.iter().enumerate() {

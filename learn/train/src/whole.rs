@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all, and are read whole.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -35,23 +35,45 @@ pub fn write_whole(
     let mut draft = std::ffi::OsString::from(".");
     draft.push(name);
     draft.push(format!(".{}-{}.draft", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
-    let draft = Draft(folder.join(draft));
-    let mut file = BufWriter::new(disk::Draft::create(&draft.0)?);
+    let mut draft = Draft { path: folder.join(draft), is_named: false };
+    let mut file = BufWriter::new(disk::Draft::create(&draft.path)?);
     write(&mut file)?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync()?;
-    disk::rename(&draft.0, path)?;
-    std::mem::forget(draft);
+    disk::rename(&draft.path, path)?;
+    draft.is_named = true;
     // A rename survives a power loss only once its folder is on the disk.
     disk::sync_folder(folder)
 }
 
+/// Reads a file of at most `bytes_max` bytes.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes.txt");
+/// std::fs::write(&path, "done")?;
+/// assert_eq!(bessemer_train::read_whole(&path, 100)?, b"done");
+/// assert!(bessemer_train::read_whole(&path, 3).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// If it cannot be read, is longer, or is no plain file: a folder, a pipe or a device, also behind a link.
+pub fn read_whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    disk::read(path, bytes_max)
+}
+
 /// A file that is removed unless it gets its name.
-struct Draft(PathBuf);
+struct Draft {
+    path: PathBuf,
+    is_named: bool,
+}
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // The error that led here is the one to report.
-        _ = std::fs::remove_file(&self.0);
+        if !self.is_named {
+            // The error that led here is the one to report.
+            _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -76,5 +98,20 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
         assert!(write_whole(&folder.path().join("none").join("file"), |_| Ok(())).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_never_ends_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for target in ["/dev/zero", "."] {
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            assert_eq!(read_whole(&path, 1 << 40).unwrap_err().to_string(), "this is no plain file");
+            fs::remove_file(&path).unwrap();
+        }
+        fs::write(&path, "12345").unwrap();
+        let error = read_whole(&path, 4).unwrap_err().to_string();
+        assert_eq!(error, "5 bytes, more than the 4 such a file may have");
     }
 }

@@ -32,6 +32,14 @@ pub enum Error {
     #[error("`{file}`: {rows} rows or more is over the limit of {limit}; split the file or raise `rows_max`")]
     TooManyRows { file: String, rows: usize, limit: usize },
 
+    #[error(
+        "`{file}`: {rows} rows of {columns} columns take {bytes} bytes once unpacked, over the limit of {limit}; split the file or raise `bytes_max`"
+    )]
+    UnpackedTooLarge { file: String, rows: usize, columns: usize, bytes: u64, limit: u64 },
+
+    #[error("`{file}`: row {row}: more than {limit} cells; split the file by its columns")]
+    TooManyCells { file: String, row: usize, limit: usize },
+
     #[error("`{file}`: not a CSV file: {reason}; {remedy}")]
     NotCsv { file: String, reason: String, remedy: &'static str },
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bessemer_train::{weights, write_whole};
+use bessemer_train::{read_whole, weights, write_whole};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use crate::forecaster::Forecaster;
 use crate::models::Model;
 use crate::options::FitOptions;
@@ -78,14 +78,14 @@ impl Forecaster {
     pub fn load(folder: &Path) -> Result<Forecaster> {
         let path: PathBuf = folder.join("model.toml");
         let failed = |problem: String| Error::ModelFolder { path: path.clone(), problem };
-        let length = std::fs::metadata(&path)
-            .map_err(|e| failed(format!("{e}; is this a folder that `fit` wrote?")))?
-            .len();
-        if length > MAX_BYTES {
-            return Err(failed(format!("{length} bytes is more than any model description has")));
-        }
-        let text = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
-        let table: toml::Table = text.parse().map_err(|e| failed(format!("no valid TOML: {e}")))?;
+        let bytes = read_whole(&path, MAX_BYTES)
+            .map_err(|e| failed(format!("{e}; is this a folder that `fit` wrote?")))?;
+        let text = String::from_utf8(bytes).map_err(|e| failed(format!("no valid TOML: {e}")))?;
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+            let before = text.as_bytes().iter().take(e.span().map_or(0, |span| span.start));
+            let line = 1 + before.filter(|byte| **byte == b'\n').count();
+            failed(format!("no valid TOML: line {line}: {}", e.message()))
+        })?;
         match table.get("format").and_then(toml::Value::as_integer) {
             Some(format) if format == i64::from(FORMAT) => {}
             format => {
@@ -95,27 +95,70 @@ impl Forecaster {
                 )));
             }
         }
-        let description: Description =
+        let mut description: Description =
             table.try_into().map_err(|e| failed(format!("no description of a model: {e}")))?;
         let mut scalers = Vec::with_capacity(description.series.len());
-        for s in description.series {
+        for s in std::mem::take(&mut description.series) {
             let scaler = Scaler { shift: s.shift, scale: s.scale };
-            if !(s.shift.is_finite() && s.scale.is_finite() && s.scale > 0.0) {
+            // What is smaller than normal numbers cannot be divided by.
+            if !(s.shift.is_finite() && s.scale.is_normal() && s.scale > 0.0) {
                 return Err(failed(format!(
-                    "series `{}`: shift {} and scale {} make no sense",
-                    s.id, s.shift, s.scale
+                    "series `{}`: shift {:e} and scale {:e} make no sense",
+                    shorten(&s.id),
+                    s.shift,
+                    s.scale
                 )));
             }
             scalers.push((s.id, scaler));
         }
-        let mut forecaster =
-            Forecaster::untrained(description.model, description.fit, scalers, description.frequency)?;
-        let metadata = weights::load(&folder.join("weights.safetensors"), &mut forecaster.parameters)?;
+        let weights_path = folder.join("weights.safetensors");
+        let bytes = std::fs::metadata(&weights_path)
+            .map_err(|e| Error::ModelFolder { path: weights_path.clone(), problem: e.to_string() })?
+            .len();
+        let Description { model, fit, frequency, .. } = description;
+        let mut forecaster = Forecaster::untrained(model, fit, scalers, frequency, bytes)?;
+        let metadata = weights::load(&weights_path, &mut forecaster.parameters)?;
         if metadata.get(STAMP) != Some(&stamp(&text)) {
             return Err(failed(
                 "the weights beside it were saved with another description: one of the two was changed, or saving was cut off; fit the model again".into(),
             ));
         }
         Ok(forecaster)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use bessemer_plan::Pool;
+
+    use super::*;
+    use crate::air_passengers;
+
+    #[test]
+    fn links_lead_to_plain_files_only() {
+        let place = tempfile::tempdir().unwrap();
+        let [folder, linked] = ["model", "linked"].map(|name| place.path().join(name));
+        let mut options = FitOptions::new(2, 4);
+        options.train.steps = 1;
+        let model = Model::by_name("nlinear").unwrap();
+        let fitted = Forecaster::fit(&air_passengers::frame(), &model, &options, &Pool::new(1)).unwrap();
+        fitted.save(&folder).unwrap();
+        for (description, weights, problem) in [
+            ("../model/model.toml", "../model/weights.safetensors", None),
+            ("/dev/zero", "../model/weights.safetensors", Some("this is no plain file")),
+            ("../model/model.toml", "/dev/zero", Some("the file of its weights 0 bytes only")),
+        ] {
+            std::fs::create_dir(&linked).unwrap();
+            symlink(description, linked.join("model.toml")).unwrap();
+            symlink(weights, linked.join("weights.safetensors")).unwrap();
+            match (Forecaster::load(&linked), problem) {
+                (Ok(loaded), None) => assert_eq!(loaded.parameter_count(), 10),
+                (Err(error), Some(problem)) => assert!(error.to_string().contains(problem), "{error}"),
+                (result, _) => panic!("{description}, {weights}: {:?}", result.err()),
+            }
+            std::fs::remove_dir_all(&linked).unwrap();
+        }
     }
 }

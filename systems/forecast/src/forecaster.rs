@@ -17,6 +17,9 @@ use crate::task::WindowTask;
 use crate::window::{WindowIndex, WindowOptions};
 use crate::write::SeriesPredictions;
 
+/// Numbers that a saved model may compute on its way to one forecast, at most: about 16 GiB of them.
+const MAX_COMPUTED: u128 = 1 << 32;
+
 /// A fitted model.
 ///
 /// ```
@@ -125,17 +128,36 @@ impl Forecaster {
         Ok((count / options.windows.max(1)).max(1) as u64)
     }
 
-    /// An untrained forecaster whose weights are still to be read.
+    /// An untrained forecaster whose weights are still to be read from a file of `bytes` bytes, which must
+    /// be enough for what its settings ask for.
     pub(crate) fn untrained(
         model: Model,
         options: FitOptions,
         scalers: Vec<(String, Scaler)>,
         cadence: String,
+        bytes: u64,
     ) -> Result<Forecaster> {
         options.check(&model)?;
         let mut t = Trace::new(1, 1, false);
         let lags = t.input("lags", &[options.lookback]);
         model.network().forward(&mut t, lags, options.horizon).map_err(TrainError::from)?;
+        let numbers = |shape: &Vec<usize>| shape.iter().map(|n| *n as u128).product::<u128>();
+        let learned: u128 = t.graph.parameters().iter().map(|p| numbers(&p.shape)).sum();
+        // Before anything of that size is allocated: each number takes a byte at least.
+        let problem = if learned > u128::from(bytes) {
+            Some(format!(
+                "it has {learned} parameters, but the file of its weights {bytes} bytes only; fit the model again"
+            ))
+        } else {
+            let computed: u128 = t.graph.types().iter().map(|ty| numbers(&ty.shape)).sum();
+            let too_many = computed - learned > MAX_COMPUTED;
+            too_many.then(|| {
+                format!("a forecast would compute more than {MAX_COMPUTED} numbers; fit a smaller model")
+            })
+        };
+        if let Some(problem) = problem {
+            return Err(Error::ModelSettings { model: model.name(), problem });
+        }
         let parameters = Parameters::new(t.graph.parameters());
         let history = History::default();
         let recomputing = None;

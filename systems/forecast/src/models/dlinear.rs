@@ -4,7 +4,7 @@ use bessemer_nn::layers::{Linear, SeriesDecomposition};
 use bessemer_nn::{GraphError, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, too_large};
 
 /// A linear map of the moving average and another of what remains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,9 @@ impl Network for DLinear {
     }
 
     fn check(&self, _: usize, _: usize) -> Option<String> {
-        (self.moving_average.is_multiple_of(2))
-            .then(|| format!("moving_average is {}, but must be odd", self.moving_average))
+        if self.moving_average.is_multiple_of(2) {
+            return Some(format!("moving_average is {}, but must be odd", self.moving_average));
+        }
+        too_large(&[("moving_average", self.moving_average)])
     }
 }

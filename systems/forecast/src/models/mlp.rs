@@ -4,7 +4,7 @@ use bessemer_nn::layers::{Activation, Linear};
 use bessemer_nn::{GraphError, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Network, too_deep};
+use super::{Network, too_deep, too_large};
 
 /// Layers of one width with ReLU between them, then a linear map to the horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,6 @@ impl Network for Mlp {
         if self.hidden == 0 {
             return Some("hidden is 0, but layers need a width".into());
         }
-        too_deep(self.layers)
+        too_large(&[("hidden", self.hidden)]).or_else(|| too_deep(self.layers))
     }
 }

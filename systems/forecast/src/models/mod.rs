@@ -76,8 +76,18 @@ models! {
     "nhits" => NHits,
     "patchtst" => PatchTst,
 }
+
 /// Layers beyond which a model is a slip of the keyboard.
 const MAX_LAYERS: usize = 256;
+
+/// The largest width or length that is set; products of three such still fit into a machine word.
+const MAX_SIZE: usize = 1 << 20;
+
+/// What is wrong with settings, if one is larger than any width or length may be.
+fn too_large(settings: &[(&str, usize)]) -> Option<String> {
+    let (name, value) = settings.iter().find(|(_, value)| *value > MAX_SIZE)?;
+    Some(format!("{name} is {value}, but at most {MAX_SIZE} makes sense"))
+}
 
 /// What is wrong with so many layers, if anything is.
 fn too_deep(layers: usize) -> Option<String> {

@@ -6,7 +6,7 @@ use bessemer_nn::layers::{Activation, Interpolate1d, Interpolation, Linear};
 use bessemer_nn::{GraphError, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Network, too_deep};
+use super::{Network, too_deep, too_large};
 
 /// Stacks that each pool what is left of the lags, map it to a backcast, which is subtracted, and to
 /// a few knots of the forecast, which are interpolated and added up. The forecast starts from the
@@ -27,6 +27,17 @@ pub struct NHits {
     pub interpolation: Interpolation,
 }
 
+/// Stacks beyond which a model is a slip of the keyboard.
+const MAX_STACKS: usize = 64;
+
+/// Numbers in the matrices that spread knots over the horizon, at most: 256 MiB of them.
+const MAX_SPREAD: usize = 1 << 26;
+
+/// Knots of a stack.
+fn knots(horizon: usize, downsample: usize) -> usize {
+    (horizon / downsample).max(1)
+}
+
 impl Default for NHits {
     fn default() -> Self {
         NHits {
@@ -45,7 +56,7 @@ impl Network for NHits {
         let mut forecast = t.graph.slice(lags, 1, lookback - 1, 1)?;
         let mut residual = lags;
         for (stack, (&pool, &downsample)) in self.pool.iter().zip(&self.downsample).enumerate() {
-            let knots = (horizon / downsample).max(1);
+            let knots = knots(horizon, downsample);
             // Nothing is left to be explained after the last stack.
             let backcast = if stack + 1 < self.pool.len() { lookback } else { 0 };
             let theta = t.scope(&format!("stack{stack}"), |t| {
@@ -71,7 +82,7 @@ impl Network for NHits {
         Ok(forecast)
     }
 
-    fn check(&self, lookback: usize, _: usize) -> Option<String> {
+    fn check(&self, lookback: usize, horizon: usize) -> Option<String> {
         if self.pool.is_empty() || self.pool.len() != self.downsample.len() {
             return Some("pool and downsample must list one number per stack, and at least one".into());
         }
@@ -81,6 +92,19 @@ impl Network for NHits {
         if let Some(largest) = self.pool.iter().max().filter(|largest| **largest > lookback) {
             return Some(format!("pool {largest} is longer than the lookback {lookback}"));
         }
-        too_deep(self.layers)
+        let stacks = self.pool.len();
+        if stacks > MAX_STACKS {
+            return Some(format!("pool lists {stacks} stacks, but at most {MAX_STACKS} make sense"));
+        }
+        // Every stack holds the matrix that spreads its knots.
+        let of_stack = |steps: &usize| knots(horizon, *steps).saturating_mul(horizon);
+        let spread = self.downsample.iter().map(of_stack).fold(0, usize::saturating_add);
+        if spread > MAX_SPREAD {
+            return Some(format!(
+                "spreading the knots of all stacks over the horizon {horizon} takes {spread} numbers, but at \
+                 most {MAX_SPREAD} make sense; raise downsample"
+            ));
+        }
+        too_large(&[("hidden", self.hidden)]).or_else(|| too_deep(self.layers))
     }
 }

@@ -6,7 +6,7 @@ use bessemer_nn::layers::{Activation, Dropout, EncoderLayer, Linear, Masks, Norm
 use bessemer_nn::{GraphError, Init, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Network, too_deep};
+use super::{Network, too_deep, too_large};
 
 /// A transformer encoder over overlapping patches of one series.
 ///
@@ -92,18 +92,23 @@ impl Network for PatchTst {
     }
 
     fn check(&self, lookback: usize, _: usize) -> Option<String> {
-        if [self.patch, self.stride, self.width, self.heads].contains(&0) {
-            return Some("patch, stride, width and heads must be at least 1".into());
+        let PatchTst { patch, stride, width, heads, feedforward, .. } = *self;
+        if [patch, stride, width, heads, feedforward].contains(&0) {
+            return Some("patch, stride, width, heads and feedforward must be at least 1".into());
         }
-        if !self.width.is_multiple_of(self.heads) {
-            return Some(format!("width {} is no multiple of heads {}", self.width, self.heads));
+        let sizes = [("patch", patch), ("stride", stride), ("width", width), ("feedforward", feedforward)];
+        if let Some(problem) = too_large(&sizes) {
+            return Some(problem);
+        }
+        if !width.is_multiple_of(heads) {
+            return Some(format!("width {width} is no multiple of heads {heads}"));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Some(format!("dropout is {}, but must be in [0, 1)", self.dropout));
         }
-        let room = lookback + self.stride;
-        if room < self.patch {
-            return Some(format!("patch {} is longer than lookback + stride {room}", self.patch));
+        let room = lookback.saturating_add(stride);
+        if room < patch {
+            return Some(format!("patch {patch} is longer than lookback + stride {room}"));
         }
         too_deep(self.layers)
     }

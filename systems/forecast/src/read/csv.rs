@@ -54,6 +54,21 @@ fn refuse_other_formats(source: &Source<'_>, text: &[u8]) -> Result<()> {
     Err(Error::NotCsv { file, reason: reason.into(), remedy })
 }
 
+/// The most cells in a row: the reader takes a row in whole, and each cell costs it ten times its separator.
+const CELLS_MAX: usize = 1 << 20;
+
+fn refuse_endless_lines(source: &Source<'_>, text: &[u8], separator: u8) -> Result<()> {
+    // A line of so many cells has no break in at least one of these pieces, and hardly a file has one such.
+    if text.chunks_exact(CELLS_MAX / 2).all(|piece| piece.contains(&b'\n')) {
+        return Ok(());
+    }
+    let is_endless = |line: &[u8]| line.iter().filter(|byte| **byte == separator).count() >= CELLS_MAX;
+    match text.split(|byte| *byte == b'\n').position(is_endless) {
+        None => Ok(()),
+        Some(line) => Err(Error::TooManyCells { file: source.file.into(), row: line + 1, limit: CELLS_MAX }),
+    }
+}
+
 /// The records of a file, one at a time.
 struct Table<'a> {
     source: &'a Source<'a>,
@@ -77,6 +92,7 @@ struct Row<'a> {
 impl<'a> Table<'a> {
     fn open(source: &'a Source<'a>, text: &'a [u8], options: &ReadOptions) -> Result<Table<'a>> {
         let separator = options.separator.unwrap_or_else(|| guess_separator(text));
+        refuse_endless_lines(source, text, separator)?;
         let mut reader = build(text, separator);
         let header = reader.headers().map_err(|error| explain(source, text, error))?;
         let names: Vec<String> = header.iter().map(|name| name.trim().to_string()).collect();

@@ -5,6 +5,7 @@ mod columns;
 mod csv;
 mod grid;
 mod parquet;
+mod parquet_footer;
 
 use std::fs::File;
 use std::io::Read;
@@ -101,6 +102,9 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Frame> {
     let mut start = Vec::new();
     (&mut file).take(4).read_to_end(&mut start).map_err(io("read the file"))?;
     if start == b"PAR1" {
+        if let Some(problem) = parquet_footer::problem(&file).map_err(io("read the file"))? {
+            return Err(Error::Parquet { file: name, reason: problem.into() });
+        }
         return parquet::read(&source, file, options);
     }
     let mut contents = start;

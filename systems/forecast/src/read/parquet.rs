@@ -1,7 +1,9 @@
 //! Parquet files.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::types::{Float32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
@@ -18,12 +20,9 @@ use crate::time::{DAY, Precision, TimeKind, TimeStyle, Timestamp};
 
 pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Result<Frame> {
     let broken = |reason: String| Error::Parquet { file: source.file.into(), reason };
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| broken(error.to_string()))?;
-    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(usize::MAX);
-    if rows > options.rows_max {
-        return Err(Error::TooManyRows { file: source.file.into(), rows, limit: options.rows_max });
-    }
+    let builder = decoded(source, || ParquetRecordBatchReaderBuilder::try_new(file))?;
+    let claimed = builder.metadata().file_metadata().num_rows();
+    let rows = usize::try_from(claimed).map_err(|_| broken(format!("it says that it has {claimed} rows")))?;
     let fields: Vec<Field> = builder.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let is_date = |column: usize| fields.get(column).is_some_and(|field| is_calendar(field.data_type()));
@@ -32,8 +31,9 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         Roles::Long { id, time, target } => [Some(*time), Some(*target), *id].into_iter().flatten().collect(),
         Roles::Wide { time, values } => std::iter::once(*time).chain(values.iter().copied()).collect(),
     };
+    refuse_too_large(source, rows, used.len(), options)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), used.iter().copied());
-    let reader = builder.with_projection(mask).build().map_err(|error| broken(error.to_string()))?;
+    let mut reader = decoded(source, || builder.with_projection(mask).build())?;
     // Columns come in the file's order, whatever the order they were asked for in.
     let mut in_file = used.clone();
     in_file.sort_unstable();
@@ -50,13 +50,18 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         }
         _ => Group::new(String::new(), vec![]),
     };
-    for batch in reader {
-        let batch = batch.map_err(|error| broken(error.to_string()))?;
+    while let Some(batch) = decoded(source, || reader.next().transpose())? {
+        if table.rows + batch.num_rows() > rows {
+            return Err(broken(format!("it says that it has {rows} rows, but there are more")));
+        }
         match &roles {
             Roles::Long { id, time, target } => table.take_long(&batch, *id, *time, *target, &mut long)?,
             Roles::Wide { time, values } => table.take_wide(&batch, *time, values, &mut wide)?,
         }
         table.rows += batch.num_rows();
+    }
+    if table.rows < rows {
+        return Err(broken(format!("it says that it has {rows} rows, but there are {}", table.rows)));
     }
     let time = match roles {
         Roles::Long { time, .. } | Roles::Wide { time, .. } => time,
@@ -71,6 +76,33 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
     let groups = if matches!(roles, Roles::Long { .. }) { long.groups } else { vec![wide] };
     let kind = refine(table.kind.unwrap_or(TimeKind::Integer), &groups);
     assemble(source, kind, groups, options.frequency, notes)
+}
+
+/// What the decoder gives. Some damaged files make it panic, which is an error here as any other.
+fn decoded<T, E: Display>(source: &Source<'_>, decode: impl FnOnce() -> Result<T, E>) -> Result<T> {
+    // Nothing that was being decoded is looked at again.
+    let reason = match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
+            format!("the file is damaged: {}", text.unwrap_or("the decoder gave up"))
+        }
+    };
+    Err(Error::Parquet { file: source.file.into(), reason })
+}
+
+/// Refuses more than may be read: a few compressed bytes can stand for any number of rows.
+fn refuse_too_large(source: &Source<'_>, rows: usize, columns: usize, options: &ReadOptions) -> Result<()> {
+    if rows > options.rows_max {
+        return Err(Error::TooManyRows { file: source.file.into(), rows, limit: options.rows_max });
+    }
+    let bytes = (rows as u64).saturating_mul((columns * size_of::<f32>()) as u64);
+    if bytes > options.bytes_max {
+        let (file, limit) = (source.file.into(), options.bytes_max);
+        return Err(Error::UnpackedTooLarge { file, rows, columns, bytes, limit });
+    }
+    Ok(())
 }
 
 /// Dates that a file stores as moments at midnight are written back as dates.

@@ -142,3 +142,18 @@ fn no_text_makes_the_reader_panic() {
         }
     }
 }
+
+#[test]
+fn a_line_of_too_many_cells_is_refused_before_it_is_read() {
+    let line = ",".repeat(10 << 20);
+    for (text, row) in [(format!("ds,y{line}\n1,2\n"), 1), (format!("ds,y\n1,2\n{line}\n"), 3)] {
+        let message = refused(text, &ReadOptions::default());
+        let expected = format!("row {row}: more than 1048576 cells; split the file by its columns");
+        assert!(message.ends_with(&expected), "{message}");
+    }
+    // A single cell of that length is a cell like others.
+    let message = refused(format!("ds,y\n1,{}\n", "9".repeat(10 << 20)), &ReadOptions::default());
+    assert!(message.contains("row 2, column `y`") && message.len() < 300, "{} bytes", message.len());
+    let message = refused(format!("{}\n1\n", "a".repeat(10 << 20)), &ReadOptions::default());
+    assert!(message.contains("there is no time column") && message.len() < 400, "{} bytes", message.len());
+}

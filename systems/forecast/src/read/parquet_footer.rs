@@ -1,0 +1,224 @@
+//! The schema in a Parquet file's footer, looked through before the decoder believes it: that allocates for
+//! as many children as a group claims to have, and follows groups within groups until its stack is used up.
+//!
+//! Only what is needed for that is read of the footer, which is written in Thrift's compact protocol.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// Groups within groups, at most; series lie in none.
+const DEPTH_MAX: usize = 32;
+
+/// What is wrong with the schema of a file, if anything is. Of what has no footer the decoder says so.
+pub(super) fn problem(mut file: &File) -> io::Result<Option<&'static str>> {
+    const END: u64 = 8;
+    let length = file.seek(SeekFrom::End(0))?;
+    let Some(end) = length.checked_sub(END) else { return Ok(None) };
+    file.seek(SeekFrom::Start(end))?;
+    let mut words = [0; 4];
+    file.read_exact(&mut words)?;
+    let Some(start) = end.checked_sub(u32::from_le_bytes(words).into()) else { return Ok(None) };
+    file.seek(SeekFrom::Start(start))?;
+    let mut footer = Vec::new();
+    file.take(end - start).read_to_end(&mut footer)?;
+    Ok(match (Cursor { rest: &footer }).children() {
+        None => Some("its footer is damaged"),
+        Some(children) => implausible(&children),
+    })
+}
+
+/// What is wrong with a tree whose nodes, each before its children, have so many children.
+fn implausible(children: &[i64]) -> Option<&'static str> {
+    // Of the groups around a node, how many children are still to come.
+    let mut open: Vec<i64> = Vec::new();
+    for count in children {
+        if let Some(left) = open.last_mut() {
+            *left -= 1;
+        }
+        if !usize::try_from(*count).is_ok_and(|count| count < children.len()) {
+            return Some("its schema claims columns that are not there");
+        }
+        open.push(*count);
+        while open.last() == Some(&0) {
+            open.pop();
+        }
+        if open.len() > DEPTH_MAX {
+            return Some("its schema has too many groups within groups");
+        }
+    }
+    None
+}
+
+/// Kinds of values in the protocol.
+mod kind {
+    pub const STOP: u8 = 0;
+    pub const TRUE: u8 = 1;
+    pub const FALSE: u8 = 2;
+    pub const BYTE: u8 = 3;
+    pub const I16: u8 = 4;
+    pub const I32: u8 = 5;
+    pub const I64: u8 = 6;
+    pub const DOUBLE: u8 = 7;
+    pub const BINARY: u8 = 8;
+    pub const LIST: u8 = 9;
+    pub const SET: u8 = 10;
+    pub const MAP: u8 = 11;
+    pub const STRUCT: u8 = 12;
+}
+
+/// What is left of a footer; `None` where it ends too early or is none.
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl Cursor<'_> {
+    /// The number of children of every element of the schema, 0 for columns.
+    fn children(&mut self) -> Option<Vec<i64>> {
+        const SCHEMA: i64 = 2;
+        const CHILDREN: i64 = 5;
+        let mut field = 0;
+        loop {
+            let kind = self.field(&mut field)?;
+            if (field, kind) == (SCHEMA, kind::LIST) {
+                break;
+            }
+            self.skip(kind, DEPTH_MAX)?;
+        }
+        let (count, kind) = self.list()?;
+        if kind != kind::STRUCT {
+            return None;
+        }
+        let mut children = Vec::new();
+        for _ in 0..count {
+            let (mut field, mut own) = (0, 0);
+            loop {
+                match self.field(&mut field)? {
+                    kind::STOP => break,
+                    kind::I32 if field == CHILDREN => own = self.number()?,
+                    kind => self.skip(kind, DEPTH_MAX)?,
+                }
+            }
+            children.push(own);
+        }
+        Some(children)
+    }
+
+    /// The kind of the next field of a struct, whose number follows on that of the last.
+    fn field(&mut self, number: &mut i64) -> Option<u8> {
+        let byte = self.byte()?;
+        let kind = byte & 15;
+        if kind != kind::STOP {
+            *number = match byte >> 4 {
+                0 => self.number()?,
+                apart => number.checked_add(apart.into())?,
+            };
+        }
+        Some(kind)
+    }
+
+    /// The length of a list and the kind of its elements.
+    fn list(&mut self) -> Option<(u64, u8)> {
+        let byte = self.byte()?;
+        let count = if byte >> 4 == 15 { self.unsigned()? } else { u64::from(byte >> 4) };
+        Some((count, byte & 15))
+    }
+
+    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        match kind {
+            kind::TRUE | kind::FALSE => Some(()),
+            kind::BYTE => self.take(1),
+            kind::I16 | kind::I32 | kind::I64 => self.unsigned().map(|_| ()),
+            kind::DOUBLE => self.take(8),
+            kind::BINARY => {
+                let length = self.unsigned()?;
+                self.take(length)
+            }
+            kind::LIST | kind::SET => {
+                let (count, kind) = self.list()?;
+                (0..count).try_for_each(|_| self.skip_element(kind, depth))
+            }
+            kind::MAP => {
+                let count = self.unsigned()?;
+                let kinds = if count == 0 { 0 } else { self.byte()? };
+                (0..count).try_for_each(|_| {
+                    self.skip_element(kinds >> 4, depth)?;
+                    self.skip_element(kinds & 15, depth)
+                })
+            }
+            kind::STRUCT => loop {
+                match self.field(&mut 0)? {
+                    kind::STOP => break Some(()),
+                    kind => self.skip(kind, depth)?,
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// An element of a list or a map: truths, which fields have in their kind, take a byte there.
+    fn skip_element(&mut self, kind: u8, depth: usize) -> Option<()> {
+        if matches!(kind, kind::TRUE | kind::FALSE) { self.take(1) } else { self.skip(kind, depth) }
+    }
+
+    fn number(&mut self) -> Option<i64> {
+        let zigzag = self.unsigned()?;
+        Some((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
+    }
+
+    fn unsigned(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 127) << shift;
+            if byte < 128 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
+    }
+
+    fn take(&mut self, count: u64) -> Option<()> {
+        self.rest = self.rest.get(usize::try_from(count).ok()?..)?;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_are_bounded() {
+        let nested = |depth: usize| [vec![1; depth], vec![0]].concat();
+        for (children, expected) in [
+            (vec![3, 0, 0, 0], None),
+            (vec![2, 1, 0, 0], None),
+            (nested(DEPTH_MAX), None),
+            (nested(DEPTH_MAX + 1), Some("its schema has too many groups within groups")),
+            (vec![2, 1 << 31, 0], Some("its schema claims columns that are not there")),
+            (vec![-1, 0], Some("its schema claims columns that are not there")),
+        ] {
+            assert_eq!(implausible(&children), expected, "{children:?}");
+        }
+    }
+
+    #[test]
+    fn children_are_found_among_other_fields() {
+        // The version, then a root named `r` with two children, and two columns: one of a logical type.
+        let root = [0x48, 1, b'r', 0x15, 4, 0];
+        let typed = [0x15, 2, 0x38, 1, b'a', 0x6c, 0x1c, 0x11, 0, 0, 0];
+        let column = [0x15, 10, 0x38, 1, b'b', 0];
+        let footer = [&[0x15, 2, 0x19, 0x3c][..], &root, &typed, &column].concat();
+        assert_eq!(Cursor { rest: &footer }.children(), Some(vec![2, 0, 0]));
+        for end in 0..footer.len() {
+            assert_eq!(Cursor { rest: &footer[..end] }.children(), None, "cut at {end}");
+        }
+    }
+}
