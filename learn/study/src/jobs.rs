@@ -94,10 +94,8 @@ impl<'a> Jobs<'a> {
             if job.is_halted() {
                 return;
             }
-            let panicking = FailsUnless { ended: false, failed: &failed };
-            let result = work(&items[number], &job);
-            panicking.is_over();
-            match result {
+            let _guard = FailsIfPanicking(&failed);
+            match work(&items[number], &job) {
                 Ok(result) => {
                     *results[number].lock().expect("no job runs while it is held") = Some(result);
                     (self.finished)(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
@@ -120,21 +118,12 @@ impl<'a> Jobs<'a> {
 }
 
 /// Ends the other jobs if one panics.
-struct FailsUnless<'a> {
-    ended: bool,
-    failed: &'a AtomicBool,
-}
+struct FailsIfPanicking<'a>(&'a AtomicBool);
 
-impl FailsUnless<'_> {
-    fn is_over(mut self) {
-        self.ended = true;
-    }
-}
-
-impl Drop for FailsUnless<'_> {
+impl Drop for FailsIfPanicking<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.failed.store(true, Ordering::Relaxed);
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
         }
     }
 }
