@@ -11,6 +11,7 @@ mod interrupt;
 mod machine;
 mod number;
 mod output;
+mod parallel;
 mod precision;
 mod preflight;
 mod profile;

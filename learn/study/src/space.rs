@@ -123,7 +123,7 @@ impl Dimension {
                 Value::Integer((value.round() as i64).clamp(*least, *most))
             }
             Dimension::Floats { least, most, log } => {
-                Value::Float(between(*least, *most, *log, share).clamp(*least, *most))
+                Value::Float(legible(between(*least, *most, *log, share)).clamp(*least, *most))
             }
         }
     }
@@ -139,7 +139,7 @@ impl Dimension {
                 (0..points).map(|place| Value::Integer(at(place).clamp(*least, *most))).collect()
             }
             Dimension::Floats { least, most, log } => {
-                let at = |place| between(*least, *most, *log, share(place)).clamp(*least, *most);
+                let at = |place| legible(between(*least, *most, *log, share(place))).clamp(*least, *most);
                 (0..points).map(|place| Value::Float(at(place))).collect()
             }
         };
@@ -166,6 +166,11 @@ fn between(least: f64, most: f64, log: bool, share: f64) -> f64 {
         true => (least.ln() + share * (most.ln() - least.ln())).exp(),
         false => least * (1.0 - share) + most * share,
     }
+}
+
+/// To six digits: finer than matters, and people have to read it and may have to type it.
+fn legible(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 impl FromStr for Dimension {
@@ -269,7 +274,7 @@ mod tests {
             ("1..3", 5, &["1", "2", "3"]),
             ("-1.5..1.5", 3, &["-1.5", "0", "1.5"]),
             ("log:16..256", 3, &["16", "64", "256"]),
-            ("log:1e-4..1e-2", 2, &["0.0001", "0.01"]),
+            ("log:1e-4..1e-2", 3, &["0.0001", "0.001", "0.01"]),
         ];
         for (text, points, expected) in cases {
             assert_eq!(texts(text, points), expected, "{text}");

@@ -8,3 +8,4 @@ mod measuring;
 mod models;
 mod place;
 mod resume;
+mod studies;
