@@ -114,10 +114,12 @@ impl Split {
         division: &TimeSeriesFolds,
         validation: &dyn Fn(usize) -> usize,
     ) -> Result<Vec<Vec<Split>>> {
-        let mut folds = vec![Vec::with_capacity(frame.series.len()); division.folds.min(1 << 20)];
+        let mut folds: Vec<Vec<Split>> = Vec::new();
         for series in &frame.series {
             let named = |source| Error::Folds { series: series.id.clone(), source };
-            for (fold, rows) in folds.iter_mut().zip(division.split(series.len()).map_err(named)?) {
+            let divided = division.split(series.len()).map_err(named)?;
+            folds.resize_with(divided.len(), Vec::new);
+            for (fold, rows) in folds.iter_mut().zip(divided) {
                 let held = validation(rows.train.len());
                 let border = rows.train.end.checked_sub(held).filter(|border| *border > rows.train.start);
                 let border = border.ok_or_else(|| Error::SeriesTooShort {

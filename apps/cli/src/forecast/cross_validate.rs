@@ -136,6 +136,7 @@ impl CrossValidate {
         let contenders =
             folds.iter().map(|splits| models.iter().map(|model| contender(model, splits)).collect());
         let contenders = contenders.collect::<Result<Vec<Vec<Contender>>>>()?;
+        preflight::check_side_by_side(&contenders.concat(), pool.threads())?;
         for Contender { model, options } in &contenders[0] {
             self.train.tuned(model, options.clone(), &pool, &self.run)?; // only says how precise it will be
         }
@@ -209,7 +210,6 @@ impl CrossValidate {
         let validates = splits.iter().any(|split| !split.validation.is_empty());
         let shape = (self.horizon, lookback);
         let options = self.train.options(&defaults, shape, frame, &training, validates)?;
-        preflight::check(model, &options)?;
         Ok(Contender { model: model.clone(), options })
     }
 }

@@ -141,6 +141,7 @@ impl SearchCommand {
         let contenders =
             trials.iter().map(|trial| self.contender(&model, &defaults, &space, trial, &frame, &rows));
         let contenders = contenders.collect::<Result<Vec<Contender>>>()?;
+        preflight::check_side_by_side(&contenders, pool.threads())?;
         let longest = contenders.iter().map(|contender| contender.options.lookback).max().unwrap_or(1);
         backtest(&frame, &splits, longest, self.horizon, false, None)?;
 
@@ -222,7 +223,6 @@ impl SearchCommand {
         let model = settings::models(&[model.name().to_string()], &settings)?.remove(0);
         let shape = (self.horizon, lookback);
         let options = train.options(defaults, shape, frame, &rows.training, true)?;
-        preflight::check(&model, &options)?;
         Ok(Contender { model, options })
     }
 

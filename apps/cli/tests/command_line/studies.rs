@@ -147,6 +147,7 @@ fn arguments_of_cross_validate_and_search() {
             "is the most there may be",
         ),
         ("--vary hidden=1..9 --trials 0", "at least 1"),
+        ("--vary hidden=4,1000000", "20 TB"),
         ("--vary hidden=4,8 --validation 0", "trials are scored on validation rows"),
         ("--vary hidden=4,8 --test-rows 3", "with targets in rows"),
         ("--vary hidden=4,8 --tune", "several models are trained at a time"),
