@@ -82,6 +82,9 @@ impl From<forecast::Error> for CliError {
                 });
                 CliError::Forecast(forecast::Error::MissingColumn { file, role, wanted, columns, remedy })
             }
+            forecast::Error::Cancelled { done, all } => {
+                CliError::Interrupted { doing: format!("training, after {done} of {all} models"), run: None }
+            }
             error => CliError::Forecast(error),
         }
     }

@@ -13,6 +13,7 @@ mod machine;
 mod number;
 mod output;
 mod pace;
+mod parallel;
 mod precision;
 mod preflight;
 mod profile;

@@ -1,6 +1,6 @@
 //! What can be told to fail before any training begins.
 
-use bessemer::forecast::{Error, FitOptions, Model};
+use bessemer::forecast::{Contender, Error, FitOptions, Model};
 use bessemer::graph::Op;
 use bessemer::nn::Trace;
 
@@ -17,6 +17,25 @@ const KEPT: u128 = 4;
 
 /// Refuses a model whose settings make no sense for these lengths, or that the memory could not hold.
 pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
+    bytes(model, options).map(|_| ())
+}
+
+/// Likewise for models of which as many are trained at a time as there are threads.
+pub fn check_side_by_side(contenders: &[Contender], threads: usize) -> Result<()> {
+    let needs = contenders.iter().map(|contender| bytes(&contender.model, &contender.options));
+    let mut needs = needs.collect::<Result<Vec<u128>>>()?;
+    needs.sort_unstable_by(|a, b| b.cmp(a));
+    let together = needs.len().min(threads);
+    memory(
+        &format!("--threads {threads}"),
+        &format!("the {together} largest models that are trained at a time take at least"),
+        needs[..together].iter().sum(),
+        "train fewer at a time, or make them smaller",
+    )
+}
+
+/// The bytes that training takes at least, once the model makes sense and fits by itself.
+fn bytes(model: &Model, options: &FitOptions) -> Result<u128> {
     let (lookback, horizon) = (options.lookback, options.horizon);
     for (what, value) in [("lookback", lookback), ("horizon", horizon)] {
         if value == 0 {
@@ -45,7 +64,8 @@ pub fn check(model: &Model, options: &FitOptions) -> Result<()> {
         bytes,
         "make it smaller with --set, take fewer --batch-windows or --accumulate fewer batches, or shorten the \
          lookback or the horizon",
-    )
+    )?;
+    Ok(bytes)
 }
 
 /// Refuses what the free memory could not hold: `needs` says what takes so much.

@@ -79,6 +79,46 @@ impl Progress {
             validation: None,
         }
     }
+
+    /// The progress of many trainings at a time.
+    pub fn trainings(&self) -> Trainings {
+        let bar = match self {
+            Progress::Bars(bars) => bars.add(ProgressBar::new(1)),
+            _ => ProgressBar::hidden(),
+        };
+        // The template is constant and valid.
+        if let Ok(style) = ProgressStyle::with_template("{bar:28.cyan/dim} {pos}/{len} models  {wide_msg}") {
+            bar.set_style(style.progress_chars("━━╌"));
+        }
+        Trainings { bar, lines: matches!(self, Progress::Lines), begun: Instant::now() }
+    }
+}
+
+/// Progress of many trainings at a time.
+pub struct Trainings {
+    bar: ProgressBar,
+    lines: bool,
+    begun: Instant,
+}
+
+impl Trainings {
+    /// One more has ended: so many have, of so many. Called from any thread.
+    pub fn ended(&self, done: usize, all: usize) {
+        let left = self.begun.elapsed().as_secs_f64() / done as f64 * (all - done) as f64;
+        let left = format!("{} left", number::seconds(left));
+        if self.lines {
+            eprintln!("trained {done} of {}, {left}", number::counted(all, "model"));
+        }
+        self.bar.set_length(all as u64);
+        // Of two that end together, the later may say so first.
+        self.bar.inc(1);
+        self.bar.set_message(left);
+    }
+
+    /// All have ended.
+    pub fn finish(&self) {
+        self.bar.abandon_with_message(number::seconds(self.begun.elapsed().as_secs_f64()));
+    }
 }
 
 /// Progress of one model.

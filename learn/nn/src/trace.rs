@@ -17,6 +17,7 @@ pub struct Trace {
     samples: usize,
     batch: usize,
     training: bool,
+    drops: bool,
     inits: Vec<Init>,
     buffers: Vec<bool>,
 }
@@ -24,7 +25,13 @@ pub struct Trace {
 impl Trace {
     /// For a micro-batch of `samples` out of a batch of `batch`.
     pub fn new(samples: usize, batch: usize, training: bool) -> Trace {
-        Trace { graph: Graph::new(), samples, batch, training, inits: Vec::new(), buffers: Vec::new() }
+        let (inits, buffers) = (Vec::new(), Vec::new());
+        Trace { graph: Graph::new(), samples, batch, training, drops: training, inits, buffers }
+    }
+
+    /// The same with dropout even where nothing is trained, for Monte-Carlo dropout.
+    pub fn with_dropout(self) -> Trace {
+        Trace { drops: true, ..self }
     }
 
     /// Samples in the micro-batch.
@@ -37,9 +44,14 @@ impl Trace {
         self.batch
     }
 
-    /// Whether dropout drops and batch statistics are taken.
+    /// Whether batch statistics are taken.
     pub fn is_training(&self) -> bool {
         self.training
+    }
+
+    /// Whether dropout drops.
+    pub fn drops(&self) -> bool {
+        self.drops
     }
 
     /// Declares an input of floats: its shape after the first axis, which is the sample.

@@ -174,7 +174,7 @@ fn stopped_anywhere_and_gone_on_it_ends_with_the_same_bits() {
 
 #[test]
 fn batches_made_ahead_change_nothing() {
-    let options = cases()[1];
+    let options = cases()[1].clone();
     let whole = run(&options, None, None, 1);
     let ahead = |folder, stop| {
         let make = |number: u64, inputs: &mut [Vec<f32>]| Made { bad: None }.batch(number, inputs);

@@ -135,8 +135,55 @@ impl Backtest {
     pub fn score(&self, forecaster: &Forecaster, pool: &Pool) -> Result<Score> {
         let start = Instant::now();
         let mut tally = Tally::new(self);
+        self.each_forecast(forecaster, pool, |numbers, forecasts| tally.add(numbers, forecasts))?;
+        let mut score = tally.score(forecaster.model.name(), false);
+        score.losses = forecaster.history.losses.clone();
+        score.seconds_fit = forecaster.history.elapsed.as_secs_f64();
+        score.seconds_predict = start.elapsed().as_secs_f64();
+        score.parameters = forecaster.parameter_count();
+        Ok(score)
+    }
+
+    /// A fitted model's forecasts of all windows, `[windows, horizon]`, in the unit of [`Backtest::frame`].
+    pub fn forecasts(&self, forecaster: &Forecaster, pool: &Pool) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(self.windows * self.index.horizon());
+        self.each_forecast(forecaster, pool, |_, forecasts| all.extend_from_slice(forecasts))?;
+        Ok(all)
+    }
+
+    /// Scores forecasts of all windows, as [`Backtest::forecasts`] gives them, wherever they come from.
+    ///
+    /// # Panics
+    /// If there are more or fewer than windows times steps.
+    pub fn score_forecasts(&self, name: &str, forecasts: &[f32]) -> Score {
+        assert_eq!(forecasts.len(), self.windows * self.index.horizon(), "a forecast for each window");
+        let mut tally = Tally::new(self);
+        let numbers: Vec<usize> = (0..self.windows).collect();
+        tally.add(&numbers, forecasts);
+        tally.score(name, false)
+    }
+
+    /// What there was to be forecast, and where that is observed (1, else 0): both `[windows, horizon]`.
+    pub fn targets(&self) -> (Vec<f32>, Vec<f32>) {
+        let horizon = self.index.horizon();
+        let mut x = vec![0.0; self.index.lookback()];
+        let mut targets = vec![0.0; self.windows * horizon];
+        let mut observed = targets.clone();
+        let places = targets.chunks_exact_mut(horizon).zip(observed.chunks_exact_mut(horizon));
+        for (number, (y, mask)) in places.enumerate() {
+            self.index.gather(&self.frame, &[number], &mut x, y, mask);
+        }
+        (targets, observed)
+    }
+
+    /// Hands over forecasts in the unit of the frame, batch by batch: `(numbers, forecasts)`.
+    fn each_forecast(
+        &self,
+        forecaster: &Forecaster,
+        pool: &Pool,
+        mut take: impl FnMut(&[usize], &[f32]),
+    ) -> Result<()> {
         let options = forecaster.options();
-        let horizon = options.horizon;
         let batch = BATCH.min(self.index.len()).max(1);
         let mut predictor = Predictor::new(&forecaster.model, options, batch)?;
         let mut scaled = self.frame.clone();
@@ -158,20 +205,14 @@ impl Backtest {
             |numbers, forecasts| {
                 values.clear();
                 values.extend_from_slice(forecasts);
-                for (n, forecast) in numbers.iter().zip(values.chunks_exact_mut(horizon)) {
+                for (n, forecast) in numbers.iter().zip(values.chunks_exact_mut(options.horizon)) {
                     if let Some(scaler) = scalers.get(self.index.get(*n).series) {
                         scaler.inverse(forecast);
                     }
                 }
-                tally.add(numbers, &values);
+                take(numbers, &values);
             },
-        )?;
-        let mut score = tally.score(forecaster.model.name(), false);
-        score.losses = forecaster.history.losses.clone();
-        score.seconds_fit = forecaster.history.elapsed.as_secs_f64();
-        score.seconds_predict = start.elapsed().as_secs_f64();
-        score.parameters = forecaster.parameter_count();
-        Ok(score)
+        )
     }
 
     /// Scores a baseline, which sees the same lags as the models.

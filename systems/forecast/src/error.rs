@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bessemer_study::Ended;
+
 use crate::frequency::Frequency;
 
 /// A result whose error is this crate's [`Error`].
@@ -201,11 +203,29 @@ pub enum Error {
     )]
     UnknownSeries { series: String },
 
+    #[error("series `{series}`: {source}")]
+    Folds { series: String, source: bessemer_study::StudyError },
+
+    #[error("stopped after {done} of {all} trainings")]
+    Cancelled { done: usize, all: usize },
+
+    #[error(transparent)]
+    Study(#[from] bessemer_study::StudyError),
+
     #[error(transparent)]
     Train(#[from] bessemer_train::TrainError),
 
     #[error("series `{series}`: column `{column}` has {found} values where {expected} were expected")]
     PredictionLength { series: String, column: String, found: usize, expected: usize },
+}
+
+impl From<Ended<Error>> for Error {
+    fn from(ended: Ended<Error>) -> Error {
+        match ended {
+            Ended::Failed { error, .. } => error,
+            Ended::Cancelled { done, all } => Error::Cancelled { done, all },
+        }
+    }
 }
 
 /// A value short enough to stand in a message.

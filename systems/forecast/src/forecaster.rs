@@ -9,9 +9,10 @@ use bessemer_train::{Checkpoints, Event, History, TrainError};
 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::last_window::LastWindow;
 use crate::models::Model;
 use crate::options::{FitOptions, training_trace};
-use crate::predictor::{Predictor, carry_on};
+use crate::predictor::Predictor;
 use crate::scaler::{Scaler, ScalerKind, fit_scalers, scale_frame};
 use crate::task::WindowTask;
 use crate::window::{WindowIndex, WindowOptions};
@@ -242,32 +243,7 @@ impl Forecaster {
         self.check_frequency(frame)?;
         let mut predictions = Vec::with_capacity(frame.series.len());
         for series in &frame.series {
-            let scaler = self.scaler_of(&series.id)?;
-            let start = frame.time_of(series, series.len()).ok_or_else(|| Error::TimeOutOfRange {
-                series: series.id.clone(),
-                start: frame.time.format(series.start),
-                step: series.len(),
-            })?;
-            let rows = series.len();
-            let lookback = self.options.lookback;
-            if rows < lookback {
-                return Err(Error::SeriesTooShort {
-                    series: series.id.clone(),
-                    rows,
-                    needs: format!("lookback {lookback}"),
-                    minimum: lookback,
-                });
-            }
-            let mut lags = series.values()[rows - lookback..].to_vec();
-            if let Some(observed) = series.observed() {
-                let mask: Vec<f32> =
-                    observed[rows - lookback..].iter().map(|&o| f32::from(u8::from(o))).collect();
-                if mask.iter().all(|&m| m == 0.0) {
-                    let (series, start) = (series.id.clone(), rows - lookback);
-                    return Err(Error::NothingObserved { series, start, end: rows });
-                }
-                carry_on(&mut lags, &mask);
-            }
+            let LastWindow { start, scaler, mut lags } = self.last_window(frame, series)?;
             let mut forecast = vec![0.0; self.options.horizon];
             self.predict_lags(pool, scaler, &mut lags, &mut forecast)?;
             predictions.push(SeriesPredictions {
@@ -294,12 +270,7 @@ impl Forecaster {
         lags: &mut [f32],
         forecast: &mut [f32],
     ) -> Result<()> {
-        scaler.transform(lags);
-        let window = match self.options.window_scaler {
-            ScalerKind::None => Scaler::IDENTITY,
-            kind => Scaler::fit(kind, crate::frame::History::complete(lags)).unwrap_or(Scaler::IDENTITY),
-        };
-        window.transform(lags);
+        let window = self.scale_lags(scaler, lags);
         let predictor = match &mut self.single {
             Some(predictor) => predictor,
             none => none.insert(Predictor::new(&self.model, &self.options, 1)?),

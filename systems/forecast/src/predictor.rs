@@ -1,10 +1,11 @@
 //! Forecasts of many windows at a time.
 
+use bessemer_graph::{Graph, Op};
 use bessemer_nn::Trace;
 use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool};
 use bessemer_train::TrainError;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::{Frame, History};
 use crate::models::Model;
 use crate::options::FitOptions;
@@ -65,6 +66,18 @@ pub(crate) fn carry_on(x: &mut [f32], mask: &[f32]) {
     }
 }
 
+/// The forecasting graph of a micro-batch: lags to a forecast.
+fn traced(
+    mut t: Trace,
+    model: &Model,
+    options: &FitOptions,
+) -> std::result::Result<Graph, bessemer_nn::GraphError> {
+    let lags = t.input("lags", &[options.lookback]);
+    let forecast = model.network().forward(&mut t, lags, options.horizon)?;
+    t.graph.output("forecast", forecast);
+    Ok(t.graph)
+}
+
 /// A model compiled to forecast batches of windows.
 pub(crate) struct Predictor {
     run: Executable,
@@ -77,14 +90,32 @@ impl Predictor {
     /// For `batch` windows at a time. A precision below f32 is for batches: a plan of a few rows reads its
     /// weights as they are.
     pub fn new(model: &Model, options: &FitOptions, batch: usize) -> Result<Predictor> {
+        Predictor::compile(model, options, batch, &|samples| Trace::new(samples, batch, false))
+    }
+
+    /// Likewise with dropout.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn with_dropout(model: &Model, options: &FitOptions, batch: usize) -> Result<Predictor> {
+        let begin = |samples| Trace::new(samples, batch, false).with_dropout();
+        let graph = traced(begin(1), model, options).map_err(TrainError::from)?;
+        if !graph.nodes().iter().any(|node| matches!(node.op, Op::Dropout(_))) {
+            let problem = "it has no dropout, so that all samples would be the same; fit a model that has, such as \
+                           patchtst with a `dropout` above 0, or forecast without samples";
+            return Err(Error::ModelSettings { model: model.name(), problem: problem.into() });
+        }
+        Predictor::compile(model, options, batch, &begin)
+    }
+
+    fn compile(
+        model: &Model,
+        options: &FitOptions,
+        batch: usize,
+        begin: &dyn Fn(usize) -> Trace,
+    ) -> Result<Predictor> {
         let (lookback, horizon) = (options.lookback, options.horizon);
-        let trace = |samples: usize| {
-            let mut t = Trace::new(samples, batch, false);
-            let lags = t.input("lags", &[lookback]);
-            let forecast = model.network().forward(&mut t, lags, horizon)?;
-            t.graph.output("forecast", forecast);
-            Ok(t.graph)
-        };
+        let trace = |samples: usize| traced(begin(samples), model, options);
         let plan = PlanOptions { precision: options.precision, ..PlanOptions::INFER };
         let run = Executable::compile(&trace, batch, &plan).map_err(TrainError::from)?;
         Ok(Predictor { run, batch, horizon, x: vec![0.0; batch * lookback] })
@@ -97,7 +128,19 @@ impl Predictor {
 
     /// Forecasts from lags `[batch, lookback]`, as many as the predictor was made for.
     pub fn run(&mut self, pool: &Pool, parameters: &Parameters, lags: &[f32]) -> Result<&[f32]> {
-        let batch = Batch { inputs: &[lags], loss_scale: 0.0, seed: 0, step: 0 };
+        self.run_at(pool, parameters, lags, 0, 0)
+    }
+
+    /// Likewise, where dropout is that of a seed and a step.
+    pub fn run_at(
+        &mut self,
+        pool: &Pool,
+        parameters: &Parameters,
+        lags: &[f32],
+        seed: u64,
+        step: u64,
+    ) -> Result<&[f32]> {
+        let batch = Batch { inputs: &[lags], loss_scale: 0.0, seed, step };
         self.run.run(pool, parameters, &batch).map_err(TrainError::from)?;
         Ok(self.run.output("forecast").unwrap_or(&[]))
     }

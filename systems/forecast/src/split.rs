@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bessemer_study::TimeSeriesFolds;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -89,5 +90,48 @@ impl Split {
             })
         };
         frame.series.iter().map(split).collect()
+    }
+
+    /// Folds of every series in the order of time: for each fold, earliest first, a split of each series. Of
+    /// the rows to learn from, the last ones, as many as `validation` says of so many, validate.
+    ///
+    /// A gap lies between the validation rows and the test rows; forecasts of the test rows look back on it.
+    ///
+    /// # Errors
+    /// Where a series has too few rows; the error names it.
+    ///
+    /// ```
+    /// use bessemer_forecast::{Split, air_passengers};
+    /// use bessemer_study::TimeSeriesFolds;
+    ///
+    /// let folds = Split::time_series(&air_passengers::frame(), &TimeSeriesFolds::new(2, 12), &|_| 6)?;
+    /// let Split { train, validation, test } = &folds[0][0];
+    /// assert_eq!((train, validation, test), (&(0..114), &(114..120), &(120..132)));
+    /// # Ok::<(), bessemer_forecast::Error>(())
+    /// ```
+    pub fn time_series(
+        frame: &Frame,
+        division: &TimeSeriesFolds,
+        validation: &dyn Fn(usize) -> usize,
+    ) -> Result<Vec<Vec<Split>>> {
+        let mut folds: Vec<Vec<Split>> = Vec::new();
+        for series in &frame.series {
+            let named = |source| Error::Folds { series: series.id.clone(), source };
+            let divided = division.split(series.len()).map_err(named)?;
+            folds.resize_with(divided.len(), Vec::new);
+            for (fold, rows) in folds.iter_mut().zip(divided) {
+                let held = validation(rows.train.len());
+                let border = rows.train.end.checked_sub(held).filter(|border| *border > rows.train.start);
+                let border = border.ok_or_else(|| Error::SeriesTooShort {
+                    series: series.id.clone(),
+                    rows: rows.train.len(),
+                    needs: format!("holding out {held} rows of the first fold for validation"),
+                    minimum: held.saturating_add(1),
+                })?;
+                let (train, validation) = (rows.train.start..border, border..rows.train.end);
+                fold.push(Split { train, validation, test: rows.test });
+            }
+        }
+        Ok(folds)
     }
 }

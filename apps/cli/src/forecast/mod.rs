@@ -2,12 +2,14 @@
 
 mod backtest;
 pub mod config;
+mod cross_validate;
 mod defaults;
 mod fit;
 mod predict;
 mod protocol;
 mod quantize;
 pub mod reading;
+mod search;
 pub mod settings;
 mod training;
 
@@ -24,11 +26,13 @@ pub enum Forecast {
     Fit(fit::Fit),
     Predict(predict::Predict),
     Backtest(backtest::BacktestCommand),
+    CrossValidate(cross_validate::CrossValidate),
+    Search(search::SearchCommand),
     Quantize(quantize::Quantize),
 }
 
 impl Forecast {
-    /// Whether the command trains.
+    /// Whether the command trains models one after the other, so that a profile says something.
     pub fn trains(&self) -> bool {
         matches!(self, Forecast::Fit(_) | Forecast::Backtest(_))
     }
@@ -39,6 +43,8 @@ impl Forecast {
             Forecast::Fit(fit) => &fit.run,
             Forecast::Predict(predict) => &predict.run,
             Forecast::Backtest(backtest) => &backtest.run,
+            Forecast::CrossValidate(command) => &command.run,
+            Forecast::Search(command) => &command.run,
             Forecast::Quantize(quantize) => &quantize.run,
         }
     }
@@ -49,6 +55,8 @@ impl Forecast {
             Forecast::Fit(fit) => fit.run(),
             Forecast::Predict(predict) => predict.run(),
             Forecast::Backtest(backtest) => backtest.run(),
+            Forecast::CrossValidate(command) => command.run(),
+            Forecast::Search(command) => command.run(),
             Forecast::Quantize(quantize) => quantize.run(),
         }
     }

@@ -21,8 +21,10 @@ use crate::run::RunArgs;
 Example:
   bessemer forecast predict sales-model sales.csv --out forecast.csv
 
-The file holds unique_id, ds and a column named after the model. With --json:
-  {\"data\", \"model\", \"out\", \"horizon\", \"series\", \"seconds_predict\", \"threads\"}"
+The file holds unique_id, ds and a column named after the model; with --samples two columns, MODEL-mean
+and MODEL-deviation. With --json:
+  {\"data\", \"model\", \"out\", \"horizon\", \"series\", \"seconds_predict\", \"threads\"}
+  With --samples also \"samples\" and \"seed\"."
 )]
 pub struct Predict {
     /// Folder that `fit` wrote
@@ -33,6 +35,15 @@ pub struct Predict {
     /// File to write, ending in .csv or .parquet
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Series to forecast at a time: many are faster, and may have other last digits than one by one
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", default_value_t = 1)]
+    batch: usize,
+    /// Forecast so many times with dropout (Monte-Carlo dropout), and write the mean and the standard deviation
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", conflicts_with = "batch")]
+    samples: Option<usize>,
+    /// Seed of the dropout
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", default_value_t = 1, requires = "samples")]
+    seed: u64,
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -47,6 +58,10 @@ struct Predicted {
     series: usize,
     seconds_predict: f64,
     threads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
 }
 
 impl Predict {
@@ -65,11 +80,18 @@ impl Predict {
         let frame = self.read.read(&self.run)?;
 
         let begun = Instant::now();
-        let series = forecaster.predict(&frame, &pool)?;
+        let series = match self.samples {
+            Some(samples) => forecaster.predict_samples(&frame, samples, self.seed, &pool)?,
+            None if self.batch == 1 => forecaster.predict(&frame, &pool)?,
+            None => forecaster.predict_batches(&frame, self.batch, &pool)?,
+        };
         let seconds_predict = begun.elapsed().as_secs_f64();
         let model = forecaster.model().name();
         let predictions = Predictions {
-            columns: vec![model.to_string()],
+            columns: match self.samples {
+                Some(_) => vec![format!("{model}-mean"), format!("{model}-deviation")],
+                None => vec![model.to_string()],
+            },
             series,
             frequency: frame.frequency,
             time: frame.time,
@@ -87,6 +109,8 @@ impl Predict {
             series: frame.series.len(),
             seconds_predict,
             threads: pool.threads(),
+            samples: self.samples,
+            seed: self.samples.map(|_| self.seed),
         };
         if let Some(json) = &self.run.json {
             json.write(&predicted)?;

@@ -41,8 +41,8 @@ impl Setting {
 
     /// A setting for any model that has it.
     pub fn of(key: &str, value: &str) -> Setting {
-        let place = format!("--set {key}={value}");
-        Setting { place, path: vec![key.into()], value: Value::String(value.into()) }
+        let path = key.split('.').map(str::to_string).collect();
+        Setting { place: format!("--set {key}={value}"), path, value: Value::String(value.into()) }
     }
 
     fn refuse(&self, problem: impl Into<String>, remedy: impl Into<String>) -> CliError {
@@ -105,6 +105,12 @@ impl Settings {
         let mut settings = file.map(read).transpose()?.unwrap_or_default();
         settings.list.extend(given.iter().cloned());
         Ok(settings)
+    }
+
+    /// These and one more.
+    pub fn and(mut self, setting: Setting) -> Settings {
+        self.list.push(setting);
+        self
     }
 
     /// Models by their names, with settings applied. What is neither of a model nor of the training is refused.

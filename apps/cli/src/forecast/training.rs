@@ -1,4 +1,6 @@
-//! Options for training, shared by `fit` and `backtest`.
+//! Options for training, shared by all commands that train.
+
+mod vary;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ use crate::run::RunArgs;
 use crate::tuning::{DivisionArgs, Tuning};
 
 /// How to train; what is left out has a default for each model.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Training")]
 pub struct TrainArgs {
     /// Optimiser steps [default: 1000; with `--protocol ltsf`, epochs]

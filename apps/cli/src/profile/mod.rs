@@ -104,7 +104,7 @@ impl ProfileCommand {
     /// Runs the command, then prints and writes.
     pub fn run(&self) -> Result<()> {
         if matches!(&self.command, Profiled::Forecast(command) if !command.trains()) {
-            let problem = "it trains no model";
+            let problem = "it trains no model, or several at a time";
             return Err(CliError::argument("the command", problem, "profile a fit, a backtest or the demo"));
         }
         self.out.iter().try_for_each(|out| output::check_folder(out))?;

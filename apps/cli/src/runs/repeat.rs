@@ -41,6 +41,8 @@ impl Repeat {
             ["demo", ..] => "demo",
             ["forecast", "fit", ..] => "fit",
             ["forecast", "backtest", ..] => "backtest",
+            ["forecast", "cross-validate", ..] => "cross-validate",
+            ["forecast", "search", ..] => "search",
             _ => {
                 return Err(CliError::argument(
                     name_of(&folder),

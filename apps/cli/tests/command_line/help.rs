@@ -12,6 +12,8 @@ fn every_command_has_help_with_an_example() {
         "forecast fit",
         "forecast predict",
         "forecast backtest",
+        "forecast cross-validate",
+        "forecast search",
         "forecast quantize",
         "bench",
         "bench step",

@@ -11,3 +11,4 @@ mod models;
 mod place;
 mod resume;
 mod runs;
+mod studies;

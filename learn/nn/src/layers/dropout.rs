@@ -4,8 +4,8 @@ use bessemer_graph::{GraphError, ops};
 
 use crate::trace::{Trace, Value};
 
-/// While training, zeroes elements with probability `rate` and divides the others by `1 - rate`
-/// (Srivastava et al. 2014); otherwise changes nothing.
+/// While training, or in a trace [with dropout](Trace::with_dropout), zeroes elements with probability `rate`
+/// and divides the others by `1 - rate` (Srivastava et al. 2014); otherwise changes nothing.
 ///
 /// What is dropped depends on the seed, the step, the sample and the position only, not on how the
 /// batch is divided. Axes that were folded into the first one (such as channels) count as positions.
@@ -23,7 +23,7 @@ impl Dropout {
 
     /// The shape stays; the first axis is a multiple of the micro-batch's samples.
     pub fn forward(&self, t: &mut Trace, x: Value) -> Result<Value, GraphError> {
-        if !t.is_training() || self.rate == 0.0 {
+        if !t.drops() || self.rate == 0.0 {
             return Ok(x);
         }
         let (site, samples) = (t.graph.next_dropout_site(), t.samples());
@@ -76,9 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn drops_only_while_training() {
+    fn drops_only_while_training_or_if_asked_to() {
         assert_eq!(operations(false, 0.5), ["input", "reshape"]);
         assert_eq!(operations(true, 0.0), ["input", "reshape"]);
         assert_eq!(operations(true, 0.5), ["input", "reshape", "dropout"]);
+        let mut t = Trace::new(2, 8, false).with_dropout();
+        let x = t.input("x", &[3]);
+        Dropout::new(0.5).forward(&mut t, x).unwrap();
+        assert!(t.drops() && !t.is_training() && t.graph.nodes().len() == 2);
     }
 }

@@ -1,0 +1,331 @@
+//! `bessemer forecast search`.
+
+use bessemer::forecast::{Baseline, Contender, Error, FitOptions, Frame, Model, Split, backtest, search};
+use bessemer::plan::Pool;
+use bessemer::study::{Dimension, Findings, Outcome, Search, Space, TimeSeriesFolds, Trial, Value};
+use serde::Serialize;
+
+use super::config;
+use super::defaults::{self, Defaults};
+use super::protocol::Protocol;
+use super::reading::ReadArgs;
+use super::settings::{Setting, Settings};
+use super::training::{TrainArgs, Validation};
+use crate::error::{CliError, Result};
+use crate::fitting::{self, Rows};
+use crate::interrupt;
+use crate::number;
+use crate::output::{self, JsonTarget};
+use crate::parallel;
+use crate::preflight;
+use crate::progress::{Progress, WatchArgs};
+use crate::results::Results;
+use crate::run::RunArgs;
+use crate::runs::{KeptRun, RunFolderArgs};
+use crate::table::{self, plain};
+
+/// Trials that the table shows.
+const SHOWN: usize = 10;
+
+/// Try settings of a model and of its training, and score the best on rows that didn't choose it
+///
+/// Every trial is fitted to the training rows and scored on the validation rows. The best is then scored on the
+/// test rows, beside the baselines: its validation error is flattered by having been chosen. Trials run side by
+/// side, one on each thread, with the same results on any number of them.
+#[derive(clap::Args, Debug)]
+#[command(
+    name = "search",
+    allow_negative_numbers = true,
+    after_help = "\
+Examples:
+  bessemer forecast search sales.csv --model mlp --horizon 12 --vary hidden=64,128,256 \\
+    --vary learning-rate=log:1e-4..1e-2
+  bessemer forecast search sales.csv --model nhits --horizon 12 --trials 40 --vary layers=1..4 \\
+    --vary lookback=24..96 --vary optimizer=adam,adamw --vary pool=[2,2,1],[4,2,1]
+
+With --json:
+  {\"data\", \"model\", \"horizon\", \"search\", \"settings\": [names],
+   \"trials\": [{\"number\", \"values\", \"score\", \"problem\"}], \"options\",
+   \"test\": {\"data\", \"protocol\", \"horizon\", \"lookback\", \"windows\", \"threads\", \"seed\", \"models\"}}
+Trials are sorted, best first; score is the MAE on the validation rows, null with a problem where
+training diverged. test has the form of `forecast backtest`, with the best trial as the only model."
+)]
+pub struct SearchCommand {
+    #[command(flatten)]
+    read: ReadArgs,
+    /// mlp, nlinear, dlinear, nhits or patchtst
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// Steps to forecast
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
+    horizon: usize,
+    /// Steps to look back on [default: two horizons or two seasons, whichever is longer]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "STEPS")]
+    lookback: Option<usize>,
+    /// NAME=VALUES: a setting of the model, an option of the training without its dashes, or lookback, and its
+    /// values, such as 16,32 or 16..512 or log:1e-4..1e-2; may be repeated
+    #[arg(long, value_name = "SETTING", value_parser = Varied::parse, required = true)]
+    vary: Vec<Varied>,
+    /// Draw so many trials at random instead of trying every combination
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
+    trials: Option<usize>,
+    /// Values of each range, where every combination is tried
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "N", default_value_t = 3, conflicts_with = "trials")]
+    points: usize,
+    /// Rows of each series that the best is scored on, in every window that fits [default: the horizon]
+    #[arg(long, value_parser = number::whole::<usize>, value_name = "ROWS")]
+    test_rows: Option<usize>,
+    #[command(flatten)]
+    train: TrainArgs,
+    #[command(flatten)]
+    run_folder: RunFolderArgs,
+    #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `name=values`.
+#[derive(Clone, Debug)]
+struct Varied {
+    name: String,
+    dimension: Dimension,
+}
+
+impl Varied {
+    /// For clap.
+    fn parse(text: &str) -> std::result::Result<Varied, String> {
+        let (name, values) = text.split_once('=').ok_or("it must be name=values, such as hidden=64,128")?;
+        let name = name.trim().trim_start_matches("--").replace('_', "-");
+        Ok(Varied {
+            name,
+            dimension: values.parse().map_err(|error: bessemer::study::StudyError| error.to_string())?,
+        })
+    }
+}
+
+/// What was tried, on what.
+struct Searching {
+    frame: Frame,
+    splits: Vec<Split>,
+    rows: Rows,
+    space: Space,
+    contenders: Vec<Contender>,
+    found: Findings,
+    validation: Option<Validation>,
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Searched<'a> {
+    data: String,
+    model: &'static str,
+    horizon: usize,
+    search: &'static str,
+    #[serde(flatten)]
+    found: &'a Findings,
+    /// Of `forecast fit`, beside those that didn't vary.
+    options: String,
+    test: Results,
+}
+
+impl SearchCommand {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let pool = self.run.pool()?;
+        self.train.check()?;
+        self.train.check_untuned()?;
+        let progress = Progress::new(self.run.quiet, &self.watch)?;
+        let settings = self.train.settings()?;
+        let validation = self.train.validation(&settings)?;
+        let model = settings.models(std::slice::from_ref(&self.model))?.remove(0);
+        let defaults = defaults::of(Protocol::Holdout, model.name());
+        let dimensions = self.vary.iter().map(|v| (v.name.clone(), v.dimension.clone())).collect();
+        let space = Space::new(dimensions).map_err(Error::from)?;
+        let seed = self.train.seed.unwrap_or(defaults.seed);
+        let how = match self.trials {
+            Some(trials) => Search::Random { seed, trials },
+            None => Search::Grid { points: self.points },
+        };
+        let trials = space.trials(&how).map_err(Error::from)?;
+        let json = self.run.json.as_ref().and_then(JsonTarget::path);
+        output::check_distinct(&[("the data", Some(&*self.read.data)), ("--json", json)])?;
+        let frame = self.read.read(&self.run)?;
+        let splits = self.splits(&frame, validation)?;
+        let rows = Rows {
+            training: splits.iter().map(|split| split.train.clone()).collect(),
+            validation: Some(splits.iter().map(|split| split.validation.clone()).collect()),
+        };
+        // All of them first, so that nothing wrong with the last trial costs the training of the others.
+        let contenders = trials
+            .iter()
+            .map(|trial| self.contender(&settings, &model, &defaults, &space, trial, &frame, &rows));
+        let contenders = contenders.collect::<Result<Vec<Contender>>>()?;
+        preflight::check_side_by_side(&contenders, pool.threads())?;
+        let longest = contenders.iter().map(|contender| contender.options.lookback).max().unwrap_or(1);
+        backtest(&frame, &splits, longest, self.horizon, false, None)?;
+
+        if self.train.print_config {
+            let Contender { model, options } = &contenders[0];
+            return output::print(&config::render(model, options, validation));
+        }
+        let what = format!("search-{}", model.name());
+        let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, false)?;
+        let found = parallel::trainings(&pool, &progress, |jobs| {
+            search(&frame, &splits, &space, &trials, &contenders, jobs)
+        });
+        let result = found.and_then(|found| {
+            let data = Searching { frame, splits, rows, space, contenders, found, validation };
+            self.tell(data, &progress, &pool, &mut kept)
+        });
+        kept.end(result)
+    }
+
+    /// Scores the best, writes and prints.
+    fn tell(&self, data: Searching, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+        let Searching { frame, splits, rows, space, contenders, found, validation } = data;
+        let Some(best) = found.best() else {
+            return Err(CliError::argument(
+                "--vary",
+                format!("no trial has a score: {}", found.trials[0].problem.as_deref().unwrap_or("none")),
+                "try other values",
+            ));
+        };
+        let Contender { model, options } = &contenders[best.number];
+        kept.write("config.toml", &config::render(model, options, validation))?;
+        let test = self.test(&frame, &splits, &rows, model, options, pool, progress, kept)?;
+        test.keep(kept)?;
+        let searched = Searched {
+            data: self.read.name(),
+            model: model.name(),
+            horizon: self.horizon,
+            search: if self.trials.is_some() { "random" } else { "grid" },
+            found: &found,
+            options: self.options_of(&space, best),
+            test,
+        };
+        if let Some(json) = &self.run.json {
+            json.write(&searched)?;
+        }
+        kept.write("results.json", &serde_json::to_string_pretty(&searched).unwrap_or_default())?;
+        self.run.print(&render(&searched))
+    }
+
+    /// Rows for training, validation and test; as many validate as are tested on, unless others are given.
+    fn splits(&self, frame: &Frame, validation: Option<Validation>) -> Result<Vec<Split>> {
+        let test = self.test_rows.unwrap_or(self.horizon);
+        let validation = validation.unwrap_or(Validation::Rows(test));
+        if validation.rows(usize::MAX) == 0 {
+            return Err(CliError::argument(
+                "--validation 0",
+                "trials are scored on validation rows",
+                "leave it out for as many as are tested on",
+            ));
+        }
+        let mut folds =
+            Split::time_series(frame, &TimeSeriesFolds::new(1, test), &|rows| validation.rows(rows))?;
+        Ok(folds.remove(0))
+    }
+
+    /// What is fitted for a trial.
+    fn contender(
+        &self,
+        settings: &Settings,
+        model: &Model,
+        defaults: &Defaults,
+        space: &Space,
+        trial: &Trial,
+        frame: &Frame,
+        rows: &Rows,
+    ) -> Result<Contender> {
+        let season = frame.frequency.seasonality();
+        let mut lookback =
+            self.lookback.unwrap_or_else(|| defaults::lookback(Protocol::Holdout, self.horizon, season));
+        let mut train = self.train.clone();
+        let mut settings = settings.clone();
+        for ((name, _), value) in space.dimensions().iter().zip(&trial.values) {
+            let value = value.to_string();
+            match train.with(name, &value) {
+                _ if name == "lookback" => {
+                    lookback = number::whole(&value).map_err(|problem| {
+                        CliError::argument(
+                            format!("--vary lookback={value}"),
+                            problem,
+                            "give numbers of steps",
+                        )
+                    })?;
+                }
+                Some(varied) => train = varied?,
+                None => settings = settings.and(Setting::of(&name.replace('-', "_"), &value)),
+            }
+        }
+        let model = settings.models(&[model.name().to_string()])?.remove(0);
+        let shape = (self.horizon, lookback);
+        let options = train.options(&settings, defaults, shape, frame, &rows.training, true)?;
+        Ok(Contender { model, options })
+    }
+
+    /// The best trial, fitted again with the same bits, on the test rows beside the baselines.
+    fn test(
+        &self,
+        frame: &Frame,
+        splits: &[Split],
+        rows: &Rows,
+        model: &Model,
+        options: &FitOptions,
+        pool: &Pool,
+        progress: &Progress,
+        kept: &mut KeptRun,
+    ) -> Result<Results> {
+        let test = backtest(frame, splits, options.lookback, self.horizon, false, None)?;
+        let forecaster = fitting::fit(frame, rows, model, options, None, pool, progress, kept, "")?;
+        kept.save("model", &forecaster)?;
+        let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
+        scores.push(test.score(&forecaster, pool)?);
+        let mut results = Results {
+            data: self.read.name(),
+            protocol: Protocol::Holdout.name(),
+            horizon: self.horizon,
+            lookback: options.lookback,
+            windows: test.windows,
+            threads: pool.threads(),
+            seed: options.train.seed,
+            models: scores,
+        };
+        results.rank(Protocol::Holdout.rank_by());
+        Ok(results)
+    }
+
+    /// The options of `forecast fit` that ask for a trial, beside those that don't vary.
+    fn options_of(&self, space: &Space, trial: &Outcome) -> String {
+        let word = |((name, _), value): (&(String, Dimension), &Value)| {
+            let is_option = name == "lookback" || self.train.with(name, &value.to_string()).is_some();
+            if is_option { format!("--{name} {value}") } else { format!("--set {name}={value}") }
+        };
+        space.dimensions().iter().zip(&trial.values).map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn render(searched: &Searched) -> String {
+    let Findings { settings, trials } = searched.found;
+    let header = ["trial"].into_iter().chain(settings.iter().map(String::as_str)).chain(["validation MAE"]);
+    let rows = trials.iter().take(SHOWN).map(|trial| {
+        let score = trial.score.map_or("diverged".to_string(), number::digits);
+        let number = (trial.number + 1).to_string();
+        [number]
+            .into_iter()
+            .chain(trial.values.iter().map(|v| v.to_string()))
+            .chain([score])
+            .collect::<Vec<_>>()
+    });
+    let shown = match trials.len() {
+        all if all > SHOWN => format!("The best {SHOWN} of {} trials.\n", number::count(all)),
+        all => format!("{}.\n", number::counted(all, "trial")),
+    };
+    format!(
+        "{}\n{shown}\nThe best on test rows that chose nothing:\n\n{}\nTo fit it: `forecast fit` with the options that were given, and {}\n",
+        plain(header.collect(), rows),
+        table::render(&searched.test, Protocol::Holdout.rank_by(), "the unit of the data"),
+        searched.options,
+    )
+}
