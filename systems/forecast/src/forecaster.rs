@@ -6,6 +6,7 @@ use std::path::Path;
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize};
 use bessemer_plan::{Executable, Parameters, Pool, Precision, Recomputing};
+use bessemer_train::weights::MAX_BYTES;
 use bessemer_train::{Checkpoints, Event, History, TrainError};
 
 use crate::error::{Error, Result};
@@ -147,7 +148,7 @@ impl Forecaster {
         // Before anything of that size is allocated: each number takes a byte at least.
         let failed = |problem| Error::ModelFolder { path: weights.to_path_buf(), problem };
         let bytes = std::fs::metadata(weights).map_err(|e| failed(e.to_string()))?.len();
-        if learned > u128::from(bytes) {
+        if learned > u128::from(bytes.min(MAX_BYTES)) {
             return Err(failed(format!(
                 "its {bytes} bytes cannot hold the {learned} parameters of this model; copy or save it again"
             )));
