@@ -380,14 +380,14 @@ mod tests {
         for steps in 1..=6 {
             write(&checkpoints, steps).unwrap();
         }
-        // The third, which is the best, stays besides the last two.
+        // The first, which is the best, stays besides the last two.
         let kept: Vec<u64> = checkpoints
             .files()
             .unwrap()
             .iter()
             .filter_map(|file| step_of(file.file_name().unwrap().to_str().unwrap()))
             .collect();
-        assert_eq!(kept, [6, 5, 3]);
+        assert_eq!(kept, [6, 5, 1]);
         let (restored, problems) = checkpoints.latest(&specs()).unwrap().unwrap();
         assert!(problems.is_empty());
         assert_eq!((restored.progress, restored.options), (progress(6), TrainOptions::default()));

@@ -226,8 +226,8 @@ impl Run<'_> {
             return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
         }
         if !self.restore(restored) {
-            let problem =
-                "its latest checkpoint lacks what the optimiser or the average remembers; use an earlier one";
+            let problem = "its latest checkpoint lacks what the optimiser, the average or the scaler remembers, \
+                           or has more than that; use an earlier one";
             return Err(TrainError::File { path: folder(), problem: problem.into() });
         }
         _ = watch(Event::Resumed { step: self.progress.steps });
@@ -240,7 +240,8 @@ impl Run<'_> {
         self.parameters.as_mut_slice().copy_from_slice(weights.as_slice());
         let fits = self.optimizer.restore(progress.updates, &memory)
             && self.average.is_some() == average.is_some()
-            && progress.best.is_some() == best.is_some();
+            && progress.best.is_some() == best.is_some()
+            && progress.grad_scaler.is_some() == self.options.grad_scaler.is_some();
         if let (Some(own), Some(saved)) = (&mut self.average, average) {
             own.parameters = saved;
             own.count = progress.averaged;

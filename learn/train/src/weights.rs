@@ -14,7 +14,7 @@ use crate::tensors::{Tensor, floats, parse, serialize};
 use crate::whole::{read_whole, write_whole};
 
 /// The largest weights file that is read, in bytes.
-const MAX_BYTES: u64 = 16 << 30;
+pub const MAX_BYTES: u64 = 16 << 30;
 
 /// What follows the name of a tensor of 8-bit integers in that of its scales.
 const SCALE: &str = ".scale";

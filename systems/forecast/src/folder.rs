@@ -112,11 +112,8 @@ impl Forecaster {
             scalers.push((s.id, scaler));
         }
         let weights_path = folder.join("weights.safetensors");
-        let bytes = std::fs::metadata(&weights_path)
-            .map_err(|e| Error::ModelFolder { path: weights_path.clone(), problem: e.to_string() })?
-            .len();
         let Description { model, fit, frequency, .. } = description;
-        let mut forecaster = Forecaster::untrained(model, fit, scalers, frequency, bytes)?;
+        let mut forecaster = Forecaster::untrained(model, fit, scalers, frequency, &weights_path)?;
         let metadata = weights::load(&weights_path, &mut forecaster.parameters)?;
         if metadata.get(STAMP) != Some(&stamp(&text)) {
             return Err(failed(
@@ -148,7 +145,7 @@ mod tests {
         for (description, weights, problem) in [
             ("../model/model.toml", "../model/weights.safetensors", None),
             ("/dev/zero", "../model/weights.safetensors", Some("this is no plain file")),
-            ("../model/model.toml", "/dev/zero", Some("the file of its weights 0 bytes only")),
+            ("../model/model.toml", "/dev/zero", Some("its 0 bytes cannot hold the 10 parameters")),
         ] {
             std::fs::create_dir(&linked).unwrap();
             symlink(description, linked.join("model.toml")).unwrap();

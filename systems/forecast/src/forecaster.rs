@@ -1,10 +1,12 @@
 //! Fitting a model to series and forecasting with it.
 
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize};
 use bessemer_plan::{Executable, Parameters, Pool, Precision, Recomputing};
+use bessemer_train::weights::MAX_BYTES;
 use bessemer_train::{Checkpoints, Event, History, TrainError};
 
 use crate::error::{Error, Result};
@@ -129,14 +131,14 @@ impl Forecaster {
         Ok((count / options.windows.max(1)).max(1) as u64)
     }
 
-    /// An untrained forecaster whose weights are still to be read from a file of `bytes` bytes, which must
-    /// be enough for what its settings ask for.
+    /// An untrained forecaster whose weights are still to be read from the file `weights`, which must be large
+    /// enough for what its settings ask for.
     pub(crate) fn untrained(
         model: Model,
         options: FitOptions,
         scalers: Vec<(String, Scaler)>,
         cadence: String,
-        bytes: u64,
+        weights: &Path,
     ) -> Result<Forecaster> {
         options.check(&model)?;
         let mut t = Trace::new(1, 1, false);
@@ -145,18 +147,17 @@ impl Forecaster {
         let numbers = |shape: &Vec<usize>| shape.iter().map(|n| *n as u128).product::<u128>();
         let learned: u128 = t.graph.parameters().iter().map(|p| numbers(&p.shape)).sum();
         // Before anything of that size is allocated: each number takes a byte at least.
-        let problem = if learned > u128::from(bytes) {
-            Some(format!(
-                "it has {learned} parameters, but the file of its weights {bytes} bytes only; fit the model again"
-            ))
-        } else {
-            let computed: u128 = t.graph.types().iter().map(|ty| numbers(&ty.shape)).sum();
-            let too_many = computed - learned > MAX_COMPUTED;
-            too_many.then(|| {
-                format!("a forecast would compute more than {MAX_COMPUTED} numbers; fit a smaller model")
-            })
-        };
-        if let Some(problem) = problem {
+        let failed = |problem| Error::ModelFolder { path: weights.to_path_buf(), problem };
+        let bytes = std::fs::metadata(weights).map_err(|e| failed(e.to_string()))?.len();
+        if learned > u128::from(bytes.min(MAX_BYTES)) {
+            return Err(failed(format!(
+                "its {bytes} bytes cannot hold the {learned} parameters of this model; copy or save it again"
+            )));
+        }
+        let computed: u128 = t.graph.types().iter().map(|ty| numbers(&ty.shape)).sum();
+        if computed - learned > MAX_COMPUTED {
+            let problem =
+                format!("a forecast would compute more than {MAX_COMPUTED} numbers; fit a smaller model");
             return Err(Error::ModelSettings { model: model.name(), problem });
         }
         let parameters = Parameters::new(t.graph.parameters());

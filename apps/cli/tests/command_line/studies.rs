@@ -139,7 +139,7 @@ fn arguments_of_cross_validate_and_search() {
         ("--vary hidden=4,0", "hidden is 0, but layers need a width"),
         ("--vary learning-rate=-1,1", "--learning-rate -1: it must be a positive number"),
         ("--vary optimizer=adam,eve", "invalid value 'eve'"),
-        ("--vary validation=3,4", "every trial is scored on the same rows"),
+        ("--vary validation=3,4", "the same for all trials"),
         ("--vary lookback=3.5,4", "--vary lookback=3.5: it must be a whole number"),
         ("--vary lookback=3,50", "lookback 50"),
         (

@@ -72,16 +72,15 @@ pub fn with_checksum(bytes: &[u8]) -> Vec<u8> {
     let Some(at) = bytes.windows(KEY.len()).position(|part| part == KEY).map(|at| at + KEY.len()) else {
         return bytes;
     };
-    // Files that make the library itself give up are not its to be asked about.
-    let lies_within = |bytes: &[u8]| {
+    // The library adds up offsets unchecked, and panics where their sum overflows.
+    let can_be_summed = |bytes: &[u8]| {
         let length = bytes.first_chunk().map_or(u64::MAX, |length| u64::from_le_bytes(*length));
         let header = bytes.get(8..).and_then(|rest| rest.get(..usize::try_from(length).ok()?))?;
         let text = std::str::from_utf8(header).ok()?;
-        // Eighteen digits and more are beyond any file.
         let digits = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max()?;
         (digits < 18).then_some(())
     };
-    if lies_within(&bytes).is_none() {
+    if can_be_summed(&bytes).is_none() {
         return bytes;
     }
     let Ok(file) = SafeTensors::deserialize(&bytes) else { return bytes };

@@ -145,6 +145,13 @@ pub fn checkpoints() -> Vec<(&'static str, Vec<u8>)> {
         ("endless_seconds", change("seconds = 0.5", "seconds = 1e300")),
         ("many_averaged", change("averaged = 0", "averaged = 9223372036854775807")),
         ("nan_plateau", change("factor = 1.0", "factor = nan")),
+        (
+            "scale_of_no_scaler",
+            change(
+                "factor = 1.0",
+                "factor = 1.0\\n[grad_scaler]\\nscale = 2.0\\ngood_steps = 0\\nupdates = 1\\noverflows = 0",
+            ),
+        ),
         ("no_losses", change("\"history.losses\"", "\"history.loses\"")),
         ("losses_of_integers", change("\"dtype\":\"F64\",\"shape\":[1]", "\"dtype\":\"I64\",\"shape\":[1]")),
         ("no_weights", change("\"weights.", "\"weight.")),

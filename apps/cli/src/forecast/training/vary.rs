@@ -73,7 +73,7 @@ mod tests {
         expected.learning_rate = Some(0.02);
         let with = |name, value| format!("{:?}", train.with(name, value).unwrap().unwrap());
         assert_eq!(with("learning-rate", "0.02"), format!("{expected:?}"));
-        assert!(with("optimizer", "adamw").contains("optimizer: Adamw"));
+        assert!(with("optimizer", "adamw").contains("optimizer: Some(Adamw)"));
         assert!(with("epochs", "4").contains("max_steps: None, epochs: Some(4)"));
         assert!(with("swa-start", "4").contains("ema: None, swa_start: Some(4)"));
         assert!(train.with("hidden", "4").is_none());
