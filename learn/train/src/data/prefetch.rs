@@ -51,9 +51,9 @@ impl Default for Prefetch {
 ///
 /// With [`Start::Measured`] the training begins with batches that `task` makes, and threads take over when one
 /// takes longer than 20 µs and 1 % of a step's time. So small data stay where they are: a batch that lies ready
-/// costs 0.4 µs, but where four cores were all at work, batches made in less than 10 µs took 4 to 24 µs to get
-/// from a thread, since one that is woken takes the place of one that computes; at 30 µs both ways were even
-/// (`examples/hand_over.rs`).
+/// costs 0.4 µs, but where other work kept four cores busy, batches made in less than 10 µs took from 4 to 100 µs
+/// to get from a thread, since one that is woken takes the place of one that computes; from 30 µs on, neither way
+/// was reliably faster there (`examples/hand_over.rs`).
 ///
 /// ```
 /// use bessemer_plan::{Parameters, Pool};
