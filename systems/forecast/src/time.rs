@@ -173,8 +173,9 @@ fn parse_time_of_day(cursor: &mut Cursor<'_>, style: &mut TimeStyle) -> Option<i
         second = cursor.digits(2, 2)?;
         style.precision = Precision::Second;
         if cursor.one_of(b".").is_some() {
-            let width = cursor.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let before = cursor.rest.len();
             let digits = cursor.digits(1, 9)?;
+            let width = before - cursor.rest.len();
             fraction = if width <= 6 {
                 digits * 10i64.pow(6 - width as u32)
             } else {
@@ -295,6 +296,8 @@ mod tests {
             "2016-07-01 00:00:00+02:00",
             "2016-07/01",
             "2016-07-01x",
+            "2016-07-01 00:00:00.1234567891",
+            "2016-07-01 00:00:00.00000000000000000000000000000000000000000000000000000000000000000000001",
             "2016-07-01 ",
             "99999999999999999999",
         ] {
