@@ -6,8 +6,9 @@ use std::path::Path;
 use bessemer_kernels::gemm::round_int8;
 use bessemer_nn::{Trace, initialize};
 use bessemer_plan::{Executable, Parameters, Pool, Precision, Recomputing};
+use bessemer_train::data::{Prefetch, prefetch};
 use bessemer_train::weights::MAX_BYTES;
-use bessemer_train::{Checkpoints, Event, History, TrainError};
+use bessemer_train::{Checkpoints, Event, History, Task, TrainError};
 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -97,7 +98,7 @@ impl Forecaster {
             Executable::compile(&trace, options.windows, &options.plan()).map_err(TrainError::from)?;
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), options.train.seed);
-        let mut task = WindowTask::new(&scaled, train, validation, model, options)?;
+        let mut task = WindowTask::new(&scaled, train.clone(), validation, model, options)?;
         let mut options = options.clone();
         if options.precision == Precision::F16 {
             options.train.grad_scaler.get_or_insert_default();
@@ -106,16 +107,25 @@ impl Forecaster {
             about: options.about(model, &scaled, &checkpoints.about),
             ..checkpoints.clone()
         });
-        let history = bessemer_train::train(
-            &mut task,
-            &mut step,
-            &mut parameters,
-            first.buffers(),
-            &options.train,
-            checkpoints.as_ref(),
-            pool,
-            watch,
-        )?;
+        // A core that would be idle may make windows ahead.
+        let idle = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > pool.threads());
+        let maker = || -> Result<_> {
+            let mut windows = WindowTask::new(&scaled, train.clone(), None, model, &options)?;
+            Ok(move |number: u64, inputs: &mut [Vec<f32>]| windows.batch(number, inputs))
+        };
+        let makers = idle.then(maker).transpose()?.into_iter().collect();
+        let history = prefetch(&mut task, makers, &Prefetch::default(), |task| {
+            bessemer_train::train(
+                task,
+                &mut step,
+                &mut parameters,
+                first.buffers(),
+                &options.train,
+                checkpoints.as_ref(),
+                pool,
+                watch,
+            )
+        })??;
         let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
         let model = model.clone();
         let cadence = frame.frequency.cadence();

@@ -10,11 +10,14 @@ use super::queue::{Made, Queue};
 use crate::error::TrainError;
 use crate::trainer::Task;
 
-/// Batches that are made before it is decided whether threads make the others, the first few not measured.
-const TRIAL: u64 = 48;
-const NOT_MEASURED: u64 = 8;
-/// The least time that a batch must take for threads to make it.
-const LEAST: Duration = Duration::from_micros(20);
+/// Batches that are made in between before it is decided whether to try threads, the first few not measured.
+const BETWEEN: usize = 48;
+const BETWEEN_NOT_MEASURED: usize = 8;
+/// Batches that threads make before it is decided whether they go on, the first few not measured.
+const AHEAD: usize = 96;
+const AHEAD_NOT_MEASURED: usize = 32;
+/// The least time that a batch must take for threads to be tried: one that lies ready costs up to 1 µs.
+const LEAST: Duration = Duration::from_micros(2);
 /// And one in so many parts of a step's time.
 const LEAST_SHARE: u32 = 100;
 /// The most batches ahead: each has buffers of its own.
@@ -23,7 +26,8 @@ const MAX_AHEAD: usize = 1 << 16;
 /// When threads of their own make batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// Once it is seen that the training waits for batches so long that threads pay, see [`prefetch`].
+    /// Once it is seen that the training waits for batches, and as long as steps are shorter with threads, see
+    /// [`prefetch`].
     #[default]
     Measured,
     /// From the first batch on.
@@ -49,11 +53,10 @@ impl Default for Prefetch {
 /// is left to `task`. A maker must make of a number the batch that the task makes of it: then nothing but time
 /// depends on how many makers there are, and on whether they are used.
 ///
-/// With [`Start::Measured`] the training begins with batches that `task` makes, and threads take over when one
-/// takes longer than 20 µs and 1 % of a step's time. So small data stay where they are: a batch that lies ready
-/// costs 0.4 µs, but where other work kept four cores busy, batches made in less than 10 µs took from 4 to 100 µs
-/// to get from a thread, since one that is woken takes the place of one that computes; from 30 µs on, neither way
-/// was reliably faster there (`examples/hand_over.rs`).
+/// With [`Start::Measured`] the training begins with batches that `task` makes. Threads take over when one takes
+/// longer than 2 µs and 1 % of a step's time, and hand back when steps turn out to be no shorter with them: a
+/// batch that lies ready costs 0.5 to 2 µs (`examples/hand_over.rs`), but where other work keeps all cores busy,
+/// a thread that is woken takes the place of one that computes.
 ///
 /// ```
 /// use bessemer_plan::{Parameters, Pool};
@@ -106,7 +109,7 @@ where
     }
     let queues: Vec<Queue> = makers.iter().map(|_| Queue::new(options.ahead, makers.len() as u64)).collect();
     let trial = match options.start {
-        Start::Measured => Some(Trial::default()),
+        Start::Measured => Some(Trial::new()),
         Start::AtOnce => None,
     };
     Ok(std::thread::scope(|scope| {
@@ -137,6 +140,12 @@ impl<'scope, M> Ahead<'scope, '_, '_, M>
 where
     M: FnMut(u64, &mut [Vec<f32>]) -> Result<f32, TrainError> + Send + 'scope,
 {
+    /// Leaves all batches to the task.
+    fn give_up(&mut self) {
+        self.close();
+        (self.queues, self.waiting, self.trial) = (&[], Vec::new(), None);
+    }
+
     /// Starts threads that have not begun; false if the system has none to give.
     fn start(&mut self) -> bool {
         while let Some(mut maker) = self.waiting.pop() {
@@ -158,18 +167,28 @@ where
     M: FnMut(u64, &mut [Vec<f32>]) -> Result<f32, TrainError> + Send + 'scope,
 {
     fn batch(&mut self, number: u64, inputs: &mut [Vec<f32>]) -> Result<f32, TrainError> {
-        if let Some(trial) = &mut self.trial {
-            let begun = Instant::now();
-            let made = self.task.batch(number, inputs);
-            if trial.observe(begun, begun.elapsed()) {
-                self.trial = None;
+        let asked = Instant::now();
+        match self.trial.as_mut().filter(|_| !self.queues.is_empty()) {
+            Some(trial) if trial.between.is_none() => {
+                let made = self.task.batch(number, inputs);
+                if trial.observe_between(asked, asked.elapsed()) == Some(false) {
+                    self.give_up();
+                }
+                return made;
             }
-            return made;
+            Some(trial) => match trial.observe_ahead(asked) {
+                Some(true) => self.trial = None,
+                Some(false) => self.give_up(),
+                None => {}
+            },
+            None => {}
+        }
+        if self.queues.is_empty() {
+            return self.task.batch(number, inputs);
         }
         // Without a thread for each maker, batches would be missing.
-        if self.queues.is_empty() || !self.start() {
-            self.close();
-            (self.queues, self.waiting) = (&[], Vec::new());
+        if !self.start() {
+            self.give_up();
             return self.task.batch(number, inputs);
         }
         let count = self.queues.len() as u64;
@@ -201,32 +220,60 @@ impl<M> Drop for Ahead<'_, '_, '_, M> {
     }
 }
 
-/// Whether threads would pay, found out while batches are made without.
-#[derive(Default)]
+/// Whether threads pay, found out by the clock: first without them, then with them.
 struct Trial {
-    batches: u64,
-    since: Option<Instant>,
+    calls: usize,
+    last: Option<Instant>,
+    /// Time that batches took.
     making: Duration,
+    /// From one batch to the next: of a whole step.
+    steps: Vec<Duration>,
+    /// The median of a step in which the batch is made, once it is known.
+    between: Option<Duration>,
 }
 
 impl Trial {
-    /// Takes note of a batch, when it was asked for and how long it took; whether threads are to begin.
-    fn observe(&mut self, begun: Instant, making: Duration) -> bool {
-        let before = self.batches;
-        self.batches += 1;
-        match before {
-            NOT_MEASURED => self.since = Some(begun),
-            TRIAL => {
-                let measured = (TRIAL - NOT_MEASURED) as u32;
-                let all = self.since.map_or(Duration::ZERO, |since| begun.duration_since(since));
-                return pays(self.making / measured, all / measured);
-            }
-            _ => {}
+    fn new() -> Trial {
+        let steps = Vec::with_capacity(BETWEEN.max(AHEAD));
+        Trial { calls: 0, last: None, making: Duration::ZERO, steps, between: None }
+    }
+
+    /// Takes note of a batch that was asked for and took so long to make; when enough is known, whether threads
+    /// are to be tried.
+    fn observe_between(&mut self, asked: Instant, making: Duration) -> Option<bool> {
+        self.observe(asked, BETWEEN_NOT_MEASURED);
+        self.making += if self.calls > BETWEEN_NOT_MEASURED { making } else { Duration::ZERO };
+        if self.calls < BETWEEN {
+            return None;
         }
-        if (NOT_MEASURED..TRIAL).contains(&before) {
-            self.making += making;
+        let making = self.making / (BETWEEN - BETWEEN_NOT_MEASURED) as u32;
+        let step = self.median();
+        (self.calls, self.last, self.between) = (0, None, Some(step));
+        Some(pays(making, step))
+    }
+
+    /// Takes note of a batch that a thread has made; when enough is known, whether it goes on so.
+    fn observe_ahead(&mut self, asked: Instant) -> Option<bool> {
+        self.observe(asked, AHEAD_NOT_MEASURED);
+        if self.calls < AHEAD {
+            return None;
         }
-        false
+        Some(self.median() < self.between?)
+    }
+
+    fn observe(&mut self, asked: Instant, not_measured: usize) {
+        self.calls += 1;
+        if let Some(last) = self.last.replace(asked).filter(|_| self.calls > not_measured) {
+            self.steps.push(asked.duration_since(last));
+        }
+    }
+
+    /// The median of the steps so far, which are forgotten.
+    fn median(&mut self) -> Duration {
+        self.steps.sort_unstable();
+        let median = self.steps.get(self.steps.len() / 2).copied().unwrap_or_default();
+        self.steps.clear();
+        median
     }
 }
 
@@ -371,23 +418,31 @@ mod tests {
     fn threads_begin_where_they_pay() {
         let micros = Duration::from_micros;
         for (making, step, expected) in [
-            (micros(5), micros(20), false),
+            (micros(1), micros(20), false),
             (micros(25), micros(100), true),
             (micros(25), micros(2600), false),
             (micros(2000), micros(20_000), true),
         ] {
             assert_eq!(pays(making, step), expected, "{making:?} of {step:?}");
-            let mut trial = Trial::default();
-            let (begun, mut started) = (Instant::now(), None);
-            for batch in 0..200 {
+            let mut trial = Trial::new();
+            let begun = Instant::now() + micros(1_000_000);
+            for batch in 0..BETWEEN {
                 // The first batches take long, and don't count.
-                let took = if batch < NOT_MEASURED { micros(100_000) } else { making };
-                let asked = begun + micros(1_000_000) + step * batch as u32;
-                if trial.observe(asked, took) {
-                    started.get_or_insert(batch);
+                let took = if batch < BETWEEN_NOT_MEASURED { micros(100_000) } else { making };
+                let decided = trial.observe_between(begun + step * batch as u32, took);
+                assert_eq!(decided, (batch + 1 == BETWEEN).then_some(expected));
+            }
+            // With threads steps are shorter, and it stays so, or longer.
+            for (with, expected) in [(step - making, true), (step, false), (step + making, false)] {
+                let mut trial = Trial { between: Some(step), ..Trial::new() };
+                for batch in 0..AHEAD {
+                    // Now and then something else takes its time.
+                    let late = if batch % 7 == 0 { micros(7) } else { micros(0) };
+                    let decided = trial.observe_ahead(begun + with * batch as u32 + late);
+                    let step = if late > micros(0) { "a late one" } else { "a step" };
+                    assert_eq!(decided, (batch + 1 == AHEAD).then_some(expected), "{step} of {with:?}");
                 }
             }
-            assert_eq!(started, expected.then_some(TRIAL));
         }
     }
 

@@ -32,6 +32,8 @@ struct State {
     free: Vec<Buffers>,
     /// The maker sleeps until half of the batches are taken, so that it is not woken for every one.
     resting: bool,
+    /// The training sleeps until there is a batch.
+    starved: bool,
     closed: bool,
 }
 
@@ -44,6 +46,7 @@ impl Queue {
             ready: VecDeque::with_capacity(ahead),
             free: Vec::new(),
             resting: false,
+            starved: false,
             closed: false,
         };
         Queue { state: Mutex::new(state), made: Condvar::new(), wanted: Condvar::new(), ahead, stride }
@@ -71,9 +74,13 @@ impl Queue {
         let (mut taken, made) = loop {
             match state.ready.pop_front() {
                 Some(batch) => break batch,
-                None => state = self.made.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state.starved = true;
+                    state = self.made.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
             }
         };
+        state.starved = false;
         buffers.iter_mut().zip(&mut taken).for_each(|(to, from)| std::mem::swap(to, from));
         state.free.push(taken);
         let wakes = state.resting && state.ready.len() <= self.ahead / 2;
@@ -109,7 +116,10 @@ impl Queue {
             }
             state.next = matches!(made, Ok(Ok(_))).then(|| number + self.stride);
             state.ready.push_back((buffers, made));
-            self.made.notify_one();
+            // To wake asks the system, which takes longer than a batch that lies ready.
+            if state.starved {
+                self.made.notify_one();
+            }
         }
     }
 
