@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::brief;
 use super::tensorboard::EventFile;
 use crate::disk;
 use crate::error::TrainError;
@@ -215,8 +216,9 @@ fn parse(bytes: &[u8]) -> io::Result<Vec<Metric>> {
     let whole = lines.filter(|(_, line)| line.ends_with(b"\n"));
     whole
         .map(|(number, line)| {
-            serde_json::from_slice(line)
-                .map_err(|e| io::Error::other(format!("line {}: no metric: {e}", number + 1)))
+            serde_json::from_slice(line).map_err(|e| {
+                io::Error::other(format!("line {}: no metric: {}", number + 1, brief(&e.to_string())))
+            })
         })
         .collect()
 }

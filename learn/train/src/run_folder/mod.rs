@@ -114,7 +114,11 @@ impl RunRecord {
 
     fn parse(bytes: &[u8]) -> Result<RunRecord, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| format!("no text: {e}"))?;
-        let table: toml::Table = text.parse().map_err(|e| format!("no valid TOML: {e}"))?;
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+            let before = bytes.iter().take(e.span().map_or(0, |span| span.start));
+            let line = 1 + before.filter(|byte| **byte == b'\n').count();
+            format!("no valid TOML: line {line}: {}", brief(e.message()))
+        })?;
         match table.get("format").and_then(toml::Value::as_integer) {
             Some(format) if format == i64::from(FORMAT) => {}
             Some(other) => {
@@ -122,7 +126,7 @@ impl RunRecord {
             }
             None => return Err("no record of a run: it has no format".into()),
         }
-        table.try_into().map_err(|e| format!("no record of a run: {e}"))
+        table.try_into().map_err(|e: toml::de::Error| format!("no record of a run: {}", brief(e.message())))
     }
 
     fn write(&self, folder: &Path) -> Result<(), TrainError> {
@@ -273,6 +277,15 @@ pub fn list_runs(runs: &Path) -> Result<Vec<ListedRun>, TrainError> {
         .collect();
     found.sort_by_cached_key(|run| (run.record.as_ref().map(|r| r.started).ok(), run.name.clone()));
     Ok(found)
+}
+
+/// The beginning of a message: a name in it may be as long as a file.
+fn brief(message: &str) -> String {
+    const MOST: usize = 200;
+    match message.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} …", &message[..end]),
+        None => message.to_string(),
+    }
 }
 
 /// To the second.

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod outcomes;
+mod run_folder;
 mod seeds;
 mod weights;
 
@@ -16,6 +17,8 @@ fn every_file_is_read_or_refused() {
     // One after the other, as memory is counted.
     insta::assert_snapshot!("weights", outcomes("weights", weights::read));
     insta::assert_snapshot!("checkpoint", outcomes("checkpoint", checkpoint::read));
+    insta::assert_snapshot!("run_record", outcomes("run_record", run_folder::record));
+    insta::assert_snapshot!("metrics", outcomes("metrics", run_folder::metrics));
 }
 
 #[test]
@@ -23,4 +26,6 @@ fn every_file_is_read_or_refused() {
 fn make() {
     write("weights", seeds::weights());
     write("checkpoint", seeds::checkpoints());
+    write("run_record", seeds::run_records());
+    write("metrics", seeds::metrics());
 }

@@ -162,3 +162,56 @@ pub fn checkpoints() -> Vec<(&'static str, Vec<u8>)> {
         ("best_to_come", change("4513, 1]", "4513, 9]")),
     ]
 }
+
+/// Records of runs.
+pub fn run_records() -> Vec<(&'static str, Vec<u8>)> {
+    let whole = "format = 1\nversion = \"0.1.0\"\nstarted = \"2026-11-21T20:15:00Z\"\nstatus = \"finished\"\n\
+                 seconds = 1.5\nseed = 7\nthreads = 2\narguments = [\"demo\"]\nfolder = \"/somewhere\"\n\n\
+                 [machine]\nprocessor = \"abacus\"\n\n[results.mlp]\nloss = 0.25\nmae = nan\n";
+    let with = |from: &str, to: &str| {
+        assert!(whole.contains(from), "{from}");
+        whole.replace(from, to).into_bytes()
+    };
+    vec![
+        ("whole", whole.into()),
+        ("empty", Vec::new()),
+        ("cut", whole.as_bytes()[..150].to_vec()),
+        ("crlf", with("\n", "\r\n")),
+        ("no_text", vec![0xff, 0xfe, 0x00]),
+        ("no_format", with("format = 1\n", "")),
+        ("other_format", with("format = 1", "format = 99")),
+        ("unknown_key", with("seed", "sead")),
+        ("negative_seed", with("seed = 7", "seed = -7")),
+        ("huge_threads", with("threads = 2", "threads = 99999999999999999999")),
+        ("no_date", with("2026-11-21", "2026-13-41")),
+        ("unknown_status", with("finished", "flown")),
+        ("seconds_nan", with("seconds = 1.5", "seconds = nan")),
+        ("a_key_twice", with("seed = 7", "seed = 7\nseed = 8")),
+        ("deep", [b"x = ".to_vec(), b"[".repeat(5000)].concat()),
+        ("long_name", with("seed", &"s".repeat(50_000))),
+    ]
+}
+
+/// Metrics, line by line.
+pub fn metrics() -> Vec<(&'static str, Vec<u8>)> {
+    let line = "{\"step\":1,\"seconds\":0.5,\"loss\":2.5,\"grad_norm\":1.0,\"learning_rate\":0.001}\n";
+    let with = |from: &str, to: &str| line.replace(from, to).into_bytes();
+    vec![
+        ("whole", line.repeat(3).into()),
+        ("empty", Vec::new()),
+        ("cut", line.repeat(2).as_bytes()[..100].to_vec()),
+        ("no_text", vec![0xff, 0xfe, b'\n']),
+        ("empty_line", b"\n\n".to_vec()),
+        ("crlf", with("\n", "\r\n")),
+        ("bom", [b"\xef\xbb\xbf".to_vec(), line.into()].concat()),
+        ("negative_step", with("\"step\":1", "\"step\":-1")),
+        ("huge_step", with("\"step\":1", "\"step\":1e400")),
+        ("no_step", with("\"step\":1,", "")),
+        ("step_twice", with("\"step\":1", "\"step\":1,\"step\":2")),
+        ("loss_of_text", with("2.5", "\"much\"")),
+        ("loss_null", with("2.5", "null")),
+        ("unknown_key", with("loss", "lass")),
+        ("deep", [b"[".repeat(5000), b"\n".to_vec()].concat()),
+        ("a_list", b"[1,2,3]\n".to_vec()),
+    ]
+}
