@@ -116,6 +116,7 @@ pub fn fit(
                 ("best_step", history.best_step.map(|step| step as f64)),
                 ("steps", Some(history.losses.len() as f64)),
                 ("seconds_fit", Some(history.elapsed.as_secs_f64())),
+                ("seconds_waited", Some(history.waited.as_secs_f64())),
                 ("parameters", Some(forecaster.parameter_count() as f64)),
             ];
             kept.end_training(model.name(), &scores)?;

@@ -35,7 +35,9 @@ Example:
 
 The model's folder holds model.toml and weights.safetensors. With --json:
   {\"data\", \"model\", \"out\", \"horizon\", \"lookback\", \"series\", \"steps\", \"skipped\",
-   \"best_step\", \"loss\", \"validation_loss\", \"seconds_fit\", \"parameters\", \"threads\", \"seed\"}
+   \"best_step\", \"loss\", \"validation_loss\", \"seconds_fit\", \"seconds_waited\", \"parameters\",
+   \"threads\", \"seed\"}
+  seconds_waited is the part of seconds_fit in which steps waited for their windows.
   With --activations also \"recomputed\": {\"share\", \"values\": [{\"operation\", \"layer\", \"mb\", \"gflop\"}]}.
   With --tune also \"tuned\": {\"micro_batch\", \"lanes\", \"candidates\": [{\"micro_batch\", \"lanes\", \"seconds\"}]}.
   With --precision f16 also \"grad_scaler\": {\"scale\", \"good_steps\", \"updates\", \"overflows\"}."
@@ -97,6 +99,7 @@ struct Fitted {
     #[serde(skip_serializing_if = "Option::is_none")]
     grad_scaler: Option<GradScalerState>,
     seconds_fit: f64,
+    seconds_waited: f64,
     parameters: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     recomputed: Option<Dropped>,
@@ -186,6 +189,7 @@ impl Fit {
             validation_loss,
             grad_scaler: history.grad_scaler,
             seconds_fit: history.elapsed.as_secs_f64(),
+            seconds_waited: history.waited.as_secs_f64(),
             parameters: forecaster.parameter_count(),
             recomputed: forecaster.recomputing.as_ref().map(Dropped::of),
             tuned,
