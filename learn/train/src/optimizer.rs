@@ -80,6 +80,24 @@ impl Optimizer {
     pub const RMSPROP: Optimizer =
         Optimizer::RmsProp { alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0 };
 
+    /// A constant that makes no sense, if there is one.
+    pub(crate) fn problem(&self) -> Option<(&'static str, f32)> {
+        let (shares, others): (Vec<(&'static str, f32)>, _) = match *self {
+            Optimizer::Sgd { momentum, dampening, .. } => {
+                (vec![("momentum", momentum)], vec![("dampening", dampening)])
+            }
+            Optimizer::Adam { beta1, beta2, eps, .. } | Optimizer::AdamW { beta1, beta2, eps, .. } => {
+                (vec![("beta1", beta1), ("beta2", beta2)], vec![("eps", eps)])
+            }
+            Optimizer::RmsProp { alpha, eps, momentum, .. } => {
+                (vec![("alpha", alpha), ("momentum", momentum)], vec![("eps", eps)])
+            }
+        };
+        let wrong_share = shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share));
+        let all = others.into_iter().chain([("weight_decay", self.weight_decay())]);
+        wrong_share.or_else(|| all.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)))
+    }
+
     fn weight_decay(&self) -> f32 {
         match *self {
             Optimizer::Sgd { weight_decay, .. }

@@ -127,6 +127,18 @@ pub(crate) fn check(options: &TrainOptions) -> Result<(), TrainError> {
     if !(1..=MAX_ACCUMULATE).contains(&options.accumulate) {
         return wrong("accumulate", options.accumulate.to_string(), "it must be from 1 to 65,536");
     }
+    if let Some((what, value)) = options.optimizer.problem() {
+        let remedy = "shares are from 0 to less than 1, all else 0 or more";
+        return wrong(what, value.to_string(), remedy);
+    }
+    if let Some(problem) = options.schedule.problem() {
+        let remedy =
+            "factors are above 0 and at most 1, a distance at least 1, a warm-up no longer than the whole";
+        return wrong("schedule", problem, remedy);
+    }
+    if !(options.min_change.is_finite() && options.min_change >= 0.0) {
+        return wrong("min_change", options.min_change.to_string(), "it must be 0 or more");
+    }
     if options.max_seconds.is_some_and(|seconds| seconds.is_nan() || seconds <= 0.0) {
         return wrong("max seconds", format!("{:?}", options.max_seconds), "it must be positive, or absent");
     }

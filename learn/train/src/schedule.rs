@@ -49,6 +49,24 @@ pub enum Schedule {
     },
 }
 
+impl Schedule {
+    /// What makes no sense, if anything does.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let factor =
+            |name: &str, value: f64| (!(value > 0.0 && value <= 1.0)).then(|| format!("{name} = {value}"));
+        match *self {
+            Schedule::Constant => None,
+            Schedule::Step { every: 0, .. } => Some("every = 0".into()),
+            Schedule::Step { gamma, .. } | Schedule::Exponential { gamma } => factor("gamma", gamma),
+            Schedule::Cosine { warmup, total, floor } | Schedule::Linear { warmup, total, floor } => {
+                let floor = (!(0.0..=1.0).contains(&floor)).then(|| format!("floor = {floor}"));
+                floor.or_else(|| (warmup > total).then(|| format!("warmup = {warmup} of total = {total}")))
+            }
+            Schedule::Plateau { factor: by, .. } => factor("factor", by),
+        }
+    }
+}
+
 /// What a schedule remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

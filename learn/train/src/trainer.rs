@@ -165,9 +165,11 @@ pub fn train(
             }
             continue;
         };
+        // One that went on ends with a checkpoint, too: the one it went on from is history.
         let regularly = checkpoints.every > 0;
-        let due = best || run.is_over() || (regularly && done.is_multiple_of(checkpoints.every));
-        if stops || (regularly && due) {
+        let ended = run.is_over() && (regularly || checkpoints.resume);
+        let due = regularly && (best || done.is_multiple_of(checkpoints.every));
+        if stops || due || ended {
             match run.snapshot(checkpoints) {
                 Ok(_) if !stops => _ = watch(Event::Checkpoint { step: done }),
                 Ok(path) => return Err(TrainError::Stopped { step: done, checkpoint: Some(path) }),
@@ -223,6 +225,11 @@ impl Run<'_> {
         }
         if let Some((saved, now)) = first_line_apart(&restored.about, &checkpoints.about) {
             let setting = "description".to_string();
+            return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
+        }
+        if restored.progress.steps > self.options.steps {
+            let (setting, saved) = ("step".to_string(), restored.progress.steps.to_string());
+            let now = format!("an end after {}", self.options.steps);
             return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
         }
         if !self.restore(restored) {

@@ -126,6 +126,10 @@ impl Forecaster {
                 watch,
             )
         })??;
+        if let Some(value) = parameters.as_slice().iter().find(|weight| !weight.is_finite()) {
+            let (step, value) = (history.losses.len() as u64, f64::from(*value));
+            return Err(TrainError::NotFinite { what: "a weight", step, value, first: None }.into());
+        }
         let scalers = frame.series.iter().map(|s| s.id.clone()).zip(scalers).collect();
         let model = model.clone();
         let cadence = frame.frequency.cadence();

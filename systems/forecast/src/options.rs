@@ -150,6 +150,11 @@ impl FitOptions {
                 return Err(Error::Option { what, problem, remedy: "shorten it" });
             }
         }
+        for (what, value) in [("micro_batch", self.micro_batch), ("lanes", self.lanes)] {
+            if value == Some(0) {
+                return Err(Error::TooSmall { what, value: 0, minimum: 1 });
+            }
+        }
         match model.network().check(self.lookback, self.horizon) {
             Some(problem) => Err(Error::ModelSettings { model: model.name(), problem }),
             None => Ok(()),

@@ -130,6 +130,10 @@ impl BacktestCommand {
         // All options first, so that nothing wrong with the last model costs the training of the others.
         let options = models.iter().map(|model| self.options(&settings, model, lookback, &frame, &rows));
         let options = options.collect::<Result<Vec<FitOptions>>>()?;
+        if self.train.print_config && models.len() > 1 {
+            let problem = "a configuration is for one model";
+            return Err(CliError::argument("--print-config", problem, "name one with --models"));
+        }
         if self.train.print_config {
             let all = models.iter().zip(&options);
             let texts = all.map(|(model, options)| config::render(model, options, validation));
@@ -146,6 +150,7 @@ impl BacktestCommand {
 
     fn work(&self, trained: Trained, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let Trained { frame, splits, rows, lookback, test, models, options, validation } = trained;
+        kept.keep_given(self.train.config.as_deref())?;
         let (horizon, protocol) = (self.horizon, self.protocol);
         let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
         let mut fitted = Vec::with_capacity(models.len());

@@ -149,6 +149,10 @@ impl CrossValidate {
             self.train.tuned(model, options.clone(), &pool, &self.run)?; // only says how precise it will be
         }
 
+        if self.train.print_config && models.len() > 1 {
+            let problem = "a configuration is for one model";
+            return Err(CliError::argument("--print-config", problem, "name one with --models"));
+        }
         if self.train.print_config {
             let all = contenders[0].iter();
             let texts = all.map(|Contender { model, options }| config::render(model, options, validation));
@@ -181,6 +185,7 @@ impl CrossValidate {
         pool: &Pool,
         kept: &mut KeptRun,
     ) -> Result<()> {
+        kept.keep_given(self.train.config.as_deref())?;
         for model in &scores.models {
             let mase = model.mase.map(|mase| mase.mean);
             let of_folds = [("mse", Some(model.mse.mean)), ("mae", Some(model.mae.mean)), ("mase", mase)];

@@ -156,9 +156,11 @@ impl Fit {
     fn work(&self, trained: Trained, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let Trained { frame, rows, model, options, validation, tuned } = trained;
         kept.write("config.toml", &config::render(model, &options, validation))?;
+        kept.keep_given(self.train.config.as_deref())?;
         let checkpoints = self.checkpoints(kept);
         let mut forecaster =
             fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), pool, progress, kept, "")?;
+        kept.write("config.toml", &config::render(model, &options, validation))?;
         let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
         {
             let _hold = interrupt::writing();

@@ -161,6 +161,21 @@ impl SearchCommand {
             .iter()
             .map(|trial| self.contender(&settings, &model, &defaults, &space, trial, &frame, &rows));
         let contenders = contenders.collect::<Result<Vec<Contender>>>()?;
+        for (number, contender) in contenders.iter().enumerate() {
+            let same =
+                |other: &&Contender| other.model == contender.model && other.options == contender.options;
+            if trials[..number]
+                .iter()
+                .zip(&contenders)
+                .any(|(trial, other)| trial.values != trials[number].values && same(&other))
+            {
+                return Err(CliError::argument(
+                    "--vary",
+                    "trials of different values are the same training, as another option fixes what varies",
+                    "vary something else, or leave out that option",
+                ));
+            }
+        }
         preflight::check_side_by_side(&contenders, pool.threads())?;
         let longest = contenders.iter().map(|contender| contender.options.lookback).max().unwrap_or(1);
         backtest(&frame, &splits, longest, self.horizon, false, None)?;
@@ -183,6 +198,7 @@ impl SearchCommand {
 
     /// Scores the best, writes and prints.
     fn tell(&self, data: Searching, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
+        kept.keep_given(self.train.config.as_deref())?;
         let Searching { frame, splits, rows, space, contenders, found, validation } = data;
         let Some(best) = found.best() else {
             return Err(CliError::argument(

@@ -87,7 +87,7 @@ pub struct TrainArgs {
     /// Validations without improvement before training ends [default: none; ltsf: mlp and nhits 3]
     #[arg(long, value_parser = number::whole::<u32>, value_name = "N")]
     patience: Option<u32>,
-    /// Steps between validations [default: an epoch, or a twentieth of the steps if that is longer; ltsf nlinear and dlinear: only at the end]
+    /// Steps between validations [default: an epoch, but at least a twentieth and at most a tenth of the steps; ltsf nlinear and dlinear: only at the end]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     validate_every: Option<u64>,
     /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1;
@@ -366,7 +366,7 @@ impl TrainArgs {
         train.seed = self.seed.unwrap_or(train.seed);
         if validates {
             let every = match amount {
-                Amount::Steps(steps) => epoch.max(steps / 20),
+                Amount::Steps(steps) => epoch.clamp(steps.div_ceil(20), steps.div_ceil(10)),
                 Amount::Epochs(_) => epoch,
             };
             // 0: only at the end, so that the last weights are kept.

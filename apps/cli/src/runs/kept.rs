@@ -7,7 +7,7 @@ use bessemer::plan::Pool;
 use bessemer::train::report::Report;
 use bessemer::train::{Event, Metrics, RunFolder, RunRecord, RunStatus, TrainError};
 
-use super::runs_folder;
+use super::{GIVEN, runs_folder};
 use crate::error::{CliError, Result};
 use crate::{interrupt, machine, number, report};
 
@@ -49,6 +49,7 @@ impl RunFolderArgs {
             (None, Some(runs)) if !self.no_run => RunFolder::new_in(&runs, what)?,
             _ => return Ok(KeptRun::none()),
         };
+        let again = arguments.iter().filter(|word| *word != "--resume").cloned().collect();
         let _hold = interrupt::writing();
         let folder = if resume && self.run.is_some() {
             RunFolder::go_on(&path)?
@@ -57,20 +58,33 @@ impl RunFolderArgs {
             record.machine = machine::facts(pool.threads()).into_iter().collect();
             RunFolder::begin(&path, record)?
         };
-        Ok(KeptRun { folder: Some(folder), metrics: None })
+        let waits = resume && self.run.is_some();
+        Ok(KeptRun {
+            folder: Some(folder),
+            resumes: waits.then_some(again),
+            metrics: None,
+            within: None,
+            _hold: Some(interrupt::training()),
+        })
     }
 }
 
 /// The folder of a run at work, if it has one.
 pub struct KeptRun {
     folder: Option<RunFolder>,
+    /// The arguments of a command that goes on with it, until it really does: what is refused changes nothing.
+    resumes: Option<Vec<String>>,
     metrics: Option<Metrics>,
+    /// Where metrics will be, until there are some.
+    within: Option<PathBuf>,
+    /// Ctrl-C waits until it is written down: trainings look out for it, and what comes after them is short.
+    _hold: Option<interrupt::Hold>,
 }
 
 impl KeptRun {
     /// A run that nothing is kept of.
     pub fn none() -> KeptRun {
-        KeptRun { folder: None, metrics: None }
+        KeptRun { folder: None, resumes: None, metrics: None, within: None, _hold: None }
     }
 
     /// Where it is.
@@ -83,15 +97,26 @@ impl KeptRun {
         self.path().map(|path| path.join(name))
     }
 
-    /// Writes a file into it; the folders that it lies in are made.
+    /// Writes a file into it; the folders that it lies in are made. Of a run that goes on, files that are there
+    /// stay as they are until it really does.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
+        if self.resumes.is_some() && folder.path().join(name).exists() {
+            return Ok(());
+        }
         let path = folder.path().join(name);
         let _hold = interrupt::writing();
         if let Some(within) = path.parent() {
             std::fs::create_dir_all(within).map_err(CliError::output(within, "make the folder"))?;
         }
         Ok(folder.write(name, text)?)
+    }
+
+    /// Keeps the configuration file that the command was given: it may change later.
+    pub fn keep_given(&self, config: Option<&Path>) -> Result<()> {
+        let Some(path) = config else { return Ok(()) };
+        let text = std::fs::read_to_string(path).map_err(CliError::output(path, "read the file again"))?;
+        self.write(GIVEN, &text)
     }
 
     /// Saves a model in a folder of it.
@@ -107,13 +132,16 @@ impl KeptRun {
 
     /// Begins a training, whose metrics go into this folder of the run.
     pub fn begin_training(&mut self, within: &str) -> Result<()> {
-        self.metrics = self.place(within).map(|path| Metrics::open(&path)).transpose()?;
+        self.within = self.place(within);
         Ok(())
     }
 
     /// Takes note of what happens in the training. When the disk refuses, it is said once; the training is
     /// worth more than its metrics.
     pub fn watch(&mut self, event: &Event) -> Option<TrainError> {
+        if let Some(problem) = self.begin_watching().err() {
+            return Some(problem);
+        }
         if let (Some(folder), Some(line)) = (&mut self.folder, line_of(event)) {
             // The log is for people; without it, everything else still goes on.
             _ = folder.log(&line);
@@ -123,6 +151,17 @@ impl KeptRun {
             self.metrics = None;
         }
         problem
+    }
+
+    /// At the first event.
+    fn begin_watching(&mut self) -> std::result::Result<(), TrainError> {
+        if let (Some(folder), Some(arguments)) = (&mut self.folder, self.resumes.take()) {
+            folder.started(arguments)?;
+        }
+        if let Some(within) = self.within.take() {
+            self.metrics = Some(Metrics::open(&within)?);
+        }
+        Ok(())
     }
 
     /// Ends the training, with the scores that it is to be known by.
@@ -139,6 +178,9 @@ impl KeptRun {
     /// Writes down how the run ended, whatever the result, and passes that on.
     pub fn end<T>(self, result: Result<T>) -> Result<T> {
         let Some(folder) = self.folder else { return result };
+        if self.resumes.is_some() && result.is_err() {
+            return result;
+        }
         let (status, problem) = match &result {
             Ok(_) => (RunStatus::Finished, None),
             Err(error @ (CliError::Interrupted { .. } | CliError::Paused { .. })) => {

@@ -43,6 +43,9 @@ impl Runs {
     }
 }
 
+/// The configuration file that a command was given, as the run keeps it.
+const GIVEN: &str = "given.toml";
+
 /// Where runs are kept, if they are.
 fn runs_folder() -> Option<PathBuf> {
     match std::env::var_os("BESSEMER_RUNS") {

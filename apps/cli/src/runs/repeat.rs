@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use bessemer::train::RunFolder;
 
-use super::{name_of, read};
+use super::{GIVEN, name_of, read};
 use crate::error::{CliError, Result};
 use crate::output;
 
 /// Options of the first run that name its own files, with a value and without.
-const PLACES: [&str; 5] = ["--run", "--out", "--json", "--report", "--checkpoints"];
+const PLACES: [&str; 6] = ["--run", "--out", "--json", "--report", "--checkpoints", "--config"];
 const SWITCHES: [&str; 2] = ["--resume", "--print-config"];
 
 /// Run a run's command again, in a new run folder, and compare the weights
@@ -59,6 +59,10 @@ impl Repeat {
             None => RunFolder::new_in(folder.parent().unwrap_or(Path::new(".")), &format!("{what}-again"))?,
         };
         let mut arguments = without_places(given);
+        let kept = folder.join(GIVEN);
+        if kept.is_file() {
+            arguments.push(format!("--config={}", kept.display()));
+        }
         arguments.push(format!("--run={}", to.display()));
         if what == "demo" {
             arguments.push(format!("--report={}", to.with_extension("html").display()));
@@ -67,13 +71,33 @@ impl Repeat {
         std::env::set_current_dir(&record.folder)
             .map_err(CliError::output(&record.folder, "go to the folder that the run was begun in"))?;
         crate::execute(arguments)?;
-        let mut text = String::new();
-        for weights in weights_in(&folder) {
-            let same = std::fs::read(folder.join(&weights)).ok() == std::fs::read(to.join(&weights)).ok();
-            let same = if same { "the same bytes" } else { "other bytes than before" };
-            text += &format!("{}: {same}\n", weights.display());
+        let mut pairs: Vec<(PathBuf, PathBuf)> = weights_in(&folder)
+            .into_iter()
+            .map(|weights| (folder.join(&weights), to.join(&weights)))
+            .collect();
+        if let (true, Some(out)) = (pairs.is_empty(), value_of(given, "--out")) {
+            let within = |folder: &Path| folder.join("weights.safetensors");
+            pairs.push((within(Path::new(out)), within(&to.join("model"))));
         }
-        output::print(&format!("{text}run: {}\n", to.display()))
+        let mut all = true;
+        let mut text = String::new();
+        for (before, again) in pairs {
+            let same =
+                std::fs::read(&before).is_ok_and(|bytes| std::fs::read(&again).is_ok_and(|b| b == bytes));
+            let said = if same { "the same bytes" } else { "other bytes than before" };
+            let shown = again.strip_prefix(&to).unwrap_or(&again);
+            text += &format!("{}: {said}\n", shown.display());
+            all &= same;
+        }
+        output::print(&format!("{text}run: {}\n", to.display()))?;
+        match all {
+            true => Ok(()),
+            false => Err(CliError::argument(
+                name_of(&folder),
+                "its weights are others than those of the new run",
+                "the data, the program or the processor may have changed since",
+            )),
+        }
     }
 }
 
@@ -92,6 +116,15 @@ fn without_places(arguments: &[String]) -> Vec<String> {
         }
     }
     kept
+}
+
+/// The value of an option.
+fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let place = arguments.iter().position(|word| word.split('=').next() == Some(name))?;
+    match arguments[place].split_once('=') {
+        Some((_, value)) => Some(value),
+        None => arguments.get(place + 1).map(String::as_str),
+    }
 }
 
 /// The weights that a run keeps, by their places within its folder.

@@ -188,6 +188,66 @@ fn an_interrupted_backtest_goes_on_with_the_model_at_work() {
 }
 
 #[test]
+fn what_is_refused_changes_nothing_of_a_run() {
+    let place = Place::new();
+    let fit = format!("{FIT} --run run --checkpoint-every 10");
+    succeed(&place, &fit);
+    let files = || {
+        let mut names = Vec::new();
+        for folder in ["run", "run/checkpoints"] {
+            let entries = std::fs::read_dir(place.path(folder)).unwrap().flatten();
+            names.extend(entries.map(|entry| (entry.path(), entry.metadata().unwrap().len())));
+        }
+        names.sort();
+        (names, place.read("run/run.toml"))
+    };
+    let before = files();
+    for (more, expected) in [
+        ("--resume --learning-rate 0.5", "its learning_rate is 0.001, but 0.5 is asked for"),
+        ("--resume --max-steps 10", "its step is 30, but an end after 10 is asked for"),
+        ("--resume --set hidden=16", "other"),
+        ("", "holds a run already"),
+    ] {
+        let fit = if more.contains("--max-steps") { fit.replace("--max-steps 30", "") } else { fit.clone() };
+        place.refuse(&format!("{fit} {more}"), expected);
+        assert_eq!(files(), before, "{more}");
+    }
+    // With more steps it goes on from its end.
+    succeed(&place, &format!("{} --resume", fit.replace("--max-steps 30", "--max-steps 40")));
+    let record = place.read("run/run.toml");
+    assert!(record.contains("\"40\"") && !record.contains("--resume"), "{record}");
+
+    let long =
+        keeping(&place, &format!("{} --run long", FIT.replace("--max-steps 30", "--max-steps 10000000")));
+    let mut child = { long }.spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !std::fs::read_to_string(place.path("long/log.txt")).is_ok_and(|log| log.contains("step")) {
+        assert!(Instant::now() < until, "no step in a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    place.refuse(&format!("{FIT} --run long --resume"), "another process is at work in this folder");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_run_keeps_the_configuration_it_was_given() {
+    let place = Place::new();
+    place.write("given.toml", "[model]\nhidden = 4\n");
+    let fit = FIT.replace("--set hidden=8", "--config given.toml");
+    succeed(&place, &format!("{fit} --run run --out model"));
+    place.write("given.toml", "[model]\nhidden = 5\n");
+    let again = succeed(&place, "runs repeat run --to again");
+    assert!(again.contains("model/weights.safetensors: the same bytes"), "{again}");
+    let series = place.read("series.csv");
+    place.write("series.csv", series.replace("a,2024-01-05,", "a,2024-01-05,1"));
+    assert_ne!(place.read("series.csv"), series);
+    let other = keeping(&place, "runs repeat run --to other").output().unwrap();
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(2) && said.contains("its weights are others"), "{said}");
+}
+
+#[test]
 fn folders_that_are_no_runs_are_refused() {
     let place = Place::new();
     std::fs::create_dir(place.path("full")).unwrap();
@@ -202,6 +262,10 @@ fn folders_that_are_no_runs_are_refused() {
         (format!("{FIT} --config bad.toml --out model"), "did you mean `learning_rate`?"),
         (format!("{FIT} --config none.toml --out model"), "none.toml"),
         (format!("{FIT} --set optimizer.beta3=1 --out model"), "unknown field `beta3`"),
+        (format!("{FIT} --set optimizer.beta1=1.5 --out model"), "beta1 is 1.5"),
+        (format!("{FIT} --set schedule.kind=exponential --set schedule.gamma=0 --out model"), "gamma = 0"),
+        (format!("{FIT} --set min_change=-1 --out model"), "min_change is -1"),
+        (format!("{FIT} --set lanes=0 --out model"), "lanes"),
         (format!("{FIT} --set stebs=1 --out model"), "no setting `stebs`"),
         ("runs list nowhere".into(), "nowhere"),
         ("runs show full".into(), "is this the folder of a run?"),

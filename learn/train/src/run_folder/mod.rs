@@ -189,7 +189,7 @@ impl RunFolder {
         disk::create_folder(path).map_err(|e| file_error(path, e.to_string()))?;
         let names = disk::names(path).map_err(|e| file_error(path, e.to_string()))?;
         if names.iter().any(|name| name == RECORD) {
-            let problem = "holds a run already; go on with it by --resume, or choose another folder";
+            let problem = "holds a run already; choose another folder, or go on with the run in it";
             return Err(file_error(path, problem.into()));
         }
         if !names.is_empty() {
@@ -199,13 +199,12 @@ impl RunFolder {
         RunFolder::open(path, record)
     }
 
-    /// Goes on with a run.
+    /// Goes on with a run. Until [`RunFolder::started`] nothing of it is changed.
     ///
     /// # Errors
-    /// If there is none in the folder, or it refuses.
+    /// If there is none in the folder, another process is at work in it, or it refuses.
     pub fn go_on(path: &Path) -> Result<RunFolder, TrainError> {
-        let record = RunRecord { status: RunStatus::Started, problem: None, ..RunRecord::read(path)? };
-        record.write(path)?;
+        let record = RunRecord::read(path)?;
         RunFolder::open(path, record)
     }
 
@@ -213,7 +212,22 @@ impl RunFolder {
         let log = path.join(LOG);
         let file = OpenOptions::new().create(true).append(true).open(&log);
         let log = file.map_err(|e| file_error(&log, e.to_string()))?;
+        // The system lets go of it however the process ends.
+        if matches!(log.try_lock(), Err(std::fs::TryLockError::WouldBlock)) {
+            let problem = "another process is at work in this folder; wait for it, or choose another";
+            return Err(file_error(path, problem.into()));
+        }
         Ok(RunFolder { path: path.to_path_buf(), record, begun: std::time::Instant::now(), log })
+    }
+
+    /// Writes down that it is at work (again), with the arguments of the command.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn started(&mut self, arguments: Vec<String>) -> Result<(), TrainError> {
+        self.record.arguments = arguments;
+        (self.record.status, self.record.problem) = (RunStatus::Started, None);
+        self.record.write(&self.path)
     }
 
     /// Where it is.
