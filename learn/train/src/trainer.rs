@@ -223,8 +223,7 @@ impl Run<'_> {
         if let Some((setting, saved, now)) = difference(&restored.options, self.options) {
             return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
         }
-        if let Some((saved, now)) = first_line_apart(&restored.about, &checkpoints.about) {
-            let setting = "description".to_string();
+        if let Some((setting, saved, now)) = described_apart(&restored.about, &checkpoints.about) {
             return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
         }
         if restored.progress.steps > self.options.steps {
@@ -457,9 +456,19 @@ impl Run<'_> {
     }
 }
 
-/// The first line that differs.
-fn first_line_apart(saved: &str, now: &str) -> Option<(String, String)> {
-    let lines = saved.lines().count().max(now.lines().count());
-    let line = |text: &str, i| format!("`{}`", text.lines().nth(i).unwrap_or_default());
-    (0..lines).map(|i| (line(saved, i), line(now, i))).find(|(saved, now)| saved != now)
+/// The first line of two descriptions, `name = value`, that the other doesn't have.
+fn described_apart(saved: &str, now: &str) -> Option<(String, String, String)> {
+    let named = |text: &str, name: &str| -> Option<String> {
+        let mut lines = text.lines().filter_map(|line| line.split_once(" = "));
+        lines.find(|(other, _)| *other == name).map(|(_, value)| value.to_string())
+    };
+    let missing = |from: &str, text: &str| -> Option<String> {
+        from.lines().find(|line| !text.lines().any(|other| other == *line)).map(str::to_string)
+    };
+    let line = missing(now, saved).or_else(|| missing(saved, now))?;
+    let Some((name, _)) = line.split_once(" = ") else {
+        return Some(("description".into(), format!("`{saved}`"), format!("`{now}`")));
+    };
+    let said = |text: &str| named(text, name).unwrap_or_else(|| "not set".to_string());
+    Some((name.to_string(), said(saved), said(now)))
 }

@@ -117,7 +117,8 @@ impl FitOptions {
             bytes.extend(series.values().iter().flat_map(|value| value.to_le_bytes()));
         }
         let data = bessemer_train::weights::fingerprint(&bytes);
-        format!("data = \"{data}\"\n{model}\n{settings}\n{more}")
+        // The data last: with another scaler they differ, too.
+        format!("{model}\n{settings}\n{more}\ndata = \"{data}\"")
     }
 
     /// Of the products with weights in training, how many run in the precision asked for, and how many there

@@ -133,17 +133,23 @@ impl Settings {
     /// The options for training with settings applied.
     pub fn training(&self, options: FitOptions) -> Result<FitOptions> {
         let mut tree = tree_of(&options);
-        let mut last = None;
+        let mut result = Ok(options);
         for setting in &self.list {
             let Some(path) = setting.place_in(&tree) else { continue };
             set(&mut tree, &path, setting)?;
-            last = Some(setting);
+            result = serde_json::from_value(tree.clone()).map_err(|error| {
+                let problem = plain_words(&error.to_string());
+                (
+                    problem.contains("missing field"),
+                    setting.refuse(problem, "see --print-config for what it may be"),
+                )
+            });
+            // Several may be needed together, such as those of a schedule.
+            if let Err((false, error)) = result {
+                return Err(error);
+            }
         }
-        let Some(last) = last else { return Ok(options) };
-        serde_json::from_value(tree).map_err(|error| {
-            // Several may be needed together, such as those of a schedule: the one to blame can't be told.
-            last.refuse(error.to_string(), "see the defaults with --print-config")
-        })
+        result.map_err(|(_, error)| error)
     }
 
     /// Whether a setting of the training is given, such as `train.steps`, or part of it.
@@ -180,13 +186,14 @@ fn read(path: &Path) -> Result<Settings> {
             ("model", Value::Object(form)) => {
                 settings.model = form.get("kind").and_then(Value::as_str).map(str::to_string);
                 for (key, value) in form.into_iter().filter(|(key, _)| key != "kind") {
+                    let place = format!("{place}: model.{key}");
                     let path = settings.model.iter().cloned().chain([key]).collect();
-                    settings.list.push(Setting { place: place.clone(), path, value });
+                    settings.list.push(Setting { place, path, value });
                 }
             }
             ("fit", value @ Value::Object(_)) => {
                 leaves(&mut vec!["fit".to_string()], value, &mut |path, value| {
-                    let (place, path) = (place.clone(), path.to_vec());
+                    let (place, path) = (format!("{place}: {}", path.join(".")), path.to_vec());
                     settings.list.push(Setting { place, path, value });
                 });
             }
@@ -203,6 +210,10 @@ fn read(path: &Path) -> Result<Settings> {
     let tree = tree_of(&FitOptions::new(1, 1));
     for setting in settings.list.iter().filter(|setting| setting.path[0] == "fit") {
         let mut unused = tree.clone();
+        // Infinite numbers and NaN, which this form doesn't have.
+        if setting.value.is_null() {
+            return Err(setting.refuse("it is no finite number", "give another"));
+        }
         match setting.place_in(&tree) {
             Some(path) => set(&mut unused, &path, setting)?,
             None => return Err(unknown_option(setting, &tree)),
@@ -304,7 +315,8 @@ fn apply(setting: &Setting, models: &mut [Model], training: &Value) -> Result<()
         }
         form.insert(setting.key().to_string(), value);
         *model = serde_json::from_value(Value::Object(form)).map_err(|error| {
-            setting.refuse(error.to_string(), format!("the default of {} is {default}", model.name()))
+            let remedy = format!("the default of {} is {default}", model.name());
+            setting.refuse(plain_words(&error.to_string()), remedy)
         })?;
         applied = true;
     }
@@ -334,6 +346,20 @@ fn unknown(setting: &Setting, models: &[&str], mut known: Vec<String>, training:
 
 fn likeness(a: &str, b: &str) -> f64 {
     strsim::jaro_winkler(a, b)
+}
+
+/// A message without the names of types.
+fn plain_words(message: &str) -> String {
+    let words = [
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected usize", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u8", "expected a whole number"),
+        ("expected internally tagged enum", "expected a table with a `kind` for"),
+    ];
+    words.iter().fold(message.to_string(), |text, (from, to)| text.replace(from, to))
 }
 
 /// What was meant, or all that there is.
@@ -488,6 +514,11 @@ mod tests {
     fn a_file_with_slips_is_refused() {
         for (text, expected) in [
             ("horizon = 3", "`horizon` is unknown"),
+            (
+                "[fit.train]\nlearning_rate = \"abc\"",
+                "fit.train.learning_rate: invalid type: string \"abc\", expected a number",
+            ),
+            ("[fit.train]\nlearning_rate = nan", "fit.train.learning_rate: it is no finite number"),
             ("[modle]\nkind = \"mlp\"", "did you mean `model`?"),
             ("model = 3", "`model` is no section"),
             ("validation = []", "`validation` is no number"),

@@ -65,7 +65,7 @@ pub fn fit(
     let config = std::fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
     Ok(Report::new(format!("{name}, {ahead} ahead"))
         .subtitle(scores.map_or(String::new(), Results::sentence).trim_end().to_string())
-        .section("Training", [Block::from(losses::grid(fitted)), course(&metrics).into()])
+        .section("Training", [Block::from(losses::grid(fitted)), course(name, &metrics).into()])
         .section("Accuracy", accuracy)
         .section("Forecasts after the last row", charts)
         .section(
@@ -86,13 +86,13 @@ fn sum(rows: &[std::ops::Range<usize>]) -> String {
 }
 
 /// The learning rate and the gradient's norm, step by step.
-fn course(metrics: &[Metric]) -> ChartGrid {
+fn course(model: &str, metrics: &[Metric]) -> ChartGrid {
     let chart = |title: &str, log_y: bool, value: fn(&Metric) -> Option<f64>| {
         let points = metrics.iter().filter_map(|metric| Some((metric.step as f64, value(metric)?)));
         LineChart {
             title: title.into(),
             x_label: "step".into(),
-            lines: vec![Line::new(title, LineStyle::Curve(0), points)],
+            lines: vec![Line::new(model, LineStyle::Curve(0), points)],
             log_y,
             ..LineChart::default()
         }

@@ -10,7 +10,7 @@ pub fn grid(fitted: &[Forecaster]) -> ChartGrid {
     let validated = fitted.iter().any(|forecaster| !forecaster.history.validations.is_empty());
     let caption = match validated {
         true => {
-            "Loss of each batch, and in black of the validation windows, of which the lowest is kept. \
+            "Loss of each batch, and of the validation windows, of which the lowest is kept. \
              Training counts values as the network sees them, validation as the series scaler leaves them."
         }
         false => "Loss of each batch, of the values as the network sees them.",

@@ -64,6 +64,7 @@ impl RunFolderArgs {
             resumes: waits.then_some(again),
             metrics: None,
             within: None,
+            model: String::new(),
             _hold: Some(interrupt::training()),
         })
     }
@@ -77,6 +78,8 @@ pub struct KeptRun {
     metrics: Option<Metrics>,
     /// Where metrics will be, until there are some.
     within: Option<PathBuf>,
+    /// The model at work, where there are several.
+    model: String,
     /// Ctrl-C waits until it is written down: trainings look out for it, and what comes after them is short.
     _hold: Option<interrupt::Hold>,
 }
@@ -84,7 +87,14 @@ pub struct KeptRun {
 impl KeptRun {
     /// A run that nothing is kept of.
     pub fn none() -> KeptRun {
-        KeptRun { folder: None, resumes: None, metrics: None, within: None, _hold: None }
+        KeptRun {
+            folder: None,
+            resumes: None,
+            metrics: None,
+            within: None,
+            model: String::new(),
+            _hold: None,
+        }
     }
 
     /// Where it is.
@@ -133,6 +143,7 @@ impl KeptRun {
     /// Begins a training, whose metrics go into this folder of the run.
     pub fn begin_training(&mut self, within: &str) -> Result<()> {
         self.within = self.place(within);
+        self.model = within.to_string();
         Ok(())
     }
 
@@ -143,8 +154,9 @@ impl KeptRun {
             return Some(problem);
         }
         if let (Some(folder), Some(line)) = (&mut self.folder, line_of(event)) {
+            let model = if self.model.is_empty() { String::new() } else { format!("{}, ", self.model) };
             // The log is for people; without it, everything else still goes on.
-            _ = folder.log(&line);
+            _ = folder.log(&format!("{model}{line}"));
         }
         let problem = self.metrics.as_mut()?.watch(event).err();
         if problem.is_some() {

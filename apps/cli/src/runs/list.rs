@@ -38,7 +38,8 @@ impl List {
             ));
         };
         self.json.iter().try_for_each(JsonTarget::check)?;
-        let runs = list_runs(&folder)?;
+        // The usual place is there once something was trained.
+        let runs = if self.folder.is_none() && !folder.exists() { Vec::new() } else { list_runs(&folder)? };
         if let Some(json) = &self.json {
             let records: Vec<_> = runs
                 .iter()
