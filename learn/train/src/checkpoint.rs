@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use bessemer_graph::Parameter;
@@ -142,6 +143,27 @@ impl Checkpoints {
 
     fn path(&self, step: u64) -> PathBuf {
         self.folder.join(format!("step-{step:010}.safetensors"))
+    }
+
+    /// Keeps other processes out of the folder while the file that is given lives, where it is to hold more than
+    /// what a stop leaves. The system lets go of it however the process ends.
+    pub(crate) fn lock(&self) -> Result<Option<File>, TrainError> {
+        let nothing_to_resume = self.resume && !self.folder.exists();
+        if (self.every == 0 && !self.resume) || nothing_to_resume {
+            return Ok(None);
+        }
+        disk::create_folder(&self.folder).map_err(|e| problem(&self.folder, e))?;
+        let path = self.folder.join(".lock");
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| problem(&path, e))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let said =
+                    "another training writes its checkpoints here; wait for it, or choose another folder";
+                Err(problem(&self.folder, said))
+            }
+            // Where files can't be locked, nobody is kept out.
+            _ => Ok(Some(file)),
+        }
     }
 
     /// Removes what a process that was killed has left half-written.
@@ -450,6 +472,17 @@ mod tests {
                 write(&checkpoints, 3).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn one_training_at_a_time_writes_into_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(folder.path());
+        let held = checkpoints.lock().unwrap();
+        let refused = checkpoints.lock().unwrap_err().to_string();
+        assert!(held.is_some() && refused.contains("another training writes"), "{refused}");
+        drop(held);
+        assert!(checkpoints.lock().unwrap().is_some());
     }
 
     #[test]

@@ -138,6 +138,7 @@ pub fn train(
         step,
         pool,
     };
+    let _lock = checkpoints.map(Checkpoints::lock).transpose()?;
     run.begin(checkpoints, watch)?;
     let inputs = run.step.input_lens().map(|len| vec![0.0; len]).collect();
     let mut inputs: Vec<Vec<Vec<f32>>> = vec![inputs; options.accumulate as usize];
