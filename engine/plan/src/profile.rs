@@ -139,7 +139,7 @@ impl Profile {
     }
 
     fn note(&mut self, step: &Step, within: Option<String>, seconds: f64, cost: Cost, calls: f64) {
-        let entry = Entry {
+        self.merge(Entry {
             operation: step.operation,
             kernel: step.kernel,
             scope: step.scope.clone(),
@@ -148,7 +148,15 @@ impl Profile {
             seconds,
             flops: cost.flops,
             bytes: cost.bytes,
-        };
+        });
+    }
+
+    /// Adds what other plans' runs took, call by call.
+    pub fn join(&mut self, other: Profile) {
+        other.entries.into_iter().for_each(|entry| self.merge(entry));
+    }
+
+    fn merge(&mut self, entry: Entry) {
         let same = |e: &&mut Entry| {
             (e.operation, e.kernel, &e.scope, &e.within)
                 == (entry.operation, entry.kernel, &entry.scope, &entry.within)

@@ -44,7 +44,7 @@ fn main() -> Result<(), TrainError> {
         let mut watch = |_: bessemer_train::Event| ControlFlow::Continue(());
         let history = train(
             &mut Nothing,
-            &mut step,
+            std::slice::from_mut(&mut step),
             &mut parameters,
             first.buffers(),
             &options,

@@ -3,17 +3,17 @@
 //!
 //! `cargo run --release -p bessemer-train --example pipeline -- [THREADS]`
 
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
 
 use bessemer_graph::ops::reduce::Reduction;
 use bessemer_nn::layers::{Activation, Embedding, Linear};
 use bessemer_nn::{GraphError, Loss, Trace, initialize};
-use bessemer_plan::{Batch, Executable, Parameters, PlanOptions, Pool};
+use bessemer_plan::{Executable, Parameters, PlanOptions, Pool};
 use bessemer_train::data::{
     BatchSize, BucketOptions, Duplicates, LengthBuckets, Prefetch, Source, Split, Start, Subset,
     WeightedSampling, pad, prefetch,
 };
-use bessemer_train::{Optimizer, OptimizerState, Task, TrainError};
+use bessemer_train::{Event, History, Task, TrainError, TrainOptions, train};
 
 const PAIRS: usize = 500_000;
 const VOCABULARY: usize = 8000;
@@ -120,7 +120,7 @@ fn trace(samples: usize, length: usize) -> Result<Trace, GraphError> {
     Ok(t)
 }
 
-/// A step for every padded length; the weights are the same.
+/// A plan for every padded length; the weights are the same.
 fn compile() -> Result<Vec<Executable>, TrainError> {
     let lengths = (1..=LENGTHS.end().div_ceil(MULTIPLE)).map(|n| n * MULTIPLE);
     let compiled = lengths.map(|length| {
@@ -129,43 +129,20 @@ fn compile() -> Result<Vec<Executable>, TrainError> {
     Ok(compiled.collect::<Result<_, _>>()?)
 }
 
-/// What an epoch of training came to.
-struct Outcome {
-    elapsed: Duration,
-    waited: Duration,
-    last_losses: f64,
-    weights: Vec<u32>,
-}
-
-fn train(
+/// What an epoch of training came to, and the bits of its weights.
+fn epoch(
     task: &mut dyn Task,
-    batches: u64,
-    steps: &mut [Executable],
+    steps: u64,
+    plans: &mut [Executable],
     pool: &Pool,
-) -> Result<Outcome, TrainError> {
+) -> Result<(History, Vec<u32>), TrainError> {
     let first = trace(1, MULTIPLE)?;
-    let mut parameters = Parameters::new(steps[0].parameters());
+    let mut parameters = Parameters::new(plans[0].parameters());
     initialize(&mut parameters, first.inits(), 1);
-    let mut optimizer = OptimizerState::new(Optimizer::ADAM, &[], &parameters, first.buffers());
-    let mut inputs = vec![Vec::new(); 3];
-    let (mut waited, mut last_losses) = (Duration::ZERO, 0.0);
-    let begun = Instant::now();
-    for number in 0..batches {
-        let asked = Instant::now();
-        let loss_scale = task.batch(number, &mut inputs)?;
-        waited += asked.elapsed();
-        let step = &mut steps[inputs[0].len() / ROWS / MULTIPLE - 1];
-        let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-        let batch = Batch { inputs: &views, loss_scale, seed: 1, step: number };
-        let loss = step.run(pool, &parameters, &batch)?;
-        if number + 100 >= batches {
-            last_losses += loss / 100.0;
-        }
-        optimizer.step(pool, &mut parameters, step, 1e-3, None, None);
-    }
-    let elapsed = begun.elapsed();
-    let weights = parameters.as_slice().iter().map(|weight| weight.to_bits()).collect();
-    Ok(Outcome { elapsed, waited, last_losses, weights })
+    let options = TrainOptions { steps, learning_rate: 1e-3, ..TrainOptions::default() };
+    let mut watch = |_: Event| ControlFlow::Continue(());
+    let history = train(task, plans, &mut parameters, first.buffers(), &options, None, pool, &mut watch)?;
+    Ok((history, parameters.as_slice().iter().map(|weight| weight.to_bits()).collect()))
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -200,9 +177,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{name:<34} {:>16} {:>12.1}", buckets.epoch(), 100.0 * buckets.padding(0).share());
     }
 
-    let (mut steps, pool) = (compile()?, Pool::new(threads));
+    let (mut plans, pool) = (compile()?, Pool::new(threads));
     let mut task = Batches { pairs: &training, buckets: &buckets, items: Vec::new() };
-    let batches = buckets.epoch();
+    let steps = buckets.epoch();
     println!("\n{threads} threads compute    batches a second   waited, %   loss at the end");
     let mut weights = None;
     for (name, start) in [
@@ -210,18 +187,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("made ahead", Some(Start::AtOnce)),
         ("decided by time", Some(Start::Measured)),
     ] {
-        let outcome = match start {
-            None => train(&mut task, batches, &mut steps, &pool)?,
+        let (History { losses, elapsed, waited, .. }, bits) = match start {
+            None => epoch(&mut task, steps, &mut plans, &pool)?,
             Some(start) => {
                 let mut ahead = task.clone();
                 let makers = vec![move |number: u64, inputs: &mut [Vec<f32>]| ahead.batch(number, inputs)];
                 let options = Prefetch { start, ..Prefetch::default() };
-                prefetch(&mut task, makers, &options, |task| train(task, batches, &mut steps, &pool))??
+                prefetch(&mut task, makers, &options, |task| epoch(task, steps, &mut plans, &pool))??
             }
         };
-        let Outcome { elapsed, waited, last_losses, weights: bits } = outcome;
-        let rate = batches as f64 / elapsed.as_secs_f64();
+        let rate = steps as f64 / elapsed.as_secs_f64();
         let share = 100.0 * waited.as_secs_f64() / elapsed.as_secs_f64();
+        let last_losses = losses.iter().rev().take(100).sum::<f64>() / 100.0;
         println!("{name:<20} {rate:>16.0} {share:>11.2} {last_losses:>17.4}");
         if *weights.get_or_insert_with(|| bits.clone()) != bits {
             return Err("batches made ahead gave other weights".into());

@@ -71,8 +71,8 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    pub fn new(wanted: bool, threads: usize, step: &mut Executable) -> Stopwatch {
-        step.set_timed(wanted);
+    pub fn new(wanted: bool, threads: usize, plans: &mut [Executable]) -> Stopwatch {
+        plans.iter_mut().for_each(|plan| plan.set_timed(wanted));
         let profile = TrainProfile {
             steps: 0,
             threads,
@@ -86,10 +86,10 @@ impl Stopwatch {
     }
 
     /// To be called before each step.
-    pub fn begin(&mut self, done: u64, step: &mut Executable) {
+    pub fn begin(&mut self, done: u64, plans: &mut [Executable]) {
         if let Some(profile) = &mut self.profile {
             profile.steps = done + 1;
-            step.set_traced(NOTED.contains(&done));
+            plans.iter_mut().for_each(|plan| plan.set_traced(NOTED.contains(&done)));
         }
     }
 
@@ -109,11 +109,14 @@ impl Stopwatch {
         result
     }
 
-    pub fn finish(self, elapsed: Duration, step: &mut Executable) -> Option<TrainProfile> {
-        let calls = step.take_profile();
-        let noted = step.take_calls();
-        step.set_timed(false);
-        step.set_traced(false);
+    pub fn finish(self, elapsed: Duration, plans: &mut [Executable]) -> Option<TrainProfile> {
+        let (mut calls, mut noted) = (Profile::default(), Vec::new());
+        for plan in plans {
+            calls.join(plan.take_profile());
+            noted.append(&mut plan.take_calls());
+            plan.set_timed(false);
+            plan.set_traced(false);
+        }
         self.profile.map(|profile| TrainProfile { elapsed, calls, noted, ..profile })
     }
 }

@@ -96,12 +96,17 @@ pub struct History {
 /// Trains `parameters`, which end as the best on validation if there is any, else as the last, or as their
 /// average if one is asked for.
 ///
+/// There is a plan for each shape that batches come in, all of the same parameters: a batch is run by the one
+/// whose inputs are as long as those that [`Task::batch`] has left in its buffers. One plan is enough where all
+/// batches are alike; sequences that are padded only to the longest of their batch (see
+/// [`LengthBuckets`](crate::data::LengthBuckets)) want one for each padded length.
+///
 /// With `checkpoints`, all that the training carries from step to step is written every now and then, with
 /// the best validation, at the end, and where it is stopped; a training that goes on from there ends with the same bits as one that was
 /// never interrupted. `watch` sees every event and may end the training.
 pub fn train(
     task: &mut dyn Task,
-    step: &mut Executable,
+    plans: &mut [Executable],
     parameters: &mut Parameters,
     buffers: &[bool],
     options: &TrainOptions,
@@ -110,6 +115,16 @@ pub fn train(
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<History, TrainError> {
     check(options)?;
+    let Some(first) = plans.first() else {
+        let (name, value) = ("number of plans", "0".to_string());
+        return Err(TrainError::Setting { name, value, remedy: "compile one for each shape of a batch" });
+    };
+    if plans.iter().any(|plan| plan.parameters() != first.parameters()) {
+        let (name, value) = ("plans", "for several models".to_string());
+        return Err(TrainError::Setting { name, value, remedy: "the parameters of all must be the same" });
+    }
+    let inputs = first.input_lens().map(|len| vec![0.0; len]).collect();
+    let mut inputs: Vec<Vec<Vec<f32>>> = vec![inputs; options.accumulate as usize];
     if let Some(problem) = options.groups.iter().find_map(|group| group.problem(parameters.specs())) {
         return Err(problem);
     }
@@ -135,17 +150,16 @@ pub fn train(
         factors: Vec::with_capacity(options.accumulate as usize),
         options,
         parameters,
-        step,
+        plans,
+        latest: 0,
         pool,
     };
     let _lock = checkpoints.map(Checkpoints::lock).transpose()?;
     run.begin(checkpoints, watch)?;
-    let inputs = run.step.input_lens().map(|len| vec![0.0; len]).collect();
-    let mut inputs: Vec<Vec<Vec<f32>>> = vec![inputs; options.accumulate as usize];
-    let mut watched = Stopwatch::new(options.profile, pool.threads(), run.step);
+    let mut watched = Stopwatch::new(options.profile, pool.threads(), run.plans);
     let (start, before) = (Instant::now(), run.progress.seconds);
     while !run.is_over() {
-        watched.begin(run.progress.steps, run.step);
+        watched.begin(run.progress.steps, run.plans);
         let event = run.take(task, &mut inputs, &mut watched)?;
         let mut stops = watch(event).is_break();
         run.progress.seconds = before + start.elapsed().as_secs_f64();
@@ -186,7 +200,10 @@ pub fn train(
 /// A training at work.
 struct Run<'a> {
     options: &'a TrainOptions,
-    step: &'a mut Executable,
+    /// One for each shape of a batch.
+    plans: &'a mut [Executable],
+    /// The one that ran last.
+    latest: usize,
     parameters: &'a mut Parameters,
     pool: &'a Pool,
     optimizer: OptimizerState,
@@ -322,12 +339,15 @@ impl Run<'_> {
                 seed: options.seed,
                 step: number,
             };
-            loss += watched.time(Phase::Steps, || self.step.run(pool, self.parameters, &batch))?;
+            self.latest = self.plan_for(inputs)?;
+            let plan = &mut self.plans[self.latest];
+            loss += watched.time(Phase::Steps, || plan.run(pool, self.parameters, &batch))?;
             if !loss.is_finite() && options.on_not_finite == OnNotFinite::Stop && scale.is_none() {
                 return self.fail("the loss", loss, &batch);
             }
             if number + 1 < batches.end {
-                watched.time(Phase::Optimizer, || self.optimizer.hold(pool, self.step));
+                let plan = &mut self.plans[self.latest];
+                watched.time(Phase::Optimizer, || self.optimizer.hold(pool, plan));
             }
         }
         let loss = loss / f64::from(scale.unwrap_or(1.0));
@@ -351,7 +371,7 @@ impl Run<'_> {
             self.optimizer.step(
                 pool,
                 self.parameters,
-                self.step,
+                &mut self.plans[self.latest],
                 learning_rate as f32,
                 options.clip_norm,
                 scaled,
@@ -365,7 +385,8 @@ impl Run<'_> {
             for (number, inputs) in batches.zip(&*inputs) {
                 let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
                 let batch = Batch { inputs: &views, loss_scale: factor, seed: options.seed, step: number };
-                first = first.or(self.step.find_not_finite(pool, self.parameters, &batch)?);
+                let plan = self.plan_for(inputs)?;
+                first = first.or(self.plans[plan].find_not_finite(pool, self.parameters, &batch)?);
             }
             let (what, step) = ("the norm of the gradient", self.progress.steps);
             return Err(TrainError::NotFinite { what, step, value: grad_norm, first });
@@ -385,7 +406,7 @@ impl Run<'_> {
             self.progress.skipped += 1;
         } else {
             let weights = self.parameters.as_mut_slice();
-            self.step.for_each_buffer(|range, value| weights[range].copy_from_slice(value));
+            self.plans[self.latest].for_each_buffer(|range, value| weights[range].copy_from_slice(value));
             if let Some(average) = &mut self.average {
                 average.observe(pool, self.progress.steps, self.parameters);
                 self.progress.averaged = average.count;
@@ -396,9 +417,27 @@ impl Run<'_> {
         Ok(Event::Step { step, steps: options.steps, loss, grad_norm, learning_rate })
     }
 
+    /// The plan for a batch of this shape. Where there is one only, it says itself what doesn't fit.
+    fn plan_for(&self, inputs: &[Vec<f32>]) -> Result<usize, TrainError> {
+        if self.plans.len() == 1 {
+            return Ok(0);
+        }
+        let lens = || inputs.iter().map(Vec::len);
+        self.plans.iter().position(|plan| plan.input_lens().eq(lens())).ok_or_else(|| {
+            let lens: Vec<usize> = lens().collect();
+            let place = format!("the batch of step {}", self.progress.steps + 1);
+            let problem = format!(
+                "has inputs of {lens:?} numbers, for which none of the {} plans is made; compile one of that \
+                 shape, too",
+                self.plans.len()
+            );
+            TrainError::Data { place, problem }
+        })
+    }
+
     /// The error for a value that is no number, with where it came from.
     fn fail<T>(&mut self, what: &'static str, value: f64, batch: &Batch) -> Result<T, TrainError> {
-        let first = self.step.find_not_finite(self.pool, self.parameters, batch)?;
+        let first = self.plans[self.latest].find_not_finite(self.pool, self.parameters, batch)?;
         Err(TrainError::NotFinite { what, step: self.progress.steps + 1, value, first })
     }
 
@@ -452,7 +491,7 @@ impl Run<'_> {
             elapsed,
             waited: Duration::try_from_secs_f64(self.progress.batch_seconds).unwrap_or_default(),
             grad_scaler: self.progress.grad_scaler,
-            profile: watched.finish(elapsed, self.step),
+            profile: watched.finish(elapsed, self.plans),
         }
     }
 }

@@ -55,12 +55,12 @@ struct Run {
 fn run(precision: Precision, scaler: Option<GradScaler>, steps: u64, mut task: Made) -> Run {
     let first = trace(1).unwrap();
     let plan = PlanOptions { precision, ..PlanOptions::TRAIN };
-    let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), BATCH, &plan).unwrap();
+    let mut plans = [Executable::compile(&|n| Ok(trace(n)?.graph), BATCH, &plan).unwrap()];
     for kernel in ["f16_gemm_packed", "f16_gemm"] {
-        let ran = step.plan().steps.iter().any(|s| s.kernel == kernel);
+        let ran = plans[0].plan().steps.iter().any(|s| s.kernel == kernel);
         assert_eq!(ran, precision == Precision::F16, "{kernel}");
     }
-    let mut parameters = Parameters::new(step.parameters());
+    let mut parameters = Parameters::new(plans[0].parameters());
     initialize(&mut parameters, first.inits(), 1);
     let options = TrainOptions { steps, grad_scaler: scaler, ..TrainOptions::default() };
     let mut norms = Vec::new();
@@ -72,7 +72,7 @@ fn run(precision: Precision, scaler: Option<GradScaler>, steps: u64, mut task: M
     };
     let pool = Pool::new(1);
     let history =
-        train(&mut task, &mut step, &mut parameters, first.buffers(), &options, None, &pool, &mut watch);
+        train(&mut task, &mut plans, &mut parameters, first.buffers(), &options, None, &pool, &mut watch);
     Run { history, weights: parameters.as_slice().to_vec(), norms }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::slice::from_mut;
 use std::time::Duration;
 
 use bessemer_nn::layers::{Activation, Dropout, Linear};
@@ -102,7 +103,7 @@ fn run_task(
     };
     let history = train(
         task,
-        &mut step,
+        from_mut(&mut step),
         &mut parameters,
         first.buffers(),
         options,

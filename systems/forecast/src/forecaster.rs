@@ -117,7 +117,7 @@ impl Forecaster {
         let history = prefetch(&mut task, makers, &Prefetch::default(), |task| {
             bessemer_train::train(
                 task,
-                &mut step,
+                std::slice::from_mut(&mut step),
                 &mut parameters,
                 first.buffers(),
                 &options.train,

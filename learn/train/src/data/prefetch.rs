@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bessemer_plan::{Parameters, Pool};
 
-use super::queue::{Made, Queue};
+use super::queue::{Made, Queue, Taken};
 use crate::error::TrainError;
 use crate::trainer::Task;
 
@@ -114,7 +114,8 @@ where
     };
     Ok(std::thread::scope(|scope| {
         // However `work` ends, the queues are closed before the threads are waited for.
-        work(&mut Ahead { task, scope, waiting: makers, queues: &queues, trial, expected: None })
+        let taken = queues.iter().map(Taken::new).collect();
+        work(&mut Ahead { task, scope, waiting: makers, queues: &queues, taken, trial, expected: None })
     }))
 }
 
@@ -125,6 +126,8 @@ struct Ahead<'scope, 'env, 'task, M> {
     /// Makers whose threads have not begun.
     waiting: Vec<M>,
     queues: &'scope [Queue],
+    /// The training's side of them.
+    taken: Vec<Taken<'scope>>,
     trial: Option<Trial>,
     /// The number of the batch that the queues give next.
     expected: Option<u64>,
@@ -194,11 +197,11 @@ where
         let count = self.queues.len() as u64;
         if self.expected != Some(number) {
             for first in number..number + count {
-                self.queues[(first % count) as usize].seek(first, inputs);
+                self.taken[(first % count) as usize].seek(first, inputs);
             }
         }
         self.expected = None;
-        let factor = self.queues[(number % count) as usize]
+        let factor = self.taken[(number % count) as usize]
             .take(inputs)
             .unwrap_or_else(|panic| resume_unwind(panic))?;
         self.expected = Some(number + 1);

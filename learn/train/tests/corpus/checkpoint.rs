@@ -44,15 +44,15 @@ impl Task for Ones {
 /// Trains, with checkpoints in a folder or going on from them.
 pub fn run(folder: &Path, resume: bool) -> Result<(), TrainError> {
     let first = trace(1)?;
-    let mut step = Executable::compile(&|n| Ok(trace(n)?.graph), BATCH, &PlanOptions::TRAIN)?;
-    let mut parameters = Parameters::new(step.parameters());
+    let mut plans = [Executable::compile(&|n| Ok(trace(n)?.graph), BATCH, &PlanOptions::TRAIN)?];
+    let mut parameters = Parameters::new(plans[0].parameters());
     let checkpoints = Checkpoints { folder: folder.into(), every: 1, keep: 9, resume, about: "ones".into() };
     let options = TrainOptions { steps: STEPS, validate_every: 1, ..TrainOptions::default() };
     let watch = &mut |_: Event| ControlFlow::Continue(());
     let pool = Pool::new(1);
     let buffers = first.buffers();
     let given = Some(&checkpoints);
-    let history = train(&mut Ones, &mut step, &mut parameters, buffers, &options, given, &pool, watch)?;
+    let history = train(&mut Ones, &mut plans, &mut parameters, buffers, &options, given, &pool, watch)?;
     assert!(history.losses.len() as u64 >= STEPS);
     Ok(())
 }
