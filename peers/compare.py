@@ -16,12 +16,13 @@ import report
 import sides
 
 STEPS = ["encoder", "mlp", "lstm", "attention-1k", "attention-4k", "attention-16k"]
+WAVES = ["waves-1d", "waves-4d", "waves-6d", "siren", "siren-image"]
 FITS = {
     "neuralforecast-dlinear": "DLinear",
     "neuralforecast-nhits": "NHITS",
     "neuralforecast-patchtst": "PatchTST",
 }
-GROUPS = {"neuralforecast": list(FITS)}
+GROUPS = {"neuralforecast": list(FITS), "waves": WAVES}
 TIME_LIMIT_SECONDS = 1800
 
 
@@ -55,7 +56,7 @@ def main():
 
 
 def parse_arguments():
-    known = [*STEPS, *FITS, *GROUPS]
+    known = [*STEPS, *WAVES, *FITS, *GROUPS]
     parser = argparse.ArgumentParser(prog="run.sh", description="Compare Bessemer with others.")
     parser.add_argument(
         "names", nargs="*", metavar="name", help=f"any of {', '.join(known)}; all by default"
@@ -79,7 +80,7 @@ def parse_arguments():
     for name in args.names:
         if name not in known:
             parser.error(f"no comparison `{name}`: expected one of {', '.join(known)}")
-    names = args.names or [*STEPS, *FITS]
+    names = args.names or [*STEPS, *WAVES, *FITS]
     args.names = [member for name in names for member in GROUPS.get(name, [name])]
     args.only = [text.strip().lower() for text in args.only.split(",") if text.strip()]
     if any(name in FITS for name in args.names) and not (args.data / "ett" / "ETTh1.csv").exists():
@@ -100,6 +101,8 @@ def compare(name, args):
     """Run one comparison; a side that fails is left out, and why is kept."""
     if name in STEPS:
         kind, contenders = "step", sides.step_sides(name, args.threads)
+    elif name in WAVES:
+        kind, contenders = "step", sides.wave_sides(name, args.threads)
     else:
         kind, contenders = "fit", sides.forecast_sides(FITS[name], args.threads, args.data.resolve())
     if args.only:

@@ -38,6 +38,9 @@ OPPONENTS = [
     (OURS, ("PyTorch", "NeuralForecast")),
     (OURS_BF16, ("PyTorch", "NeuralForecast")),
     (OURS_BF16, ("PyTorch bf16",)),
+    # Wave networks: all packets at once in PyTorch or JAX, and the reference's architecture.
+    (OURS, ("vectorised",)),
+    (OURS, ("a module a packet",)),
 ]
 
 

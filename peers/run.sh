@@ -4,6 +4,7 @@
 #   peers/run.sh [name...] [--json FILE] [--threads 2] [--rounds 7] [--only TEXT] [--data DIR]
 #
 # The names are encoder, mlp, lstm, attention-1k, attention-4k, attention-16k,
+# waves-1d, waves-4d, waves-6d, siren, siren-image, waves for these five,
 # neuralforecast-dlinear, neuralforecast-nhits, neuralforecast-patchtst, and
 # neuralforecast for those three; all by default.
 # What is needed is installed into peers/.venv and built first. README.md says

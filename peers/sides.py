@@ -81,6 +81,21 @@ def step_sides(model, threads):
     ]
 
 
+def wave_sides(model, threads):
+    """A full-batch training step of a wave network. One module for every packet is the reference's architecture."""
+    script = [PYTHON, str(PEERS / "torch_waves.py"), "--model", model, "--threads", str(threads)]
+    ours = BESSEMER_STEP.format(model=model, threads=threads).split()
+    sides = [
+        Side(OURS, [BESSEMER, *ours], OURS),
+        *with_and_without_avx512("PyTorch eager", script, "vectorised"),
+        *with_and_without_avx512("PyTorch compiled", [*script, "--compile"], "vectorised"),
+        Side("JAX", [PYTHON, str(PEERS / "jax_waves.py"), "--model", model, "--threads", str(threads)], "vectorised"),
+    ]
+    if model.startswith("waves"):
+        sides.append(Side("PyTorch eager, a module a packet", [*script, "--modules"], "a module a packet"))
+    return sides
+
+
 def forecast_sides(model, threads, data):
     """A fit and a rolling forecast of `model` (`DLinear`, `NHITS` or `PatchTST`)."""
     command = BESSEMER_FORECAST + BESSEMER_SETTINGS[model]
