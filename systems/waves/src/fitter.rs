@@ -6,6 +6,7 @@ use std::path::Path;
 use bessemer_nn::{Trace, initialize};
 use bessemer_plan::{Executable, Parameters, Pool, Precision};
 use bessemer_train::{Checkpoints, Event, History, TrainError, weights};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::inputs::Inputs;
@@ -22,7 +23,8 @@ use crate::task::{PointTask, Samples};
 const MAX_COMPUTED: u128 = 1 << 28;
 
 /// An axis or a channel, with its scale.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Scaled {
     pub name: String,
     pub scale: Scale,

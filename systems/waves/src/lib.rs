@@ -26,6 +26,7 @@
 
 mod error;
 mod fitter;
+mod folder;
 pub mod generate;
 mod inputs;
 pub mod models;

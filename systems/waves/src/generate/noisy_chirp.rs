@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use bessemer_kernels::random::{Stream, fill_normal};
 use serde::{Deserialize, Serialize};
 
-use super::{Axis, Formula, fill_by};
+use super::{Axis, Formula};
 
 /// What its random numbers are drawn for, apart from other uses of a seed.
 const SITE: u32 = 0x4e43_4852;

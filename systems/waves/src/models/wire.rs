@@ -6,7 +6,6 @@ use bessemer_nn::layers::Linear;
 use bessemer_nn::{GraphError, Init, Trace, Value};
 use serde::{Deserialize, Serialize};
 
-use super::layers::stack;
 use super::{MAX_LAYERS, MAX_WIDTH, Network, Shape, not_positive, out_of_bounds};
 
 /// Layers of complex Gabor wavelets, exp(i w0 z - |s0 z|²) with z = W x + b, and the real part of a complex
