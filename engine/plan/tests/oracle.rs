@@ -233,6 +233,18 @@ fn elementwise_with_broadcasts() {
 }
 
 #[test]
+fn a_detached_factor() {
+    check("detach", |g, x, _| {
+        let weight = g.parameter("weight", &[8])?;
+        let a = g.mul(x, weight)?;
+        let size = g.apply1(Unary::Abs, &[a])?;
+        let given = g.apply1(Unary::Detach, &[size])?;
+        let scaled = g.mul(given, a)?;
+        g.apply1(Unary::Sin, &[scaled])
+    });
+}
+
+#[test]
 fn norms_and_softmax() {
     check("norms", |g, x, _| {
         let gamma = g.parameter("gamma", &[8])?;

@@ -1,9 +1,8 @@
 //! A fitted model on disk: `model.toml` and `weights.safetensors` in a folder.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bessemer_train::{read_whole, weights, write_whole};
+use bessemer_train::{ModelFolder, TrainError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, shorten};
@@ -14,16 +13,6 @@ use crate::scaler::Scaler;
 
 /// The form of the folder that this version writes and reads.
 const FORMAT: u32 = 1;
-/// The largest `model.toml` that is read, in bytes.
-const MAX_BYTES: u64 = 256 << 20;
-
-/// The weights' metadata that names the description they belong to.
-const STAMP: &str = "model.toml";
-
-/// What tells one description from another.
-fn stamp(description: &str) -> String {
-    weights::fingerprint(description.as_bytes())
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,11 +33,17 @@ struct SeriesScaler {
     scale: f64,
 }
 
+/// A file of the folder that cannot be used.
+fn failed(error: TrainError) -> Error {
+    match error {
+        TrainError::File { path, problem } => Error::ModelFolder { path, problem },
+        other => other.into(),
+    }
+}
+
 impl Forecaster {
     /// Writes the model into a folder, which is created if need be.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        let failed = |path: &Path, problem: String| Error::ModelFolder { path: path.to_path_buf(), problem };
-        std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.to_string()))?;
         let description = Description {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -61,65 +56,30 @@ impl Forecaster {
                 .map(|(id, s)| SeriesScaler { id: id.clone(), shift: s.shift, scale: s.scale })
                 .collect(),
         };
-        let path = folder.join("model.toml");
-        let text = toml::to_string(&description).map_err(|e| failed(&path, e.to_string()))?;
-        // Each file appears whole; that both are of one model is told by the stamp.
-        let metadata = BTreeMap::from([(STAMP.to_string(), stamp(&text))]);
-        weights::save(
-            &folder.join("weights.safetensors"),
-            &self.parameters,
-            &self.int8_parameters()?,
-            metadata,
-        )?;
-        write_whole(&path, |file| file.write_all(text.as_bytes())).map_err(|e| failed(&path, e.to_string()))
+        let int8 = self.int8_parameters()?;
+        ModelFolder::new(folder, FORMAT).save(&description, &self.parameters, &int8).map_err(failed)
     }
 
     /// Reads a model that [`Forecaster::save`] wrote.
     pub fn load(folder: &Path) -> Result<Forecaster> {
-        let path: PathBuf = folder.join("model.toml");
-        let failed = |problem: String| Error::ModelFolder { path: path.clone(), problem };
-        let bytes = read_whole(&path, MAX_BYTES)
-            .map_err(|e| failed(format!("{e}; is this a folder that `fit` wrote?")))?;
-        let text = String::from_utf8(bytes).map_err(|e| failed(format!("no valid TOML: {e}")))?;
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            let before = text.as_bytes().iter().take(e.span().map_or(0, |span| span.start));
-            let line = 1 + before.filter(|byte| **byte == b'\n').count();
-            failed(format!("no valid TOML: line {line}: {}", e.message()))
-        })?;
-        match table.get("format").and_then(toml::Value::as_integer) {
-            Some(format) if format == i64::from(FORMAT) => {}
-            format => {
-                let other = format.map_or("no format".to_string(), |f| format!("format {f}"));
-                return Err(failed(format!(
-                    "{other}, but this version reads format {FORMAT}; fit the model again, or use the version that wrote it"
-                )));
-            }
-        }
-        let mut description: Description =
-            table.try_into().map_err(|e| failed(format!("no description of a model: {e}")))?;
-        let mut scalers = Vec::with_capacity(description.series.len());
-        for s in std::mem::take(&mut description.series) {
+        let files = ModelFolder::new(folder, FORMAT);
+        let mut described = files.describe::<Description>().map_err(failed)?;
+        let Description { model, fit, frequency, .. } = &described.description;
+        let (model, fit, frequency) = (model.clone(), fit.clone(), frequency.clone());
+        let series = std::mem::take(&mut described.description.series);
+        let mut scalers = Vec::with_capacity(series.len());
+        for s in series {
             let scaler = Scaler { shift: s.shift, scale: s.scale };
             // What is smaller than normal numbers cannot be divided by.
             if !(s.shift.is_finite() && s.scale.is_normal() && s.scale > 0.0) {
-                return Err(failed(format!(
-                    "series `{}`: shift {:e} and scale {:e} make no sense",
-                    shorten(&s.id),
-                    s.shift,
-                    s.scale
-                )));
+                let (id, shift, scale) = (shorten(&s.id), s.shift, s.scale);
+                let problem = format!("series `{id}`: shift {shift:e} and scale {scale:e} make no sense");
+                return Err(Error::ModelFolder { path: folder.join("model.toml"), problem });
             }
             scalers.push((s.id, scaler));
         }
-        let weights_path = folder.join("weights.safetensors");
-        let Description { model, fit, frequency, .. } = description;
-        let mut forecaster = Forecaster::untrained(model, fit, scalers, frequency, &weights_path)?;
-        let metadata = weights::load(&weights_path, &mut forecaster.parameters)?;
-        if metadata.get(STAMP) != Some(&stamp(&text)) {
-            return Err(failed(
-                "the weights beside it were saved with another description: one of the two was changed, or saving was cut off; fit the model again".into(),
-            ));
-        }
+        let mut forecaster = Forecaster::untrained(model, fit, scalers, frequency, &files.weights())?;
+        described.load_weights(&files, &mut forecaster.parameters).map_err(failed)?;
         Ok(forecaster)
     }
 }

@@ -58,6 +58,8 @@ pub enum Unary {
     Sin,
     /// cos x
     Cos,
+    /// x, through which no gradient flows: a factor that is to be taken as given
+    Detach,
 }
 
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
@@ -113,12 +115,14 @@ impl Unary {
             Unary::Erf => libm::erf(x),
             Unary::Sin => x.sin(),
             Unary::Cos => x.cos(),
+            Unary::Detach => x,
         }
     }
 
     /// Rough cost of one evaluation in floating-point operations.
     pub fn element_flops(self) -> f64 {
         match self {
+            Unary::Detach => 0.0,
             Unary::Neg | Unary::Abs | Unary::Sign | Unary::Relu | Unary::Step | Unary::Square => 1.0,
             Unary::Sqrt | Unary::Rsqrt | Unary::Recip => 4.0,
             Unary::GeluErfGrad | Unary::GeluTanhGrad => 30.0,
@@ -154,6 +158,7 @@ impl Operation for Unary {
             Unary::Erf => "erf",
             Unary::Sin => "sin",
             Unary::Cos => "cos",
+            Unary::Detach => "detach",
         }
     }
 
@@ -176,7 +181,7 @@ impl Operation for Unary {
                 b.give(0, dx);
                 return Ok(true);
             }
-            Unary::Sign | Unary::Step => {
+            Unary::Sign | Unary::Step | Unary::Detach => {
                 let zero = b.graph.scalar(0.0);
                 let dx = b.apply(Binary::Mul, &[dy, zero])?;
                 b.give(0, dx);
@@ -257,6 +262,25 @@ mod tests {
                 g.apply1(op, &[positive])
             });
         }
+    }
+
+    #[test]
+    fn what_is_detached_counts_as_given() {
+        let mut g = crate::Graph::new();
+        let x = g.parameter("x", &[2]).unwrap();
+        let given = g.apply1(Unary::Detach, &[x]).unwrap();
+        let product = g.mul(given, x).unwrap();
+        let loss = g.sum_all(product).unwrap();
+        g.set_loss(loss);
+        crate::differentiate(&mut g).unwrap();
+        let bindings = crate::Bindings {
+            parameters: vec![Tensor::new([2], vec![3.0, -5.0])],
+            inputs: Vec::new(),
+            loss_scale: 1.0,
+        };
+        let values = crate::evaluate(&g, &bindings);
+        assert_eq!(values[loss.index()].data, [34.0], "x x");
+        assert_eq!(values[g.gradients()[0].1.index()].data, [3.0, -5.0], "x, and not 2 x");
     }
 
     #[test]

@@ -133,5 +133,6 @@ fn unary(op: Unary) -> kernel::Unary {
         Unary::Erf => kernel::Unary::Erf,
         Unary::Sin => kernel::Unary::Sin,
         Unary::Cos => kernel::Unary::Cos,
+        Unary::Detach => kernel::Unary::Copy,
     }
 }

@@ -1,0 +1,337 @@
+//! Fitting a model to a signal.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use bessemer_nn::{Trace, initialize};
+use bessemer_plan::{Executable, Parameters, Pool, Precision};
+use bessemer_train::{Checkpoints, Event, History, TrainError, weights};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::inputs::Inputs;
+use crate::models::{Model, Shape};
+use crate::options::{FitOptions, failed, training_trace};
+use crate::predictor::Predictor;
+use crate::scale::Scale;
+use crate::scores::{Note, Outcome, Score, means, parts};
+use crate::signal::Signal;
+use crate::split::Split;
+use crate::task::{PointTask, Samples};
+
+/// Numbers that a saved model may compute on its way to the values of a point, at most.
+const MAX_COMPUTED: u128 = 1 << 28;
+
+/// An axis or a channel, with its scale.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scaled {
+    pub name: String,
+    pub scale: Scale,
+}
+
+/// A model that was fitted to a signal.
+///
+/// ```
+/// use bessemer_plan::Pool;
+/// use bessemer_waves::{FitOptions, Generator, Model, Part, Split, SplitOptions, WaveFitter};
+///
+/// let signal = Generator::by_name("moving-packet")?.signal()?;
+/// let options = SplitOptions { interleaved: Some(5), ..SplitOptions::default() };
+/// let split = Split::new(&signal, &options)?;
+/// let mut options = FitOptions { batch: Some(512), ..FitOptions::default() };
+/// options.train.steps = 60;
+/// let pool = Pool::new(2); // the result is the same for any number of threads
+/// let mut fitted = WaveFitter::fit(&signal, &split, &Model::by_name("gaussian")?, &options, &pool)?;
+/// let outcome = fitted.evaluate(&signal, &split, &pool)?;
+/// let score = outcome.score(Part::Interleaved).unwrap();
+/// assert!(score.mse < score.mean_mse);
+/// let values = fitted.predict(&[0.5, 0.25, -1.0, 0.75], &pool)?; // at two points (x, t)
+/// assert_eq!(values.len(), 2);
+/// # Ok::<(), bessemer_waves::Error>(())
+/// ```
+pub struct WaveFitter {
+    pub(crate) model: Model,
+    pub(crate) options: FitOptions,
+    pub(crate) axes: Vec<Scaled>,
+    pub(crate) channels: Vec<Scaled>,
+    pub(crate) parameters: Parameters,
+    /// What training did; of a model that was loaded, nothing.
+    pub history: History,
+    predictor: Option<Predictor>,
+}
+
+impl WaveFitter {
+    /// Fits a model to the training points of a signal; scales are taken from these alone. With validation
+    /// points, the weights that are best on them are kept.
+    ///
+    /// # Errors
+    /// If settings make no sense for this signal, the split is another signal's, or the loss is no number any
+    /// more.
+    pub fn fit(
+        signal: &Signal,
+        split: &Split,
+        model: &Model,
+        options: &FitOptions,
+        pool: &Pool,
+    ) -> Result<WaveFitter> {
+        let watch = &mut |_: Event| ControlFlow::Continue(());
+        WaveFitter::fit_watched(signal, split, model, options, None, pool, watch)
+    }
+
+    /// As [`WaveFitter::fit`]. With `checkpoints` the training can go on where it was stopped; `watch` sees every
+    /// step and may end the training.
+    pub fn fit_watched(
+        signal: &Signal,
+        split: &Split,
+        model: &Model,
+        options: &FitOptions,
+        checkpoints: Option<&Checkpoints>,
+        pool: &Pool,
+        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<WaveFitter> {
+        options.check()?;
+        split.check(signal.len())?;
+        let mut options = options.clone();
+        if options.precision == Precision::F16 {
+            options.train.grad_scaler.get_or_insert_default();
+        }
+        let (axes, channels) = scales(signal, split, &options);
+        let shape = Shape { axes: axes.len(), channels: channels.len(), seed: options.train.seed };
+        model.parameter_count(shape)?;
+        let samples = |numbers: &[usize]| samples(signal, numbers, model, &axes, &channels);
+
+        let training = samples(&split.train)?;
+        let batch = options.batch.map_or(training.inputs.len(), |batch| batch.min(training.inputs.len()));
+        let of_data = [training.inputs.points(), &training.targets];
+        let checkpoints = checkpoints.map(|checkpoints| Checkpoints {
+            about: options.about(model, &of_data, &checkpoints.about),
+            ..checkpoints.clone()
+        });
+        let validation = match split.validation.len() {
+            0 => None,
+            len => Some((samples(&split.validation)?, Predictor::new(model, shape, options.precision, len)?)),
+        };
+        let (loss, seed) = (options.loss, options.train.seed);
+        let first = training_trace(1, batch, model, shape, loss).map_err(failed)?;
+        let trace = |samples| Ok(training_trace(samples, batch, model, shape, loss)?.graph);
+        let mut step = Executable::compile(&trace, batch, &options.plan()).map_err(failed)?;
+        let mut parameters = Parameters::new(step.parameters());
+        initialize(&mut parameters, first.inits(), seed);
+        let channels_len = channels.len();
+        let mut task =
+            PointTask { training, validation, channels: channels_len, loss, batch, seed, order: None };
+        let history = bessemer_train::train(
+            &mut task,
+            &mut step,
+            &mut parameters,
+            first.buffers(),
+            &options.train,
+            checkpoints.as_ref(),
+            pool,
+            watch,
+        )?;
+        if let Some(value) = parameters.as_slice().iter().find(|weight| !weight.is_finite()) {
+            let (step, value) = (history.losses.len() as u64, f64::from(*value));
+            return Err(failed(TrainError::NotFinite { what: "a weight", step, value, first: None }));
+        }
+        let model = model.clone();
+        Ok(WaveFitter { model, options, axes, channels, parameters, history, predictor: None })
+    }
+
+    /// An untrained model whose weights are still to be read from the file `weights`, which must be large enough
+    /// for what its settings ask for.
+    pub(crate) fn untrained(
+        model: Model,
+        options: FitOptions,
+        axes: Vec<Scaled>,
+        channels: Vec<Scaled>,
+        weights: &Path,
+    ) -> Result<WaveFitter> {
+        options.check()?;
+        crate::signal::check_size(1, axes.len(), channels.len())?;
+        let shape = Shape { axes: axes.len(), channels: channels.len(), seed: options.train.seed };
+        let learned = model.parameter_count(shape)? as u64;
+        let failed = |problem| Error::ModelFolder { path: weights.to_path_buf(), problem };
+        let bytes = std::fs::metadata(weights).map_err(|e| failed(e.to_string()))?.len();
+        if learned * size_of::<f32>() as u64 > bytes.min(weights::MAX_BYTES) {
+            return Err(failed(format!(
+                "its {bytes} bytes cannot hold the {learned} parameters of this model; copy or save it again"
+            )));
+        }
+        let mut t = Trace::new(1, 1, false);
+        let points = t.input("points", &[shape.axes]);
+        model.network().forward(&mut t, points, shape).map_err(crate::options::failed)?;
+        let numbers = |shape: &Vec<usize>| shape.iter().map(|n| *n as u128).product::<u128>();
+        let computed: u128 = t.graph.types().iter().map(|ty| numbers(&ty.shape)).sum();
+        if computed - u128::from(learned) > MAX_COMPUTED {
+            let problem = format!("a value would take more than {MAX_COMPUTED} numbers; fit a smaller model");
+            return Err(Error::ModelSettings { model: model.name(), problem });
+        }
+        let parameters = Parameters::new(t.graph.parameters());
+        let history = History::default();
+        Ok(WaveFitter { model, options, axes, channels, parameters, history, predictor: None })
+    }
+
+    /// The model with its settings.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// How it was fitted.
+    pub fn options(&self) -> &FitOptions {
+        &self.options
+    }
+
+    /// The names of the axes.
+    pub fn axes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.axes.iter().map(|axis| axis.name.as_str())
+    }
+
+    /// The names of the channels.
+    pub fn channels(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.channels.iter().map(|channel| channel.name.as_str())
+    }
+
+    /// How many numbers were learned.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters.count()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape { axes: self.axes.len(), channels: self.channels.len(), seed: self.options.train.seed }
+    }
+
+    /// Values `[N, channels]` at points `[N, axes]`, in the units of the signal.
+    ///
+    /// # Errors
+    /// If the coordinates are not so many for each point, or one is infinite or NaN.
+    pub fn predict(&mut self, points: &[f32], pool: &Pool) -> Result<Vec<f32>> {
+        let d = self.axes.len();
+        let n = points.len() / d;
+        if !points.len().is_multiple_of(d) {
+            let (found, expected) = (points.len(), n * d);
+            return Err(Error::Mismatch { what: "coordinates", found, points: n, width: d, expected });
+        }
+        if let Some(place) = points.iter().position(|x| !x.is_finite()) {
+            let name = format!("`{}`", self.axes[place % d].name);
+            return Err(Error::NotFinite { point: place / d, name, value: points[place] });
+        }
+        let scales: Vec<Scale> = self.axes.iter().map(|axis| axis.scale).collect();
+        let inputs = Inputs::new(&self.model, &scales, points.iter().copied())?;
+        let predictor = match self.predictor.take().filter(|predictor| predictor.is_for(n)) {
+            Some(predictor) => predictor,
+            None => Predictor::new(&self.model, self.shape(), self.options.precision, n)?,
+        };
+        let predictor = self.predictor.insert(predictor);
+        let mut values = predictor.predict(pool, &self.parameters, &inputs)?;
+        for values in values.chunks_exact_mut(self.channels.len()) {
+            values.iter_mut().zip(&self.channels).for_each(|(y, channel)| *y = channel.scale.undo(*y));
+        }
+        Ok(values)
+    }
+
+    /// The signal as the model has it: its values at the same points.
+    ///
+    /// # Errors
+    /// If the signal has other axes or channels than the one the model was fitted to.
+    pub fn reconstruct(&mut self, signal: &Signal, pool: &Pool) -> Result<Signal> {
+        self.check_names(signal)?;
+        signal.with_values(self.predict(signal.points(), pool)?)
+    }
+
+    /// Scores the model on every part of a split that has points.
+    ///
+    /// # Errors
+    /// If the signal has other axes or channels than the one the model was fitted to, or the split is another
+    /// signal's.
+    pub fn evaluate(&mut self, signal: &Signal, split: &Split, pool: &Pool) -> Result<Outcome> {
+        self.check_names(signal)?;
+        split.check(signal.len())?;
+        let means = means(signal, &split.train);
+        let mut scores = Vec::new();
+        for (part, numbers) in parts(signal, split) {
+            let points: Vec<f32> = numbers.iter().flat_map(|number| signal.point(*number)).copied().collect();
+            let predicted = self.predict(&points, pool)?;
+            scores.push(Score::new(part, signal, &numbers, &predicted, &means));
+        }
+        let parameters = self.parameter_count();
+        Ok(Outcome {
+            scores,
+            parameters,
+            bytes: (parameters * size_of::<f32>()) as u64,
+            raw_bytes: signal.raw_bytes(),
+            notes: self.notes(signal, split),
+        })
+    }
+
+    fn notes(&self, signal: &Signal, split: &Split) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let (parameters, values) = (self.parameter_count(), split.train.len() * self.channels.len());
+        if parameters > values {
+            notes.push(Note::MoreParametersThanPoints { parameters, values });
+        }
+        let first = split.train[0];
+        let is_constant = |of: &dyn Fn(usize) -> f32| split.train.iter().all(|n| of(*n) == of(first));
+        for (place, axis) in self.axes().enumerate() {
+            if is_constant(&|number| signal.point(number)[place]) {
+                notes.push(Note::ConstantAxis { axis: axis.to_string() });
+            }
+        }
+        for (place, channel) in self.channels().enumerate() {
+            if is_constant(&|number| signal.value(number)[place]) {
+                notes.push(Note::ConstantChannel { channel: channel.to_string() });
+            }
+        }
+        notes
+    }
+
+    fn check_names(&self, signal: &Signal) -> Result<()> {
+        let same = |own: &[Scaled], other: &[String]| own.iter().map(|own| &own.name).eq(other);
+        if same(&self.axes, signal.axes()) && same(&self.channels, signal.channels()) {
+            return Ok(());
+        }
+        let names = |names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ")
+        };
+        let problem = format!(
+            "axes {} and channels {}, but the model was fitted to axes {} and channels {}",
+            names(&mut signal.axes().iter().map(String::as_str)),
+            names(&mut signal.channels().iter().map(String::as_str)),
+            names(&mut self.axes()),
+            names(&mut self.channels())
+        );
+        let remedy = "give a signal of the same kind, or fit again";
+        Err(Error::Option { what: "signal", problem, remedy })
+    }
+}
+
+/// Points by number, as a network reads them, with their scaled values.
+fn samples(
+    signal: &Signal,
+    numbers: &[usize],
+    model: &Model,
+    axes: &[Scaled],
+    channels: &[Scaled],
+) -> Result<Samples> {
+    let scales: Vec<Scale> = axes.iter().map(|axis| axis.scale).collect();
+    let points = numbers.iter().flat_map(|number| signal.point(*number)).copied();
+    let inputs = Inputs::new(model, &scales, points)?;
+    let values = numbers.iter().flat_map(|number| signal.value(*number));
+    let targets = values.zip(channels.iter().cycle()).map(|(y, channel)| channel.scale.apply(*y)).collect();
+    Ok(Samples { inputs, targets })
+}
+
+/// Scales of axes and channels, by the training points.
+fn scales(signal: &Signal, split: &Split, options: &FitOptions) -> (Vec<Scaled>, Vec<Scaled>) {
+    let of_axis = |(place, name): (usize, &String)| {
+        let along = split.train.iter().map(|number| &signal.point(*number)[place]);
+        Scaled { name: name.clone(), scale: Scale::of_axis(options.axes, along) }
+    };
+    let of_channel = |(place, name): (usize, &String)| {
+        let values = split.train.iter().map(|number| &signal.value(*number)[place]);
+        Scaled { name: name.clone(), scale: Scale::of_channel(options.values, values) }
+    };
+    let axes = signal.axes().iter().enumerate().map(of_axis).collect();
+    (axes, signal.channels().iter().enumerate().map(of_channel).collect())
+}

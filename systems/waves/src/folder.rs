@@ -1,0 +1,73 @@
+//! A fitted model on disk: `model.toml` and `weights.safetensors` in a folder.
+
+use std::path::Path;
+
+use bessemer_train::{ModelFolder, TrainError};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, shorten};
+use crate::fitter::{Scaled, WaveFitter};
+use crate::models::Model;
+use crate::options::FitOptions;
+
+/// The form of the folder that this version writes and reads.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: u32,
+    version: String,
+    model: Model,
+    fit: FitOptions,
+    axes: Vec<Scaled>,
+    channels: Vec<Scaled>,
+}
+
+/// A file of the folder that cannot be used.
+fn failed(error: TrainError) -> Error {
+    match error {
+        TrainError::File { path, problem } => Error::ModelFolder { path, problem },
+        other => other.into(),
+    }
+}
+
+impl WaveFitter {
+    /// Writes the model into a folder, which is created if need be: weights in f32, all else, fixed random
+    /// numbers too, as settings. The same model has the same bytes.
+    ///
+    /// # Errors
+    /// If the disk refuses; each file is then the old one or whole.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let description = Description {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            model: self.model.clone(),
+            fit: self.options.clone(),
+            axes: self.axes.clone(),
+            channels: self.channels.clone(),
+        };
+        ModelFolder::new(folder, FORMAT).save(&description, &self.parameters, &[]).map_err(failed)
+    }
+
+    /// Reads a model that [`WaveFitter::save`] wrote.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, or does not belong to the other.
+    pub fn load(folder: &Path) -> Result<WaveFitter> {
+        let files = ModelFolder::new(folder, FORMAT);
+        let described = files.describe::<Description>().map_err(failed)?;
+        let Description { model, fit, axes, channels, .. } = &described.description;
+        if let Some(Scaled { name, scale }) =
+            axes.iter().chain(channels).find(|scaled| !scaled.scale.is_sound())
+        {
+            let (name, shift, scale) = (shorten(name), scale.shift, scale.scale);
+            let problem = format!("`{name}`: shift {shift:e} and scale {scale:e} make no sense");
+            return Err(Error::ModelFolder { path: folder.join("model.toml"), problem });
+        }
+        let (model, fit, axes, channels) = (model.clone(), fit.clone(), axes.clone(), channels.clone());
+        let mut fitted = WaveFitter::untrained(model, fit, axes, channels, &files.weights())?;
+        described.load_weights(&files, &mut fitted.parameters).map_err(failed)?;
+        Ok(fitted)
+    }
+}

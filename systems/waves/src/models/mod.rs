@@ -1,0 +1,205 @@
+//! The models: one file each, and a line in `models!`.
+
+mod finer;
+mod gaussian;
+mod grid;
+mod interference;
+mod layers;
+mod rff;
+mod siren;
+mod wire;
+mod wire_real;
+
+pub use finer::Finer;
+pub use gaussian::Gaussian;
+pub use grid::Grid;
+pub use interference::Interference;
+pub use rff::Rff;
+pub use siren::Siren;
+pub use wire::Wire;
+pub use wire_real::WireReal;
+
+use bessemer_nn::{GraphError, Trace, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Coordinates of a point.
+    pub axes: usize,
+    /// Values of a point.
+    pub channels: usize,
+    /// The training's seed, of which fixed random numbers are a function: it is saved with the model.
+    pub seed: u64,
+}
+
+/// A network from points to the values there.
+pub trait Network {
+    /// Points `[samples, axes]`, as scaled, to values `[samples, channels]`.
+    fn forward(&self, t: &mut Trace, points: Value, shape: Shape) -> std::result::Result<Value, GraphError>;
+
+    /// What is wrong with the settings for this shape, if anything.
+    fn check(&self, shape: Shape) -> Option<String>;
+
+    /// The setting by which the model grows: with each step of it, it has more parameters.
+    fn size_mut(&mut self) -> &mut usize;
+
+    /// What the network reads of each point besides its coordinates, if it looks rows of tables up.
+    fn look_up(&self, _axes: usize) -> Option<LookUp> {
+        None
+    }
+}
+
+/// Rows of tables that belong to a point, found before the network runs.
+pub struct LookUp {
+    /// How many rows belong to a point.
+    pub rows: usize,
+    /// Writes the rows of a point, by number, and how much of each it takes.
+    pub of: Box<dyn Fn(&[f32], &mut [i32], &mut [f32]) + Send + Sync>,
+}
+
+macro_rules! models {
+    ($($name:literal => $variant:ident),* $(,)?) => {
+        /// A model with its settings.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum Model {
+            $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $variant($variant),)*
+        }
+
+        impl Model {
+            /// The names by which models are asked for.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The name of this model.
+            pub fn name(&self) -> &'static str {
+                match self { $(Model::$variant(_) => $name,)* }
+            }
+
+            /// The network behind the settings.
+            pub fn network(&self) -> &dyn Network {
+                match self { $(Model::$variant(model) => model,)* }
+            }
+
+            fn network_mut(&mut self) -> &mut dyn Network {
+                match self { $(Model::$variant(model) => model,)* }
+            }
+
+            /// A model with its default settings.
+            ///
+            /// # Errors
+            /// If there is none of this name; the error suggests the nearest.
+            pub fn by_name(name: &str) -> Result<Model> {
+                match name.to_lowercase().replace(['_', ' '], "-").as_str() {
+                    $($name => Ok(Model::$variant($variant::default())),)*
+                    _ => Err(Error::unknown("model", name, Model::NAMES)),
+                }
+            }
+        }
+    };
+}
+
+models! {
+    "siren" => Siren,
+    "rff" => Rff,
+    "gaussian" => Gaussian,
+    "wire-real" => WireReal,
+    "wire" => Wire,
+    "finer" => Finer,
+    "grid" => Grid,
+    "interference" => Interference,
+}
+
+/// Numbers that a model may learn, at most: 1 GiB of them.
+pub const MAX_PARAMETERS: u128 = 1 << 28;
+
+/// The largest width that is set.
+const MAX_WIDTH: usize = 1 << 16;
+
+/// Layers beyond which a model is a slip of the keyboard.
+const MAX_LAYERS: usize = 64;
+
+impl Model {
+    /// How many numbers the model learns for signals of a shape.
+    ///
+    /// ```
+    /// use bessemer_waves::models::{Model, Shape};
+    ///
+    /// let shape = Shape { axes: 1, channels: 1, seed: 1 };
+    /// assert_eq!(Model::by_name("siren")?.parameter_count(shape)?, 4353);
+    /// # Ok::<(), bessemer_waves::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the settings make no sense for this shape, or ask for more than [`MAX_PARAMETERS`].
+    pub fn parameter_count(&self, shape: Shape) -> Result<usize> {
+        let failed = |problem| Error::ModelSettings { model: self.name(), problem };
+        if let Some(problem) = self.network().check(shape) {
+            return Err(failed(problem));
+        }
+        let mut t = Trace::new(1, 1, false);
+        let points = t.input("points", &[shape.axes]);
+        self.network().forward(&mut t, points, shape).map_err(bessemer_train::TrainError::from)?;
+        let numbers = |shape: &Vec<usize>| shape.iter().map(|n| *n as u128).product::<u128>();
+        let count: u128 = t.graph.parameters().iter().map(|p| numbers(&p.shape)).sum();
+        if count > MAX_PARAMETERS {
+            return Err(failed(format!(
+                "it would have {count} parameters, more than {MAX_PARAMETERS}; make it smaller"
+            )));
+        }
+        Ok(count as usize)
+    }
+
+    /// The same model at the size whose number of parameters is nearest to `wanted`, so that models can be
+    /// compared at equal sizes; of two that are as near, the smaller.
+    ///
+    /// ```
+    /// use bessemer_waves::models::{Model, Shape};
+    ///
+    /// let shape = Shape { axes: 1, channels: 1, seed: 1 };
+    /// let siren = Model::by_name("siren")?.with_parameters(1100, shape)?;
+    /// assert_eq!(siren.parameter_count(shape)?, 1086); // 31 wide; 32 would be 1,153
+    /// # Ok::<(), bessemer_waves::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the other settings make no sense for this shape.
+    pub fn with_parameters(&self, wanted: usize, shape: Shape) -> Result<Model> {
+        let sized = |size| {
+            let mut model = self.clone();
+            *model.network_mut().size_mut() = size;
+            model
+        };
+        let smallest = sized(1);
+        let mut best = (smallest.parameter_count(shape)?.abs_diff(wanted), smallest);
+        // The largest size with no more than is wanted, by bisection; what is refused is too large.
+        let (mut fits, mut too_large) = (1, MAX_WIDTH + 1);
+        while fits + 1 < too_large {
+            let middle = fits.midpoint(too_large);
+            let model = sized(middle);
+            let count = model.parameter_count(shape).unwrap_or(usize::MAX);
+            if count.abs_diff(wanted) < best.0 || (count.abs_diff(wanted) == best.0 && count < wanted) {
+                best = (count.abs_diff(wanted), model);
+            }
+            if count <= wanted { fits = middle } else { too_large = middle }
+        }
+        Ok(best.1)
+    }
+}
+
+/// What is wrong with counts, each at least 1 and bounded: `(name, value, most)`.
+fn out_of_bounds(settings: &[(&str, usize, usize)]) -> Option<String> {
+    let (name, value, most) = settings.iter().find(|(_, value, most)| !(1..=*most).contains(value))?;
+    Some(format!("{name} is {value}; it must be from 1 to {most}"))
+}
+
+/// What is wrong with factors, each positive and finite.
+fn not_positive(settings: &[(&str, f32)]) -> Option<String> {
+    let (name, value) = settings.iter().find(|(_, value)| !(value.is_normal() && *value > 0.0))?;
+    Some(format!("{name} is {value}; it must be a positive number"))
+}
+
+#[cfg(test)]
+mod tests;
