@@ -123,7 +123,7 @@ impl WaveFitter {
             PointTask { training, validation, channels: channels_len, loss, batch, seed, order: None };
         let history = bessemer_train::train(
             &mut task,
-            &mut step,
+            std::slice::from_mut(&mut step),
             &mut parameters,
             first.buffers(),
             &options.train,
