@@ -20,5 +20,6 @@ pub mod reduce;
 pub mod simd;
 pub mod softmax;
 pub mod transpose;
+pub mod wave_packets;
 
 pub use isa::{Isa, isa};

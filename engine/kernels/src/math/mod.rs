@@ -21,6 +21,7 @@ pub use expm1::expm1;
 pub use log::log;
 pub use sigmoid::sigmoid;
 pub use tanh::tanh;
+pub(crate) use trig::sin_cos;
 pub use trig::{cos, sin};
 
 use crate::simd::Simd;
