@@ -3,6 +3,7 @@
 use super::bars::BarChart;
 use super::chart::LineChart;
 use super::grid::ChartGrid;
+use super::pictures::Pictures;
 use super::table::Table;
 use maud::{Markup, html};
 
@@ -37,6 +38,8 @@ pub enum Block {
     BarChart(BarChart),
     /// Small charts side by side.
     ChartGrid(ChartGrid),
+    /// Pictures side by side.
+    Pictures(Pictures),
     /// Names with values, such as a configuration or a machine.
     KeyValues {
         /// What they describe; may be empty.
@@ -96,6 +99,7 @@ impl Block {
             Block::LineChart(chart) => chart.figure(),
             Block::BarChart(chart) => chart.figure(),
             Block::ChartGrid(grid) => grid.figure(),
+            Block::Pictures(pictures) => pictures.figure(),
             Block::KeyValues { title, entries } => html! {
                 figure.facts {
                     (super::chart::heading(title))
@@ -135,5 +139,11 @@ impl From<BarChart> for Block {
 impl From<ChartGrid> for Block {
     fn from(grid: ChartGrid) -> Block {
         Block::ChartGrid(grid)
+    }
+}
+
+impl From<Pictures> for Block {
+    fn from(pictures: Pictures) -> Block {
+        Block::Pictures(pictures)
     }
 }
