@@ -30,6 +30,7 @@ mod k_fold;
 mod search;
 mod simplex;
 mod space;
+mod spread;
 mod time_series;
 
 pub use ensemble::{Combination, Ensemble};
@@ -38,4 +39,5 @@ pub use jobs::{Ended, Job, Jobs};
 pub use k_fold::{Fold, KFold};
 pub use search::{Findings, Outcome, Scored, Search, Trial};
 pub use space::{Dimension, Space, Value};
+pub use spread::Spread;
 pub use time_series::{TimeFold, TimeSeriesFolds};

@@ -1,6 +1,6 @@
 //! Scores over several folds in the order of time.
 
-use bessemer_study::{Combination, Ensemble, Jobs};
+use bessemer_study::{Combination, Ensemble, Jobs, Spread};
 use serde::Serialize;
 
 use crate::backtest::{Backtest, Baseline, Score, backtest};
@@ -8,24 +8,6 @@ use crate::contender::Contender;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::split::Split;
-
-/// Mean and standard deviation of a score over folds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// The mean over folds, each counting the same.
-    pub mean: f64,
-    /// The sample standard deviation; none of a single fold.
-    pub deviation: Option<f64>,
-}
-
-impl Spread {
-    fn of(values: &[f64]) -> Spread {
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-        Spread { mean, deviation: (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt()) }
-    }
-}
 
 /// Errors on one fold.
 #[derive(Clone, Debug, PartialEq, Serialize)]

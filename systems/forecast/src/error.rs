@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use bessemer_study::Ended;
+use bessemer_tables::TableError;
 
 use crate::frequency::Frequency;
+
+pub(crate) use bessemer_tables::shorten;
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,58 +23,19 @@ pub enum Error {
     #[error("`{path}`: cannot {action}: {source}", path = path.display())]
     Io { path: PathBuf, action: &'static str, source: std::io::Error },
 
-    #[error("`{path}`: cannot open the file: {source}; check the name and the permissions", path = path.display())]
-    Open { path: PathBuf, source: std::io::Error },
-
     #[error(
         "the rows follow each other at the frequency `{found}`, but the model was fitted at `{fitted}`; give data of that frequency, or fit again"
     )]
     OtherFrequency { found: String, fitted: String },
 
-    #[error("`{file}`: {bytes} bytes is over the limit of {limit}; split the file or raise `bytes_max`")]
-    FileTooLarge { file: String, bytes: u64, limit: u64 },
-
-    #[error("`{file}`: {rows} rows or more is over the limit of {limit}; split the file or raise `rows_max`")]
-    TooManyRows { file: String, rows: usize, limit: usize },
-
-    #[error(
-        "`{file}`: {rows} rows of {columns} columns take {bytes} bytes once unpacked, over the limit of {limit}; split the file or raise `bytes_max`"
-    )]
-    UnpackedTooLarge { file: String, rows: usize, columns: usize, bytes: u64, limit: u64 },
-
-    #[error("`{file}`: row {row}: more than {limit} cells; split the file by its columns")]
-    TooManyCells { file: String, row: usize, limit: usize },
-
-    #[error("`{file}`: not a CSV file: {reason}; {remedy}")]
-    NotCsv { file: String, reason: String, remedy: &'static str },
-
-    #[error(
-        "`{file}`: cannot be read as Parquet: {reason}; write it again uncompressed or with Snappy or Zstandard"
-    )]
-    Parquet { file: String, reason: String },
-
     #[error("`{file}`: unknown extension; name the file `.csv` or `.parquet`")]
     UnknownFormat { file: String },
-
-    #[error("`{file}`: there are no rows of data{below}; add rows or read another file")]
-    NoRows { file: String, below: &'static str },
-
-    #[error(
-        "`{file}`: row {row}: {found} cells, but the header has {expected}; \
-         complete the row, or quote a cell that contains the separator"
-    )]
-    RaggedRow { file: String, row: usize, found: usize, expected: usize },
 
     #[error("`{file}`: there is no {role} column{wanted}; the columns are {columns}; {remedy}")]
     MissingColumn { file: String, role: &'static str, wanted: String, columns: String, remedy: String },
 
     #[error("`{file}`: the column `{column}` appears twice; rename one of them")]
     DuplicateColumn { file: String, column: String },
-
-    #[error(
-        "`{file}`: column `{column}` has the type {found}, which is not {wanted}; cast it or choose another"
-    )]
-    ColumnType { file: String, column: String, found: String, wanted: &'static str },
 
     #[error("`{file}`: row {row}, column `{column}`: {value:?} is not {wanted}; {remedy}")]
     BadTimestamp {
@@ -82,18 +46,6 @@ pub enum Error {
         wanted: &'static str,
         remedy: &'static str,
     },
-
-    #[error(
-        "`{file}`: row {row}, column `{column}`: {value:?} is not a number; \
-         write it with a decimal point, or leave the cell empty if the value is missing"
-    )]
-    BadNumber { file: String, row: usize, column: String, value: String },
-
-    #[error(
-        "`{file}`: row {row}, column `{column}`: {value:?} is infinite or beyond single precision; \
-         correct it, or leave the cell empty if the value is missing"
-    )]
-    Infinite { file: String, row: usize, column: String, value: String },
 
     #[error("`{file}`: row {row}, column `{column}`: the series has no name; fill in its id")]
     EmptyId { file: String, row: usize, column: String },
@@ -213,6 +165,9 @@ pub enum Error {
     Study(#[from] bessemer_study::StudyError),
 
     #[error(transparent)]
+    Table(#[from] TableError),
+
+    #[error(transparent)]
     Train(#[from] bessemer_train::TrainError),
 
     #[error("series `{series}`: column `{column}` has {found} values where {expected} were expected")]
@@ -225,15 +180,6 @@ impl From<Ended<Error>> for Error {
             Ended::Failed { error, .. } => error,
             Ended::Cancelled { done, all } => Error::Cancelled { done, all },
         }
-    }
-}
-
-/// A value short enough to stand in a message.
-pub(crate) fn shorten(value: &str) -> String {
-    const LENGTH_MAX: usize = 60;
-    match value.char_indices().nth(LENGTH_MAX) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_string(),
     }
 }
 

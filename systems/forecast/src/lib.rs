@@ -43,8 +43,9 @@ mod window;
 mod write;
 
 pub use backtest::{Backtest, Baseline, Score, backtest};
+pub use bessemer_study::Spread;
 pub use contender::Contender;
-pub use cross_validate::{CrossScore, CrossValidation, FoldScore, Spread, cross_validate};
+pub use cross_validate::{CrossScore, CrossValidation, FoldScore, cross_validate};
 pub use error::{Error, Result};
 pub use forecaster::Forecaster;
 pub use frame::{Frame, History, Note, Series};

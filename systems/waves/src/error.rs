@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bessemer_study::Ended;
+pub(crate) use bessemer_tables::shorten;
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -77,6 +78,9 @@ pub enum Error {
     Cancelled { done: usize, all: usize },
 
     #[error(transparent)]
+    Table(#[from] bessemer_tables::TableError),
+
+    #[error(transparent)]
     Train(#[from] bessemer_train::TrainError),
 }
 
@@ -93,15 +97,6 @@ impl Error {
     /// That nothing of a kind has this name, with the nearest of those that are known.
     pub(crate) fn unknown(kind: &'static str, name: &str, known: &[&str]) -> Error {
         Error::Unknown { kind, name: shorten(name), nearest: nearest(name, known), known: known.join(", ") }
-    }
-}
-
-/// A value short enough to stand in a message.
-pub(crate) fn shorten(value: &str) -> String {
-    const LENGTH_MAX: usize = 60;
-    match value.char_indices().nth(LENGTH_MAX) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_string(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! From rows as they come to series on a regular grid.
 
+use bessemer_tables::TableError;
+
 use super::Source;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Note, Series};
@@ -58,7 +60,8 @@ pub(super) fn assemble(
 ) -> Result<Frame> {
     groups.retain(|group| !group.times.is_empty());
     if groups.is_empty() {
-        return Err(Error::NoRows { file: source.file.into(), below: " below the header" });
+        let file = source.file.into();
+        return Err(TableError::NoRows { file, below: " below the header" }.into());
     }
     let sorted = groups.iter_mut().filter_map(|group| group.sort().then_some(())).count();
     if sorted > 0 {

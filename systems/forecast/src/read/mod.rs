@@ -1,17 +1,15 @@
 //! Reading files into frames.
 
-mod cell;
 mod columns;
 mod csv;
 mod grid;
 mod parquet;
-mod parquet_footer;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use bessemer_tables::{Contents, Limits};
+
+use crate::error::Result;
 use crate::frame::Frame;
 use crate::frequency::Frequency;
 
@@ -55,6 +53,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
+        let Limits { bytes_max, rows_max } = Limits::default();
         ReadOptions {
             layout: Layout::Auto,
             id: None,
@@ -62,8 +61,8 @@ impl Default for ReadOptions {
             target: None,
             frequency: None,
             separator: None,
-            bytes_max: 4 << 30,
-            rows_max: 200_000_000,
+            bytes_max,
+            rows_max,
         }
     }
 }
@@ -90,31 +89,18 @@ impl Default for ReadOptions {
 /// ```
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Frame> {
     let path = path.as_ref();
-    let io = |action| move |source| Error::Io { path: path.to_path_buf(), action, source };
-    let mut file = File::open(path).map_err(|source| Error::Open { path: path.to_path_buf(), source })?;
-    let bytes = file.metadata().map_err(io("read the file's size"))?.len();
     let name = path.display().to_string();
-    let limit = options.bytes_max;
-    if bytes > limit {
-        return Err(Error::FileTooLarge { file: name, bytes, limit });
-    }
     let source = Source { file: &name, stem: path.file_stem().unwrap_or_default().to_string_lossy().into() };
-    let mut start = Vec::new();
-    (&mut file).take(4).read_to_end(&mut start).map_err(io("read the file"))?;
-    if start == b"PAR1" {
-        if let Some(problem) = parquet_footer::problem(&file).map_err(io("read the file"))? {
-            return Err(Error::Parquet { file: name, reason: problem.into() });
-        }
-        return parquet::read(&source, file, options);
+    match bessemer_tables::open(path, &options.limits())? {
+        Contents::Parquet(file) => parquet::read(&source, file, options),
+        Contents::Text(contents) => csv::read(&source, &contents, options),
     }
-    let mut contents = start;
-    // What is not a plain file, such as a pipe, does not tell its size beforehand.
-    file.take(limit.saturating_sub(3)).read_to_end(&mut contents).map_err(io("read the file"))?;
-    let bytes = contents.len() as u64;
-    if bytes > limit {
-        return Err(Error::FileTooLarge { file: name, bytes, limit });
+}
+
+impl ReadOptions {
+    fn limits(&self) -> Limits {
+        Limits { bytes_max: self.bytes_max, rows_max: self.rows_max }
     }
-    csv::read(&source, &contents, options)
 }
 
 /// Where a frame comes from.

@@ -1,28 +1,24 @@
 //! Parquet files.
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow_array::types::{Float32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
 use arrow_schema::{DataType, Field, TimeUnit};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use bessemer_tables::TableError;
+use bessemer_tables::parquet::{self, decoded, numbers, schema, show};
 
 use super::columns::{self, Roles};
 use super::grid::{Column, Group, assemble};
 use super::{ReadOptions, Source};
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result};
 use crate::frame::{Frame, Note};
 use crate::time::{DAY, Precision, TimeKind, TimeStyle, Timestamp};
 
 pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Result<Frame> {
-    let broken = |reason: String| Error::Parquet { file: source.file.into(), reason };
-    let builder = decoded(source, || ParquetRecordBatchReaderBuilder::try_new(file))?;
-    let claimed = builder.metadata().file_metadata().num_rows();
-    let rows = usize::try_from(claimed).map_err(|_| broken(format!("it says that it has {claimed} rows")))?;
+    let broken = |reason: String| TableError::Parquet { file: source.file.into(), reason };
+    let (builder, rows) = schema(source.file, file)?;
     let fields: Vec<Field> = builder.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let is_date = |column: usize| fields.get(column).is_some_and(|field| is_calendar(field.data_type()));
@@ -31,9 +27,7 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         Roles::Long { id, time, target } => [Some(*time), Some(*target), *id].into_iter().flatten().collect(),
         Roles::Wide { time, values } => std::iter::once(*time).chain(values.iter().copied()).collect(),
     };
-    refuse_too_large(source, rows, used.len(), options)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), used.iter().copied());
-    let mut reader = decoded(source, || builder.with_projection(mask).build())?;
+    let mut reader = parquet::columns(source.file, builder, rows, &used, &options.limits())?;
     // Columns come in the file's order, whatever the order they were asked for in.
     let mut in_file = used.clone();
     in_file.sort_unstable();
@@ -50,9 +44,9 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         }
         _ => Group::new(String::new(), vec![]),
     };
-    while let Some(batch) = decoded(source, || reader.next().transpose())? {
+    while let Some(batch) = decoded(source.file, || reader.next().transpose())? {
         if table.rows + batch.num_rows() > rows {
-            return Err(broken(format!("it says that it has {rows} rows, but there are more")));
+            return Err(broken(format!("it says that it has {rows} rows, but there are more")).into());
         }
         match &roles {
             Roles::Long { id, time, target } => table.take_long(&batch, *id, *time, *target, &mut long)?,
@@ -61,7 +55,7 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         table.rows += batch.num_rows();
     }
     if table.rows < rows {
-        return Err(broken(format!("it says that it has {rows} rows, but there are {}", table.rows)));
+        return Err(broken(format!("it says that it has {rows} rows, but there are {}", table.rows)).into());
     }
     let time = match roles {
         Roles::Long { time, .. } | Roles::Wide { time, .. } => time,
@@ -76,33 +70,6 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
     let groups = if matches!(roles, Roles::Long { .. }) { long.groups } else { vec![wide] };
     let kind = refine(table.kind.unwrap_or(TimeKind::Integer), &groups);
     assemble(source, kind, groups, options.frequency, notes)
-}
-
-/// What the decoder gives. Some damaged files make it panic, which is an error here as any other.
-fn decoded<T, E: Display>(source: &Source<'_>, decode: impl FnOnce() -> Result<T, E>) -> Result<T> {
-    // Nothing that was being decoded is looked at again.
-    let reason = match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
-            format!("the file is damaged: {}", text.unwrap_or("the decoder gave up"))
-        }
-    };
-    Err(Error::Parquet { file: source.file.into(), reason })
-}
-
-/// Refuses more than may be read: a few compressed bytes can stand for any number of rows.
-fn refuse_too_large(source: &Source<'_>, rows: usize, columns: usize, options: &ReadOptions) -> Result<()> {
-    if rows > options.rows_max {
-        return Err(Error::TooManyRows { file: source.file.into(), rows, limit: options.rows_max });
-    }
-    let bytes = (rows as u64).saturating_mul((columns * size_of::<f32>()) as u64);
-    if bytes > options.bytes_max {
-        let (file, limit) = (source.file.into(), options.bytes_max);
-        return Err(Error::UnpackedTooLarge { file, rows, columns, bytes, limit });
-    }
-    Ok(())
 }
 
 /// Dates that a file stores as moments at midnight are written back as dates.
@@ -201,7 +168,8 @@ impl Table<'_> {
 
     fn wrong_type(&self, array: &ArrayRef, column: usize, wanted: &'static str) -> Error {
         let found = array.data_type().to_string();
-        Error::ColumnType { file: self.source.file.into(), column: self.names[column].clone(), found, wanted }
+        let (file, column) = (self.source.file.into(), self.names[column].clone());
+        TableError::ColumnType { file, column, found, wanted }.into()
     }
 
     fn texts(&self, batch: &RecordBatch, column: usize, wanted: &'static str) -> Result<ArrayRef> {
@@ -214,25 +182,7 @@ impl Table<'_> {
 
     /// The values of a column; NaN where missing.
     fn numbers(&self, batch: &RecordBatch, column: usize) -> Result<Vec<f32>> {
-        let array = self.column(batch, column);
-        let kind = array.data_type();
-        if !(kind.is_numeric() || *kind == DataType::Null) {
-            return Err(self.wrong_type(array, column, "a number"));
-        }
-        let cast = self.cast(array, column, &DataType::Float32, "a number")?;
-        let values: Vec<f32> =
-            cast.as_primitive::<Float32Type>().iter().map(|value| value.unwrap_or(f32::NAN)).collect();
-        // A cast that overflows leaves nothing where there was a number.
-        let bad = |row: &usize| values[*row].is_infinite() || (cast.is_null(*row) && !array.is_null(*row));
-        match (0..values.len()).find(bad) {
-            None => Ok(values),
-            Some(row) => Err(Error::Infinite {
-                file: self.source.file.into(),
-                row: self.rows + row + 1,
-                column: self.names[column].clone(),
-                value: show(array, row),
-            }),
-        }
+        Ok(numbers(self.source.file, self.column(batch, column), &self.names[column], self.rows)?)
     }
 
     fn times(&mut self, batch: &RecordBatch, column: usize) -> Result<Vec<Timestamp>> {
@@ -283,15 +233,6 @@ impl Table<'_> {
             (self.source.file.into(), self.rows + row + 1, self.names[column].clone());
         Error::BadTimestamp { file, row: row_number, column, value: show(array, row), wanted, remedy }
     }
-}
-
-/// A cell as text, for messages.
-fn show(array: &ArrayRef, row: usize) -> String {
-    if array.is_null(row) {
-        return "null".to_string();
-    }
-    arrow_cast::display::array_value_to_string(array, row)
-        .map_or_else(|_| "?".to_string(), |text| shorten(&text))
 }
 
 fn value_type(kind: &DataType) -> &DataType {

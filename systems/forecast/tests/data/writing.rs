@@ -4,6 +4,7 @@ use bessemer_forecast::{
     Error, Frequency, Predictions, ReadOptions, SeriesPredictions, TimeKind, air_passengers, read,
     write_predictions,
 };
+use bessemer_tables::TableError;
 
 fn predictions() -> Predictions {
     let frame = air_passengers::frame();
@@ -118,7 +119,10 @@ fn a_damaged_parquet_file_is_an_error() {
     let damaged = folder.path().join("damaged.parquet");
     for end in (4..bytes.len()).step_by(7) {
         std::fs::write(&damaged, &bytes[..end]).unwrap();
-        assert!(matches!(read(&damaged, &options), Err(Error::Parquet { .. })), "cut at {end}");
+        assert!(
+            matches!(read(&damaged, &options), Err(Error::Table(TableError::Parquet { .. }))),
+            "cut at {end}"
+        );
         let mut changed = bytes.clone();
         changed[end] ^= 0xff;
         std::fs::write(&damaged, &changed).unwrap();
