@@ -44,7 +44,9 @@ mod write;
 
 pub use backtest::{Backtest, Baseline, Score, backtest};
 pub use contender::Contender;
-pub use cross_validate::{CrossScore, CrossValidation, FoldScore, Spread, cross_validate};
+pub use cross_validate::{
+    CrossScore, CrossValidation, CrossValidator, FoldScore, FoldTraining, Member, Spread, cross_validate,
+};
 pub use error::{Error, Result};
 pub use forecaster::Forecaster;
 pub use frame::{Frame, History, Note, Series};
@@ -53,7 +55,7 @@ pub use models::Model;
 pub use options::{FitOptions, Loss, Sampling};
 pub use read::{Layout, ReadOptions, read};
 pub use scaler::{Scaler, ScalerKind, fit_scalers, scale_frame};
-pub use search::search;
+pub use search::{run_trial, search};
 pub use split::Split;
 pub use time::{Precision, TimeKind, TimeStyle, Timestamp};
 pub use window::{Window, WindowIndex, WindowOptions};

@@ -1,8 +1,15 @@
 //! `bessemer forecast search`.
 
-use bessemer::forecast::{Baseline, Contender, Error, FitOptions, Frame, Model, Split, backtest, search};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use bessemer::forecast::{
+    Baseline, Contender, Error, FitOptions, Forecaster, Frame, Model, Split, backtest, run_trial,
+};
 use bessemer::plan::Pool;
-use bessemer::study::{Dimension, Findings, Outcome, Search, Space, TimeSeriesFolds, Trial, Value};
+use bessemer::study::{
+    Dimension, Findings, Job, Outcome, Scored, Search, Space, TimeSeriesFolds, Trial, Value,
+};
 use serde::Serialize;
 
 use super::config;
@@ -18,10 +25,10 @@ use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::parallel;
 use crate::preflight;
-use crate::progress::{Progress, WatchArgs};
+use crate::progress::{Progress, Trainings, WatchArgs};
 use crate::results::Results;
 use crate::run::RunArgs;
-use crate::runs::{KeptRun, RunFolderArgs};
+use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs, Trained};
 use crate::table::{self, plain};
 
 /// Trials that the table shows.
@@ -79,6 +86,10 @@ pub struct SearchCommand {
     train: TrainArgs,
     #[command(flatten)]
     run_folder: RunFolderArgs,
+    /// Go on with the run in --run, which was interrupted: trials that came to their end are not repeated, those
+    /// that were being trained begin anew, and the scores are those that they would have been
+    #[arg(long, requires = "run", conflicts_with = "tune", help_heading = "Run folder")]
+    resume: bool,
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
@@ -89,6 +100,8 @@ pub struct SearchCommand {
 #[derive(Clone, Debug)]
 struct Varied {
     name: String,
+    /// As given.
+    values: String,
     dimension: Dimension,
 }
 
@@ -97,10 +110,8 @@ impl Varied {
     fn parse(text: &str) -> std::result::Result<Varied, String> {
         let (name, values) = text.split_once('=').ok_or("it must be name=values, such as hidden=64,128")?;
         let name = name.trim().trim_start_matches("--").replace('_', "-");
-        Ok(Varied {
-            name,
-            dimension: values.parse().map_err(|error: bessemer::study::StudyError| error.to_string())?,
-        })
+        let dimension = values.parse().map_err(|error: bessemer::study::StudyError| error.to_string())?;
+        Ok(Varied { name, values: values.trim().to_string(), dimension })
     }
 }
 
@@ -110,9 +121,22 @@ struct Searching {
     splits: Vec<Split>,
     rows: Rows,
     space: Space,
+    trials: Vec<Trial>,
     contenders: Vec<Contender>,
-    found: Findings,
+    seed: u64,
     validation: Option<Validation>,
+}
+
+/// What a run that goes on must have in common with the one that was interrupted.
+#[derive(Serialize)]
+struct About {
+    horizon: usize,
+    vary: Vec<String>,
+    trials: Option<usize>,
+    points: Option<usize>,
+    test_rows: usize,
+    validation: Option<String>,
+    seed: u64,
 }
 
 /// What `--json` writes.
@@ -185,21 +209,58 @@ impl SearchCommand {
             return output::print(&config::render(model, options, validation));
         }
         let what = format!("search-{}", model.name());
-        let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, false)?;
-        let found = parallel::trainings(&pool, &progress, |jobs| {
-            search(&frame, &splits, &space, &trials, &contenders, jobs)
-        });
-        let result = found.and_then(|found| {
-            let data = Searching { frame, splits, rows, space, contenders, found, validation };
-            self.tell(data, &progress, &pool, &mut kept)
-        });
+        let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, self.resume)?;
+        let searching = Searching { frame, splits, rows, space, trials, contenders, seed, validation };
+        let result = self.work(&searching, &progress, &pool, &mut kept);
         kept.end(result)
     }
 
+    fn work(
+        &self,
+        searching: &Searching,
+        progress: &Progress,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<()> {
+        let Searching { frame, splits, space, trials, contenders, .. } = searching;
+        let parts = contenders.iter().enumerate().map(|(number, contender)| {
+            let name = format!("trial-{}", number + 1);
+            Part { name, contender, splits }
+        });
+        let about = self.about(searching);
+        let study = KeptStudy::begin(kept, "search", &about, &contenders[..1], frame, parts.collect())?;
+        study.run().keep_given(self.train.config.as_deref())?;
+        let best = (0..trials.len()).filter_map(|number| study.before(number)?.mae);
+        let best = Mutex::new(best.fold(f64::INFINITY, f64::min));
+        let found = parallel::trainings(pool, progress, &study, |jobs, shown| {
+            space.search(jobs, trials, |trial, job| try_one(trial, job, searching, &study, shown, &best))
+        })?;
+        self.tell(searching, &found, progress, pool, kept)
+    }
+
+    /// What a run that goes on must have in common with this one, beside the settings of its first trial.
+    fn about(&self, searching: &Searching) -> About {
+        About {
+            horizon: self.horizon,
+            vary: self.vary.iter().map(|varied| format!("{}={}", varied.name, varied.values)).collect(),
+            trials: self.trials,
+            points: self.trials.is_none().then_some(self.points),
+            test_rows: self.test_rows.unwrap_or(self.horizon),
+            validation: searching.validation.map(Validation::written),
+            seed: searching.seed,
+        }
+    }
+
     /// Scores the best, writes and prints.
-    fn tell(&self, data: Searching, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
-        kept.keep_given(self.train.config.as_deref())?;
-        let Searching { frame, splits, rows, space, contenders, found, validation } = data;
+    fn tell(
+        &self,
+        searching: &Searching,
+        found: &Findings,
+        progress: &Progress,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<()> {
+        let Searching { frame, splits, rows, space, contenders, validation, .. } = searching;
         let Some(best) = found.best() else {
             return Err(CliError::argument(
                 "--vary",
@@ -208,16 +269,16 @@ impl SearchCommand {
             ));
         };
         let Contender { model, options } = &contenders[best.number];
-        kept.write("config.toml", &config::render(model, options, validation))?;
-        let test = self.test(&frame, &splits, &rows, model, options, pool, progress, kept)?;
+        kept.write("config.toml", &config::render(model, options, *validation))?;
+        let (test, _fitted) = self.test(frame, splits, rows, model, options, pool, progress, kept)?;
         test.keep(kept)?;
         let searched = Searched {
             data: self.read.name(),
             model: model.name(),
             horizon: self.horizon,
             search: if self.trials.is_some() { "random" } else { "grid" },
-            found: &found,
-            options: self.options_of(&space, best),
+            found,
+            options: self.options_of(space, best),
             test,
         };
         if let Some(json) = &self.run.json {
@@ -292,9 +353,11 @@ impl SearchCommand {
         pool: &Pool,
         progress: &Progress,
         kept: &mut KeptRun,
-    ) -> Result<Results> {
+    ) -> Result<(Results, Forecaster)> {
         let test = backtest(frame, splits, options.lookback, self.horizon, false, None)?;
-        let forecaster = fitting::fit(frame, rows, model, options, None, pool, progress, kept, "")?;
+        let checkpoints = kept.checkpoints("", self.resume)?;
+        let checkpoints = checkpoints.as_ref();
+        let forecaster = fitting::fit(frame, rows, model, options, checkpoints, pool, progress, kept, "")?;
         kept.save("model", &forecaster)?;
         let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
         scores.push(test.score(&forecaster, pool)?);
@@ -309,7 +372,7 @@ impl SearchCommand {
             models: scores,
         };
         results.rank(Protocol::Holdout.rank_by());
-        Ok(results)
+        Ok((results, forecaster))
     }
 
     /// The options of `forecast fit` that ask for a trial, beside those that don't vary.
@@ -320,6 +383,51 @@ impl SearchCommand {
         };
         space.dimensions().iter().zip(&trial.values).map(word).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Fits the model of a trial and scores it on the validation rows, unless that was done before.
+fn try_one(
+    trial: &Trial,
+    job: &Job,
+    searching: &Searching,
+    study: &KeptStudy,
+    shown: &Trainings,
+    best: &Mutex<f64>,
+) -> Result<Scored> {
+    let Searching { frame, splits, space, contenders, .. } = searching;
+    if let Some(Trained { mae, problem, .. }) = study.before(job.number).cloned() {
+        return Ok(mae.map_or_else(|| Scored::Failed(problem.unwrap_or_default()), Scored::Score));
+    }
+    let begun = Instant::now();
+    let mut metrics = study.begin_training(job.number)?;
+    let scored = run_trial(frame, splits, &contenders[job.number], job, &mut |event| {
+        metrics.watch(event).iter().for_each(|problem| shown.warn(problem));
+    })?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let (mae, problem) = match &scored {
+        Scored::Score(mae) => (Some(*mae), None),
+        Scored::Failed(problem) => (None, Some(problem.clone())),
+    };
+    let trained = Trained { seconds, mae, problem, weights: None };
+    if let Err(problem) = study.end_training(job.number, metrics, trained, None) {
+        shown.warn(&problem);
+    }
+    let is_best = mae.is_some_and(|mae| {
+        let mut best = best.lock().expect("nothing panics while it is held");
+        let is_best = mae < *best;
+        *best = best.min(mae);
+        is_best
+    });
+    let values =
+        space.dimensions().iter().zip(&trial.values).map(|((name, _), value)| format!("{name}={value}"));
+    let values = values.collect::<Vec<_>>().join(" ");
+    let gave = mae.map_or("diverged".into(), |mae| format!("validation MAE {}", number::digits(mae)));
+    let first = if is_best { ", the best so far" } else { "" };
+    let gave =
+        format!("trial {} ({values}): {gave} in {}{first}", trial.number + 1, number::seconds(seconds));
+    study.run().log(&gave);
+    shown.ended(&gave, is_best);
+    Ok(scored)
 }
 
 fn render(searched: &Searched) -> String {
