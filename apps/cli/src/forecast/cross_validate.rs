@@ -20,6 +20,7 @@ use crate::output::{self, JsonTarget};
 use crate::parallel;
 use crate::preflight;
 use crate::progress::{Progress, Trainings, WatchArgs};
+use crate::report::{self, Folds};
 use crate::run::RunArgs;
 use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs, Trained};
 use crate::table::plain;
@@ -105,6 +106,7 @@ enum EnsembleName {
 struct Validating<'a> {
     frame: &'a Frame,
     contenders: &'a [Vec<Contender>],
+    folds: &'a [Vec<Split>],
     division: TimeSeriesFolds,
     lookback: usize,
     validation: Option<Validation>,
@@ -128,18 +130,28 @@ struct About {
 
 /// What `--json` writes.
 #[derive(Serialize)]
-struct CrossValidated {
-    data: String,
-    horizon: usize,
-    lookback: usize,
-    test_rows: usize,
-    step: usize,
-    gap: usize,
-    train_rows: Option<usize>,
-    threads: usize,
-    seed: u64,
+pub struct CrossValidated {
+    /// The file, or the name of the built-in series.
+    pub data: String,
+    /// Steps forecast.
+    pub horizon: usize,
+    /// Steps looked back on.
+    pub lookback: usize,
+    /// Rows of each series that a fold is scored on.
+    pub test_rows: usize,
+    /// Rows from one fold to the next.
+    pub step: usize,
+    /// Rows between those that are learned from and those that are scored on.
+    pub gap: usize,
+    /// Rows that a fold learns from, if not all.
+    pub train_rows: Option<usize>,
+    /// Threads worked with.
+    pub threads: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Models and baselines, best first.
     #[serde(flatten)]
-    scores: CrossValidation,
+    pub scores: CrossValidation,
 }
 
 impl CrossValidate {
@@ -192,8 +204,15 @@ impl CrossValidate {
         let validator =
             CrossValidator::new(&frame, &folds, &contenders, self.ensemble.map(EnsembleName::get))?;
         let mut kept = self.run_folder.begin("cross-validate", arguments, seed, &pool, self.resume)?;
-        let validating =
-            Validating { frame: &frame, contenders: &contenders, division, lookback, validation, validator };
+        let validating = Validating {
+            frame: &frame,
+            contenders: &contenders,
+            folds: &folds,
+            division,
+            lookback,
+            validation,
+            validator,
+        };
         let result = self.work(&validating, &progress, &pool, &mut kept);
         kept.end(result)
     }
@@ -304,7 +323,18 @@ impl CrossValidate {
             json.write(&validated)?;
         }
         kept.write("results.json", &serde_json::to_string_pretty(&validated).unwrap_or_default())?;
-        self.run.print(&render(&validated, &self.models))
+        self.run.print(&render(&validated, &self.models))?;
+        let Some(run) = kept.path() else { return Ok(()) };
+        let Validating { frame, contenders, folds, .. } = validating;
+        let contenders = &contenders[0];
+        kept.report(&report::cross_validate(&Folds {
+            validated: &validated,
+            contenders,
+            frame,
+            folds,
+            run,
+        }))?;
+        kept.print_report(&self.run)
     }
 
     fn check(&self, validation: Option<Validation>) -> Result<()> {

@@ -26,6 +26,7 @@ use crate::output::{self, JsonTarget};
 use crate::parallel;
 use crate::preflight;
 use crate::progress::{Progress, Trainings, WatchArgs};
+use crate::report::{self, Material, Tried};
 use crate::results::Results;
 use crate::run::RunArgs;
 use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs, Trained};
@@ -270,7 +271,7 @@ impl SearchCommand {
         };
         let Contender { model, options } = &contenders[best.number];
         kept.write("config.toml", &config::render(model, options, *validation))?;
-        let (test, _fitted) = self.test(frame, splits, rows, model, options, pool, progress, kept)?;
+        let (test, mut fitted) = self.test(frame, splits, rows, model, options, pool, progress, kept)?;
         test.keep(kept)?;
         let searched = Searched {
             data: self.read.name(),
@@ -285,7 +286,15 @@ impl SearchCommand {
             json.write(&searched)?;
         }
         kept.write("results.json", &serde_json::to_string_pretty(&searched).unwrap_or_default())?;
-        self.run.print(&render(&searched))
+        self.run.print(&render(&searched))?;
+        if kept.path().is_none() {
+            return Ok(());
+        }
+        let (results, fitted) = (&searched.test, std::slice::from_mut(&mut fitted));
+        let material = Material { results, frame, splits, fitted, pool };
+        let tried = Tried { space, found, options: &searched.options };
+        kept.report(&report::search(&tried, material)?)?;
+        kept.print_report(&self.run)
     }
 
     /// Rows for training, validation and test; as many validate as are tested on, unless others are given.

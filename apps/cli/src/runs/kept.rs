@@ -9,6 +9,7 @@ use bessemer::train::{Checkpoints, Event, Metrics, RunFolder, RunRecord, RunStat
 
 use super::{GIVEN, runs_folder};
 use crate::error::{CliError, Result};
+use crate::run::RunArgs;
 use crate::{interrupt, machine, number, report};
 
 /// Where what is known of a training is kept.
@@ -125,6 +126,12 @@ impl KeptRun {
     pub fn save(&self, within: &str, forecaster: &Forecaster) -> Result<()> {
         let _hold = interrupt::writing();
         Ok(self.place(within).map_or(Ok(()), |folder| forecaster.save(&folder))?)
+    }
+
+    /// Says where its report is.
+    pub fn print_report(&self, run: &RunArgs) -> Result<()> {
+        let report = self.place("report.html");
+        run.print(&report.map_or(String::new(), |report| format!("Report: {}\n", report.display())))
     }
 
     /// Writes its report.

@@ -21,7 +21,8 @@ pub struct Line {
     /// The role of the line, which decides how it looks.
     pub style: LineStyle,
     /// Positions `(x, y)` in drawing order. Positions that are not finite, or not positive on a
-    /// logarithmic axis, leave a gap.
+    /// logarithmic axis, leave a gap. Dots need no order, but many are drawn as few only where they follow each
+    /// other.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -49,6 +50,8 @@ pub enum LineStyle {
     Baseline(usize),
     /// Any other line, such as a loss: a thin line in the n-th colour.
     Curve(usize),
+    /// No line at all: a dot for each position, in the n-th colour.
+    Points(usize),
 }
 
 impl LineStyle {
@@ -63,6 +66,7 @@ impl LineStyle {
             LineStyle::Forecast(n) => coloured("forecast", n),
             LineStyle::Baseline(n) => format!("baseline d{}", n % 3),
             LineStyle::Curve(n) => coloured("curve", n),
+            LineStyle::Points(n) => coloured("points", n),
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct LineChart {
     pub lines: Vec<Line>,
     /// How x is labelled.
     pub x_axis: XAxis,
+    /// Whether x is logarithmic; then it is labelled with numbers.
+    pub log_x: bool,
     /// Whether y is logarithmic.
     pub log_y: bool,
     /// A stretch of x to mark.
@@ -168,7 +174,11 @@ pub(super) fn legend<'a>(lines: impl Iterator<Item = &'a Line>) -> Markup {
                 @for (name, style) in entries {
                     li {
                         svg.swatch viewBox="0 0 26 10" aria-hidden="true" {
-                            path class={ "line " (style.classes()) } d="M1 5H25" {}
+                            @if let LineStyle::Points(_) = style {
+                                circle class={ "dot " (style.classes()) } cx="13" cy="5" r="4" {}
+                            } @else {
+                                path class={ "line " (style.classes()) } d="M1 5H25" {}
+                            }
                         }
                         (name)
                     }

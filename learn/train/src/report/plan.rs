@@ -70,7 +70,7 @@ pub(super) fn y_extent<'a>(charts: impl Iterator<Item = &'a LineChart>) -> Optio
 
 fn ys(chart: &LineChart) -> impl Iterator<Item = f64> {
     let points = chart.lines.iter().flat_map(|line| &line.points);
-    points.filter(|(x, _)| is_drawable(*x, false)).map(|(_, y)| *y)
+    points.filter(|(x, _)| is_drawable(*x, chart.log_x)).map(|(_, y)| *y)
 }
 
 fn xs(chart: &LineChart) -> impl Iterator<Item = f64> {
@@ -91,7 +91,7 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Plans a chart; `None` where it has nothing to draw. `y_range` replaces the chart's own range of y.
     pub(super) fn of(chart: &'a LineChart, size: &Size, y_range: Option<(f64, f64)>) -> Option<Plan<'a>> {
-        let x_range = extent(xs(chart), false)?;
+        let x_range = extent(xs(chart), chart.log_x)?;
         let y_range = y_range.or_else(|| extent(ys(chart), chart.log_y))?;
         if size.end_labels {
             let names = chart.lines.iter().map(|line| text_width(&line.name, size.text)).fold(0.0, f64::max);
@@ -120,8 +120,11 @@ impl<'a> Plan<'a> {
         let y_ticks = if log { log_ticks } else { linear_ticks }(low, high, size.y_ticks);
         let widest = y_ticks.iter().map(|tick| text_width(&tick.label, size.text)).fold(0.0, f64::max);
         let (start, end) = (widest + 10.0, size.width - right);
-        let x = Scale { low: x_range.0, high: x_range.1, start, end, log: false };
-        let x_ticks = chart.x_axis.ticks(x.low, x.high, end - start);
+        let x = Scale { low: x_range.0, high: x_range.1, start, end, log: chart.log_x };
+        let x_ticks = match chart.log_x {
+            true => log_ticks(x.low, x.high, ((end - start) / 60.0) as usize),
+            false => chart.x_axis.ticks(x.low, x.high, end - start),
+        };
         let has_second_line = !chart.x_label.is_empty() || x_ticks.iter().any(|tick| tick.context.is_some());
         let below = size.text + 12.0 + if has_second_line { size.text + 5.0 } else { 0.0 };
         let is_marked = chart.shade.as_ref().is_some_and(|shade| !shade.label.is_empty());

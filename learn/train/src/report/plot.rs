@@ -43,8 +43,9 @@ fn layer(style: LineStyle) -> (usize, std::cmp::Reverse<usize>) {
     let (layer, n) = match style {
         LineStyle::Baseline(n) => (0, n),
         LineStyle::Actual => (1, 0),
-        LineStyle::Curve(n) => (2, n),
-        LineStyle::Forecast(n) => (3, n),
+        LineStyle::Points(n) => (2, n),
+        LineStyle::Curve(n) => (3, n),
+        LineStyle::Forecast(n) => (4, n),
     };
     (layer, std::cmp::Reverse(n))
 }
@@ -113,7 +114,11 @@ fn anchor(x: f64, text_width: f64, width: f64) -> &'static str {
 
 fn stroke(line: &Line, frame: &Frame) -> Markup {
     let classes = line.style.classes();
-    let segments = segments(line, frame);
+    let mut segments = segments(line, frame);
+    let is_joined = !matches!(line.style, LineStyle::Points(_));
+    if !is_joined {
+        segments = segments.into_iter().flatten().map(|point| vec![point]).collect();
+    }
     let path: String = segments.iter().filter(|segment| segment.len() > 1).map(|s| path_of(s)).collect();
     html! {
         g class=(classes) {
@@ -121,7 +126,7 @@ fn stroke(line: &Line, frame: &Frame) -> Markup {
             @if !path.is_empty() { path.line d=(path) {} }
             // A value between two gaps has no neighbour to be joined to.
             @for lone in segments.iter().filter(|segment| segment.len() == 1) {
-                circle.dot cx=(coordinate(lone[0].0)) cy=(coordinate(lone[0].1)) r="2.5" {}
+                circle.dot cx=(coordinate(lone[0].0)) cy=(coordinate(lone[0].1)) r=(if is_joined { "2.5" } else { "3" }) {}
             }
         }
     }
@@ -129,7 +134,8 @@ fn stroke(line: &Line, frame: &Frame) -> Markup {
 
 /// The line's runs of drawable points, in pixels.
 fn segments(line: &Line, frame: &Frame) -> Vec<Vec<(f64, f64)>> {
-    let can_draw = |point: &(f64, f64)| is_drawable(point.0, false) && is_drawable(point.1, frame.y.log);
+    let can_draw =
+        |point: &(f64, f64)| is_drawable(point.0, frame.x.log) && is_drawable(point.1, frame.y.log);
     let runs = line.points.split(|point| !can_draw(point)).filter(|run| !run.is_empty());
     runs.map(|run| thin(run.iter().map(|point| frame.point(*point)))).collect()
 }
