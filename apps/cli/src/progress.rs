@@ -139,7 +139,10 @@ impl Trainings {
         course.done += 1;
         let (done, all) = (course.done, self.all);
         let each = self.begun.elapsed().as_secs_f64() / (done - self.before) as f64;
-        let left = format!("{} left", number::seconds(each * (all - done) as f64));
+        let left = match all - done {
+            0 => format!("in {}", number::seconds(self.begun.elapsed().as_secs_f64())),
+            more => format!("{} left", number::seconds(each * more as f64)),
+        };
         let due = all <= LINES_MAX || remarkable || done == all || course.said.elapsed() >= LINE_PAUSE;
         if self.lines && due {
             course.said = Instant::now();

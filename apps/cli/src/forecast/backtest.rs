@@ -196,8 +196,10 @@ impl BacktestCommand {
         if let Some(path) = &self.report {
             report::write(&page, path)?;
         }
-        let path = self.report.clone().or_else(|| kept.place("report.html"));
-        self.run.print(&path.map_or(String::new(), |path| format!("Report: {}\n", path.display())))
+        match &self.report {
+            Some(path) => self.run.print(&format!("Report: {}\n", path.display())),
+            None => kept.print_report(&self.run),
+        }
     }
 
     fn check(&self, settings: &Settings, validation: Option<Validation>) -> Result<()> {

@@ -129,8 +129,8 @@ fn course(found: &Findings) -> LineChart {
         x_label: "trial".into(),
         y_label: "mean absolute error, in the unit of the data".into(),
         lines: vec![
-            Line::new("trial", LineStyle::Points(0), in_order),
-            Line::new("best so far", LineStyle::Forecast(1), steps),
+            Line::new("trial", LineStyle::Points(1), in_order),
+            Line::new("best so far", LineStyle::Forecast(0), steps),
         ],
         log_y,
         caption,
@@ -152,8 +152,7 @@ fn panels(tried: &Tried) -> ChartGrid {
             _ => trial.values[place].as_f64(),
         };
         let position = |trial: &Outcome| (at(trial), trial.score.unwrap_or(f64::NAN));
-        let mut points: Vec<(f64, f64)> = drawn.iter().map(|trial| position(trial)).collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let points = drawn.iter().map(|trial| position(trial));
         let label = |(at, value): (usize, &Value)| (at as f64, value.to_string());
         let (x_axis, log_x) = match dimension {
             Dimension::Choices(values) => {
@@ -164,8 +163,8 @@ fn panels(tried: &Tried) -> ChartGrid {
         LineChart {
             title: name.clone(),
             lines: vec![
-                Line::new("trial", LineStyle::Points(0), points),
-                Line::new("best", LineStyle::Points(1), best.map(position)),
+                Line::new("trial", LineStyle::Points(1), points),
+                Line::new("best", LineStyle::Points(0), best.map(position)),
             ],
             x_axis,
             log_x,

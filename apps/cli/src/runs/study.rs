@@ -22,9 +22,7 @@ const WEIGHTS: &str = "weights.safetensors";
 /// The form of both records.
 const FORMAT: i64 = 1;
 /// The largest such file that is read, in bytes.
-const BYTES_MAX: u64 = 16 << 20;
-/// The largest file of weights that is read, in bytes.
-const WEIGHTS_BYTES_MAX: u64 = 8 << 30;
+const BYTES_MAX: u64 = 1 << 20;
 /// No training took longer, in seconds.
 const SECONDS_MAX: f64 = 1e12;
 
@@ -244,7 +242,7 @@ fn settings(contender: &Contender) -> Result<(Value, Value)> {
 
 /// What tells the weights in a file from others.
 fn fingerprint(path: &Path) -> Result<String> {
-    let bytes = read_whole(path, WEIGHTS_BYTES_MAX).map_err(CliError::input(path))?;
+    let bytes = read_whole(path, weights::MAX_BYTES).map_err(CliError::input(path))?;
     Ok(weights::fingerprint(&bytes))
 }
 

@@ -21,8 +21,7 @@ pub struct Line {
     /// The role of the line, which decides how it looks.
     pub style: LineStyle,
     /// Positions `(x, y)` in drawing order. Positions that are not finite, or not positive on a
-    /// logarithmic axis, leave a gap. Dots need no order, but many are drawn as few only where they follow each
-    /// other.
+    /// logarithmic axis, leave a gap.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -55,6 +54,11 @@ pub enum LineStyle {
 }
 
 impl LineStyle {
+    /// Whether it is a cloud of dots.
+    pub(super) fn is_points(self) -> bool {
+        matches!(self, LineStyle::Points(_))
+    }
+
     /// The classes that the style sheet colours. Beyond six colours, lines are dashed as well.
     pub(super) fn classes(self) -> String {
         let coloured = |role: &str, n: usize| {
@@ -174,7 +178,7 @@ pub(super) fn legend<'a>(lines: impl Iterator<Item = &'a Line>) -> Markup {
                 @for (name, style) in entries {
                     li {
                         svg.swatch viewBox="0 0 26 10" aria-hidden="true" {
-                            @if let LineStyle::Points(_) = style {
+                            @if style.is_points() {
                                 circle class={ "dot " (style.classes()) } cx="13" cy="5" r="4" {}
                             } @else {
                                 path class={ "line " (style.classes()) } d="M1 5H25" {}

@@ -1,7 +1,7 @@
 //! Names of lines at their right ends, so that a reader need not look colours up in a legend.
 
 use super::axis::is_drawable;
-use super::chart::{Line, LineChart, LineStyle};
+use super::chart::{Line, LineChart};
 use super::plan::{Frame, text_width};
 
 /// Names wider than this (pixels) would squeeze the chart.
@@ -23,7 +23,7 @@ pub(super) struct EndLabel<'a> {
 /// A label for every line, or none at all: where a line ends early or is none, a name is too wide or there are
 /// too many, the legend does the whole work.
 pub(super) fn place<'a>(chart: &'a LineChart, frame: &Frame, text: f64) -> Option<Vec<EndLabel<'a>>> {
-    let is_dots = |line: &Line| matches!(line.style, LineStyle::Points(_));
+    let is_dots = |line: &Line| line.style.is_points();
     if chart.lines.len() < 2
         || chart.lines.iter().any(is_dots)
         || chart.lines.iter().any(|line| text_width(&line.name, text) > WIDEST)

@@ -1,7 +1,7 @@
 //! Where the parts of a line chart go: margins, ticks and names follow from each other.
 
 use super::axis::{Scale, Tick, extent, is_drawable, linear_ticks, log_ticks, rounded_range};
-use super::chart::LineChart;
+use super::chart::{Line, LineChart, LineStyle};
 use super::labels::{self, EndLabel};
 
 /// How large a drawing is, in units of its `viewBox`, and what it has room for.
@@ -91,10 +91,15 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Plans a chart; `None` where it has nothing to draw. `y_range` replaces the chart's own range of y.
     pub(super) fn of(chart: &'a LineChart, size: &Size, y_range: Option<(f64, f64)>) -> Option<Plan<'a>> {
-        let x_range = extent(xs(chart), chart.log_x)?;
+        let x_range = aired(extent(xs(chart), chart.log_x)?, chart);
         let y_range = y_range.or_else(|| extent(ys(chart), chart.log_y))?;
         if size.end_labels {
-            let names = chart.lines.iter().map(|line| text_width(&line.name, size.text)).fold(0.0, f64::max);
+            // Names of forecasts are bold, and so wider.
+            let width = |line: &Line| match line.style {
+                LineStyle::Forecast(_) => 1.1 * text_width(&line.name, size.text),
+                _ => text_width(&line.name, size.text),
+            };
+            let names = chart.lines.iter().map(width).fold(0.0, f64::max);
             let right = names.min(labels::WIDEST) + labels::LEADER + 6.0;
             let mut plan = Plan::with_margin(right, chart, size, x_range, y_range);
             if let Some(placed) = labels::place(chart, &plan.frame, size.text) {
@@ -131,6 +136,18 @@ impl<'a> Plan<'a> {
         let above = if is_marked { size.text + 8.0 } else { 9.0 };
         let y = Scale { low, high, start: size.height - below, end: above, log };
         Plan { frame: Frame { x, y }, x_ticks, y_ticks, end_labels: Vec::new() }
+    }
+}
+
+/// Dots at the ends of x would lie on the frame.
+fn aired((low, high): (f64, f64), chart: &LineChart) -> (f64, f64) {
+    const SHARE: f64 = 0.03;
+    if !chart.lines.iter().any(|line| line.style.is_points()) {
+        return (low, high);
+    }
+    match chart.log_x {
+        true => (low / (high / low).powf(SHARE), high * (high / low).powf(SHARE)),
+        false => (low - SHARE * (high - low), high + SHARE * (high - low)),
     }
 }
 
