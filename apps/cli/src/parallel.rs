@@ -16,13 +16,13 @@ pub fn trainings<R>(
     pool: &Pool,
     progress: &Progress,
     study: &KeptStudy,
-    work: impl FnOnce(&Jobs, &Trainings) -> std::result::Result<R, Ended<CliError>>,
+    work: impl FnOnce(&Jobs, &Trainings) -> std::result::Result<R, Box<Ended<CliError>>>,
 ) -> Result<R> {
     let shown = progress.trainings(study.count(), study.count_before());
     let _hold = interrupt::training();
     let result = work(&Jobs { pool, stop: &interrupt::requested }, &shown);
     shown.finish();
-    result.map_err(|ended| match ended {
+    result.map_err(|ended| match *ended {
         Ended::Failed { error, .. } => error,
         Ended::Cancelled { done, all } => {
             let doing = format!("training, after {done} of {all} models");

@@ -1,7 +1,9 @@
 //! `bessemer forecast cross-validate`.
 
+mod table;
+
 use bessemer::forecast::{
-    Contender, CrossScore, CrossValidation, CrossValidator, Error, FoldTraining, Frame, Member, Split, Spread,
+    Contender, CrossValidation, CrossValidator, Error, FoldTraining, Frame, Member, Split,
 };
 use bessemer::plan::Pool;
 use bessemer::study::{Combination, Job, TimeSeriesFolds};
@@ -23,7 +25,6 @@ use crate::progress::{Progress, Trainings, WatchArgs};
 use crate::report::{self, Folds};
 use crate::run::RunArgs;
 use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs, Trained};
-use crate::table::plain;
 
 /// Fit models several times, each time up to a later row, and score them on the rows that follow
 ///
@@ -238,42 +239,12 @@ impl CrossValidate {
             study.run().write(&name, &config::render(model, options, *validation))?;
         }
         let members = parallel::trainings(pool, progress, &study, |jobs, shown| {
-            jobs.run(&trainings, |training, job| self.train_one(training, job, validating, &study, shown))
+            let train =
+                |training: &FoldTraining, job: &Job| train_one(training, job, validating, &study, shown);
+            jobs.run(&trainings, train).map_err(Box::new)
         })?;
         let scores = validator.conclude(&members, pool)?;
         self.tell(validating, scores, pool, kept)
-    }
-
-    /// Fits a model to a fold, unless it was before.
-    fn train_one(
-        &self,
-        training: &FoldTraining,
-        job: &Job,
-        validating: &Validating,
-        study: &KeptStudy,
-        shown: &Trainings,
-    ) -> Result<Member> {
-        let Validating { frame, validator, .. } = validating;
-        if let Some(trained) = study.before(job.number) {
-            let forecaster = study.model(job.number, trained)?;
-            return Ok(validator.score(training.fold, &forecaster, &job.pool)?);
-        }
-        let mut metrics = study.begin_training(job.number)?;
-        let forecaster = training.contender.fit(frame, training.splits, job, &mut |event| {
-            metrics.watch(event).iter().for_each(|problem| shown.warn(problem));
-        })?;
-        let member = validator.score(training.fold, &forecaster, &job.pool)?;
-        let (mae, seconds) = (member.score.mae, member.score.seconds_fit);
-        let trained = Trained { seconds, mae: Some(mae), problem: None, weights: None };
-        if let Err(problem) = study.end_training(job.number, metrics, trained, Some(&forecaster)) {
-            shown.warn(&problem);
-        }
-        let (fold, model) = (training.fold + 1, &member.score.name);
-        let gave =
-            format!("fold {fold}, {model}: MAE {} in {}", number::digits(mae), number::seconds(seconds));
-        study.run().log(&gave);
-        shown.ended(&gave, false);
-        Ok(member)
     }
 
     /// What a run that goes on must have in common with this one, beside the settings of its models.
@@ -323,7 +294,7 @@ impl CrossValidate {
             json.write(&validated)?;
         }
         kept.write("results.json", &serde_json::to_string_pretty(&validated).unwrap_or_default())?;
-        self.run.print(&render(&validated, &self.models))?;
+        self.run.print(&table::render(&validated, &self.models))?;
         let Some(run) = kept.path() else { return Ok(()) };
         let Validating { frame, contenders, folds, .. } = validating;
         let contenders = &contenders[0];
@@ -396,53 +367,32 @@ impl EnsembleName {
     }
 }
 
-/// Means and deviations, then each fold.
-fn render(validated: &CrossValidated, names: &[String]) -> String {
-    let CrossValidation { windows, models } = &validated.scores;
-    let spread = |spread: Spread| match spread.deviation {
-        Some(deviation) => format!("{} ± {}", number::digits(spread.mean), number::digits(deviation)),
-        None => number::digits(spread.mean),
-    };
-    let name = |model: &CrossScore| match model.baseline {
-        true => format!("{} (baseline)", model.name),
-        false => model.name.clone(),
-    };
-    let summary = plain(
-        vec!["model", "MAE", "sMAPE, %", "MASE", "fit, each", "parameters"],
-        models.iter().map(|model| {
-            let fits: f64 = model.folds.iter().map(|fold| fold.seconds_fit).sum();
-            let trained = |text: String| if model.baseline { "-".to_string() } else { text };
-            [
-                name(model),
-                spread(model.mae),
-                spread(model.smape),
-                model.mase.map_or("n/a".into(), spread),
-                trained(number::seconds(fits / model.folds.len() as f64)),
-                trained(number::count(model.parameters)),
-            ]
-        }),
-    );
-    let header = ["MAE of fold", "windows"].into_iter().chain(models.iter().map(|model| &*model.name));
-    let folds = windows.iter().enumerate().map(|(fold, windows)| {
-        let errors = models.iter().map(|model| number::digits(model.folds[fold].mae));
-        [(fold + 1).to_string(), number::count(*windows)].into_iter().chain(errors).collect::<Vec<String>>()
-    });
-    let weights = models.iter().find(|model| model.folds.iter().all(|fold| fold.weights.is_some()));
-    let weights = weights.map_or(String::new(), |ensemble| {
-        let mean = |place: usize| {
-            let of_folds = ensemble.folds.iter().flat_map(|fold| &fold.weights).map(|weights| weights[place]);
-            of_folds.sum::<f64>() / ensemble.folds.len() as f64
-        };
-        let named =
-            names.iter().enumerate().map(|(place, name)| format!("{} {:.2}", name.trim(), mean(place)));
-        format!("Weights, mean over folds: {}.\n", named.collect::<Vec<_>>().join(", "))
-    });
-    format!(
-        "{summary}\n{}, {} ahead from {} back; mean ± standard deviation over folds, MAE in the unit of the data.\n\
-         {weights}\n{}\n",
-        number::counted(windows.len(), "fold"),
-        number::counted(validated.horizon, "step"),
-        validated.lookback,
-        plain(header.collect(), folds),
-    )
+/// Fits a model to a fold, unless it was before.
+fn train_one(
+    training: &FoldTraining,
+    job: &Job,
+    validating: &Validating,
+    study: &KeptStudy,
+    shown: &Trainings,
+) -> Result<Member> {
+    let Validating { frame, validator, .. } = validating;
+    if let Some(trained) = study.before(job.number) {
+        let forecaster = study.model(job.number, trained)?;
+        return Ok(validator.score(training.fold, &forecaster, &job.pool)?);
+    }
+    let mut metrics = study.begin_training(job.number)?;
+    let forecaster = training.contender.fit(frame, training.splits, job, &mut |event| {
+        metrics.watch(event).iter().for_each(|problem| shown.warn(problem));
+    })?;
+    let member = validator.score(training.fold, &forecaster, &job.pool)?;
+    let (mae, seconds) = (member.score.mae, member.score.seconds_fit);
+    let trained = Trained { seconds, mae: Some(mae), problem: None, weights: None };
+    if let Err(problem) = study.end_training(job.number, metrics, trained, Some(&forecaster)) {
+        shown.warn(&problem);
+    }
+    let (fold, model) = (training.fold + 1, &member.score.name);
+    let gave = format!("fold {fold}, {model}: MAE {} in {}", number::digits(mae), number::seconds(seconds));
+    study.run().log(&gave);
+    shown.ended(&gave, false);
+    Ok(member)
 }

@@ -1,15 +1,12 @@
 //! `bessemer forecast search`.
 
-use std::sync::Mutex;
-use std::time::Instant;
+mod trial;
 
-use bessemer::forecast::{
-    Baseline, Contender, Error, FitOptions, Forecaster, Frame, Model, Split, backtest, run_trial,
-};
+use std::sync::Mutex;
+
+use bessemer::forecast::{Baseline, Contender, Error, FitOptions, Forecaster, Frame, Model, Split, backtest};
 use bessemer::plan::Pool;
-use bessemer::study::{
-    Dimension, Findings, Job, Outcome, Scored, Search, Space, TimeSeriesFolds, Trial, Value,
-};
+use bessemer::study::{Dimension, Findings, Job, Outcome, Search, Space, TimeSeriesFolds, Trial, Value};
 use serde::Serialize;
 
 use super::config;
@@ -25,11 +22,11 @@ use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::parallel;
 use crate::preflight;
-use crate::progress::{Progress, Trainings, WatchArgs};
+use crate::progress::{Progress, WatchArgs};
 use crate::report::{self, Material, Tried};
 use crate::results::Results;
 use crate::run::RunArgs;
-use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs, Trained};
+use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs};
 use crate::table::{self, plain};
 
 /// Trials that the table shows.
@@ -234,7 +231,9 @@ impl SearchCommand {
         let best = (0..trials.len()).filter_map(|number| study.before(number)?.mae);
         let best = Mutex::new(best.fold(f64::INFINITY, f64::min));
         let found = parallel::trainings(pool, progress, &study, |jobs, shown| {
-            space.search(jobs, trials, |trial, job| try_one(trial, job, searching, &study, shown, &best))
+            let train =
+                |tried: &Trial, job: &Job| trial::try_one(tried, job, searching, &study, shown, &best);
+            space.search(jobs, trials, train).map_err(Box::new)
         })?;
         self.tell(searching, &found, progress, pool, kept)
     }
@@ -392,51 +391,6 @@ impl SearchCommand {
         };
         space.dimensions().iter().zip(&trial.values).map(word).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Fits the model of a trial and scores it on the validation rows, unless that was done before.
-fn try_one(
-    trial: &Trial,
-    job: &Job,
-    searching: &Searching,
-    study: &KeptStudy,
-    shown: &Trainings,
-    best: &Mutex<f64>,
-) -> Result<Scored> {
-    let Searching { frame, splits, space, contenders, .. } = searching;
-    if let Some(Trained { mae, problem, .. }) = study.before(job.number).cloned() {
-        return Ok(mae.map_or_else(|| Scored::Failed(problem.unwrap_or_default()), Scored::Score));
-    }
-    let begun = Instant::now();
-    let mut metrics = study.begin_training(job.number)?;
-    let scored = run_trial(frame, splits, &contenders[job.number], job, &mut |event| {
-        metrics.watch(event).iter().for_each(|problem| shown.warn(problem));
-    })?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let (mae, problem) = match &scored {
-        Scored::Score(mae) => (Some(*mae), None),
-        Scored::Failed(problem) => (None, Some(problem.clone())),
-    };
-    let trained = Trained { seconds, mae, problem, weights: None };
-    if let Err(problem) = study.end_training(job.number, metrics, trained, None) {
-        shown.warn(&problem);
-    }
-    let is_best = mae.is_some_and(|mae| {
-        let mut best = best.lock().expect("nothing panics while it is held");
-        let is_best = mae < *best;
-        *best = best.min(mae);
-        is_best
-    });
-    let values =
-        space.dimensions().iter().zip(&trial.values).map(|((name, _), value)| format!("{name}={value}"));
-    let values = values.collect::<Vec<_>>().join(" ");
-    let gave = mae.map_or("diverged".into(), |mae| format!("validation MAE {}", number::digits(mae)));
-    let first = if is_best { ", the best so far" } else { "" };
-    let gave =
-        format!("trial {} ({values}): {gave} in {}{first}", trial.number + 1, number::seconds(seconds));
-    study.run().log(&gave);
-    shown.ended(&gave, is_best);
-    Ok(scored)
 }
 
 fn render(searched: &Searched) -> String {

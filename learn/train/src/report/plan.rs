@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
         if size.end_labels {
             // Names of forecasts are bold, and so wider.
             let width = |line: &Line| match line.style {
-                LineStyle::Forecast(_) => 1.1 * text_width(&line.name, size.text),
+                LineStyle::Forecast(_) => 1.2 * text_width(&line.name, size.text),
                 _ => text_width(&line.name, size.text),
             };
             let names = chart.lines.iter().map(width).fold(0.0, f64::max);
