@@ -34,6 +34,14 @@ pub enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of a run that cannot be read.
+    #[error("`{path}`: {source}; restore it, or begin anew in another folder", path = path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A measurement.
     #[error("{0}")]
     Bench(String),
@@ -65,6 +73,12 @@ impl CliError {
         CliError::Argument { place: place.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
+    /// For `map_err`: a failure to read.
+    pub fn input(path: &Path) -> impl FnOnce(std::io::Error) -> CliError {
+        let path = path.to_path_buf();
+        move |source| CliError::Input { path, source }
+    }
+
     /// For `map_err`: a failure to write.
     pub fn output(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> CliError {
         let path = path.to_path_buf();
@@ -81,9 +95,6 @@ impl From<forecast::Error> for CliError {
                     remedy.replace(&format!("the option `{name}`"), &format!("--{name}-column"))
                 });
                 CliError::Forecast(forecast::Error::MissingColumn { file, role, wanted, columns, remedy })
-            }
-            forecast::Error::Cancelled { done, all } => {
-                CliError::Interrupted { doing: format!("training, after {done} of {all} models"), run: None }
             }
             error => CliError::Forecast(error),
         }

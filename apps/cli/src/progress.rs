@@ -1,6 +1,7 @@
 //! Progress of trainings on stderr: a bar for each model, plain lines where nobody watches, or a live view.
 
 use std::io::IsTerminal;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bessemer::train::Event;
@@ -80,39 +81,89 @@ impl Progress {
         }
     }
 
-    /// The progress of many trainings at a time.
-    pub fn trainings(&self) -> Trainings {
+    /// The progress of so many trainings at a time, of which some have ended before.
+    pub fn trainings(&self, all: usize, before: usize) -> Trainings {
         let bar = match self {
-            Progress::Bars(bars) => bars.add(ProgressBar::new(1)),
+            Progress::Bars(bars) => bars.add(ProgressBar::new(all as u64)),
             _ => ProgressBar::hidden(),
         };
         // The template is constant and valid.
         if let Ok(style) = ProgressStyle::with_template("{bar:28.cyan/dim} {pos}/{len} models  {wide_msg}") {
             bar.set_style(style.progress_chars("━━╌"));
         }
-        Trainings { bar, lines: matches!(self, Progress::Lines), begun: Instant::now() }
+        bar.set_position(before as u64);
+        let now = Instant::now();
+        let course = Course { done: before, said: now, warned: false };
+        let trainings = Trainings {
+            bar,
+            lines: matches!(self, Progress::Lines),
+            quiet: matches!(self, Progress::Quiet),
+            begun: now,
+            all,
+            before,
+            course: Mutex::new(course),
+        };
+        if before > 0 {
+            trainings.say(&format!("{before} of {} trained before", number::counted(all, "model")));
+        }
+        trainings
     }
 }
 
-/// Progress of many trainings at a time.
+/// Of so many trainings at most, each has a line; of more, those that are remarkable, and others now and then.
+const LINES_MAX: usize = 100;
+
+/// Progress of many trainings at a time, told from any thread.
 pub struct Trainings {
     bar: ProgressBar,
     lines: bool,
+    quiet: bool,
     begun: Instant,
+    all: usize,
+    before: usize,
+    course: Mutex<Course>,
+}
+
+/// How far they are.
+struct Course {
+    done: usize,
+    /// When the last line was written.
+    said: Instant,
+    warned: bool,
 }
 
 impl Trainings {
-    /// One more has ended: so many have, of so many. Called from any thread.
-    pub fn ended(&self, done: usize, all: usize) {
-        let left = self.begun.elapsed().as_secs_f64() / done as f64 * (all - done) as f64;
-        let left = format!("{} left", number::seconds(left));
-        if self.lines {
-            eprintln!("trained {done} of {}, {left}", number::counted(all, "model"));
+    /// One more has ended, and what it gave.
+    pub fn ended(&self, gave: &str, remarkable: bool) {
+        let mut course = self.course.lock().expect("nothing panics while it is held");
+        course.done += 1;
+        let (done, all) = (course.done, self.all);
+        let each = self.begun.elapsed().as_secs_f64() / (done - self.before) as f64;
+        let left = match all - done {
+            0 => format!("in {}", number::seconds(self.begun.elapsed().as_secs_f64())),
+            more => format!("{} left", number::seconds(each * more as f64)),
+        };
+        let due = all <= LINES_MAX || remarkable || done == all || course.said.elapsed() >= LINE_PAUSE;
+        if self.lines && due {
+            course.said = Instant::now();
+            eprintln!("{gave}; trained {done} of {}, {left}", number::counted(all, "model"));
         }
-        self.bar.set_length(all as u64);
-        // Of two that end together, the later may say so first.
-        self.bar.inc(1);
-        self.bar.set_message(left);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(format!("{left}, {gave}"));
+    }
+
+    /// Something could not be kept of a training; said once, as the next ones will meet the same.
+    pub fn warn(&self, problem: &dyn std::fmt::Display) {
+        let mut course = self.course.lock().expect("nothing panics while it is held");
+        if !std::mem::replace(&mut course.warned, true) {
+            self.say(&format!("warning: {problem}"));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| eprintln!("{text}"));
+        }
     }
 
     /// All have ended.

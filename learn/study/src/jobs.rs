@@ -22,8 +22,6 @@ pub struct Jobs<'a> {
     pub pool: &'a Pool,
     /// Whether to end all of them, asked for now and then by every job.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Called as a job comes to a good end: how many have, and how many there are.
-    pub finished: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 /// One job among others.
@@ -66,9 +64,9 @@ pub enum Ended<E> {
 }
 
 impl<'a> Jobs<'a> {
-    /// On the threads of a pool, not to be stopped, and unwatched.
+    /// On the threads of a pool, not to be stopped.
     pub fn new(pool: &'a Pool) -> Jobs<'a> {
-        Jobs { pool, stop: &|| false, finished: &|_, _| {} }
+        Jobs { pool, stop: &|| false }
     }
 
     /// The result of `work` on every item, in the order of the items, whichever is done first. As every job
@@ -98,7 +96,7 @@ impl<'a> Jobs<'a> {
             match work(&items[number], &job) {
                 Ok(result) => {
                     *results[number].lock().expect("no job runs while it is held") = Some(result);
-                    (self.finished)(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(_) if job.is_halted() => {}
                 Err(error) => {
@@ -147,19 +145,13 @@ mod tests {
         let items: Vec<usize> = (0..50).collect();
         for threads in [1, 2, 5] {
             let pool = Pool::new(threads);
-            let counted = Mutex::new(Vec::new());
-            let finished = |done, all| counted.lock().unwrap().push((done, all));
-            let jobs = Jobs { finished: &finished, ..Jobs::new(&pool) };
-            let results = jobs.run(&items, |item, job| {
+            let results = Jobs::new(&pool).run(&items, |item, job| {
                 assert_eq!((*item, job.pool.threads()), (job.number, 1));
                 // Later ones are quicker.
                 (0..(50 - item) * 200).for_each(|_| std::hint::spin_loop());
                 Ok::<_, String>(item * 10)
             });
-            assert!(results.unwrap().into_iter().eq((0..50).map(|item| item * 10)));
-            let mut counted = counted.into_inner().unwrap();
-            counted.sort_unstable();
-            assert!(counted.into_iter().eq((1..=50).map(|done| (done, 50))), "{threads} threads");
+            assert!(results.unwrap().into_iter().eq((0..50).map(|item| item * 10)), "{threads} threads");
         }
         assert_eq!(Jobs::new(&Pool::new(2)).run(&[], |_: &(), _| Ok::<(), String>(())).unwrap(), []);
     }

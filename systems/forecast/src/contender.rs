@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use bessemer_study::Job;
+use bessemer_train::Event;
 
 use crate::error::Result;
 use crate::forecaster::Forecaster;
@@ -22,8 +23,17 @@ pub struct Contender {
 
 impl Contender {
     /// Fits it to the training rows of a split, until the job is halted. The weights that are best on the
-    /// validation rows, if there are any, are kept.
-    pub(crate) fn fit(&self, frame: &Frame, splits: &[Split], job: &Job) -> Result<Forecaster> {
+    /// validation rows, if there are any, are kept. `watch` sees every step.
+    ///
+    /// # Errors
+    /// As [`Forecaster::fit_within`], and where the job is halted.
+    pub fn fit(
+        &self,
+        frame: &Frame,
+        splits: &[Split],
+        job: &Job,
+        watch: &mut dyn FnMut(&Event),
+    ) -> Result<Forecaster> {
         let training: Vec<_> = splits.iter().map(|split| split.train.clone()).collect();
         let validation: Vec<_> = splits.iter().map(|split| split.validation.clone()).collect();
         let validates = validation.iter().any(|rows| !rows.is_empty());
@@ -35,7 +45,10 @@ impl Contender {
             &self.options,
             None,
             &job.pool,
-            &mut |_| if job.is_halted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) },
+            &mut |event| {
+                watch(&event);
+                if job.is_halted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
         )
     }
 }

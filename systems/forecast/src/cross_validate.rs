@@ -1,11 +1,13 @@
 //! Scores over several folds in the order of time.
 
+use bessemer_plan::Pool;
 use bessemer_study::{Combination, Ensemble, Jobs, Spread};
 use serde::Serialize;
 
 use crate::backtest::{Backtest, Baseline, Score, backtest};
 use crate::contender::Contender;
 use crate::error::{Error, Result};
+use crate::forecaster::Forecaster;
 use crate::frame::Frame;
 use crate::split::Split;
 
@@ -61,7 +63,7 @@ pub struct CrossValidation {
 ///
 /// `contenders` has, for each fold, the same models in the same order, all of one lookback and horizon. An
 /// ensemble of all of them is scored too if it is asked for; weights are fitted on the validation rows of each
-/// fold, which needs some.
+/// fold, which needs some. [`CrossValidator`] is the same in parts.
 ///
 /// # Errors
 /// Where a series has too few rows for a window, a training fails, or all are stopped.
@@ -91,69 +93,157 @@ pub fn cross_validate(
     ensemble: Option<Combination>,
     jobs: &Jobs,
 ) -> Result<CrossValidation> {
-    let Some(first) = contenders.first().and_then(|of_fold| of_fold.first()) else {
-        return Err(Error::TooSmall { what: "the number of models", value: 0, minimum: 1 });
-    };
-    if contenders.len() != folds.len() {
-        let problem = format!("lists for {} folds where there are {}", contenders.len(), folds.len());
-        return Err(Error::Option { what: "contenders", problem, remedy: "give a list for each fold" });
-    }
-    let shape = (first.options.lookback, first.options.horizon);
-    let names = |all: &[Contender]| all.iter().map(|c| c.model.name()).collect::<Vec<_>>();
-    for all in contenders {
-        let alike = all.iter().all(|c| (c.options.lookback, c.options.horizon) == shape);
-        if !alike || names(all) != names(&contenders[0]) {
-            let problem = "models, lookbacks or horizons differ from fold to fold or model to model".into();
-            return Err(Error::Option { what: "contenders", problem, remedy: "take the same throughout" });
-        }
-    }
-    let weighs = ensemble == Some(Combination::Weights);
-    let stages = folds.iter().map(|splits| Stage::new(frame, splits, shape, weighs));
-    let stages = stages.collect::<Result<Vec<Stage>>>()?;
+    let validator = CrossValidator::new(frame, folds, contenders, ensemble)?;
+    let members = jobs.run(&validator.trainings(), |training, job| {
+        let forecaster = training.contender.fit(frame, training.splits, job, &mut |_| {})?;
+        validator.score(training.fold, &forecaster, &job.pool)
+    })?;
+    validator.conclude(&members, jobs.pool)
+}
 
-    let trainings: Vec<(usize, &Contender)> =
-        contenders.iter().enumerate().flat_map(|(fold, all)| all.iter().map(move |c| (fold, c))).collect();
-    let members = jobs.run(&trainings, |(fold, contender), job| {
-        let forecaster = contender.fit(frame, &folds[*fold], job)?;
-        let stage = &stages[*fold];
-        let score = stage.test.score(&forecaster, &job.pool)?;
-        let on_test = match ensemble {
-            Some(_) => stage.test.forecasts(&forecaster, &job.pool)?,
+/// One training of a [`CrossValidator`].
+#[derive(Clone, Copy, Debug)]
+pub struct FoldTraining<'a> {
+    /// The number of the fold, counted from 0.
+    pub fold: usize,
+    /// What is fitted.
+    pub contender: &'a Contender,
+    /// The rows of the fold, for each series.
+    pub splits: &'a [Split],
+}
+
+/// A cross-validation whose models the caller fits, or has already: [`CrossValidator::trainings`] says which,
+/// [`CrossValidator::score`] takes each, and [`CrossValidator::conclude`] puts together what they gave.
+///
+/// ```
+/// use bessemer_forecast::{Contender, CrossValidator, FitOptions, Model, Split, air_passengers};
+/// use bessemer_plan::Pool;
+/// use bessemer_study::{Jobs, TimeSeriesFolds};
+///
+/// let frame = air_passengers::frame();
+/// let folds = Split::time_series(&frame, &TimeSeriesFolds::new(2, 12), &|_| 0)?;
+/// let mut options = FitOptions::new(12, 24);
+/// options.train.steps = 50;
+/// let contenders = vec![vec![Contender { model: Model::by_name("nlinear")?, options }]; 2];
+/// let (validator, pool) = (CrossValidator::new(&frame, &folds, &contenders, None)?, Pool::new(2));
+/// let members = Jobs::new(&pool).run(&validator.trainings(), |training, job| {
+///     let fitted = training.contender.fit(&frame, training.splits, job, &mut |_| {})?; // or one that was kept
+///     validator.score(training.fold, &fitted, &job.pool)
+/// })?;
+/// assert_eq!(validator.conclude(&members, &pool)?.models[0].folds[1].mae, members[1].score.mae);
+/// # Ok::<(), bessemer_forecast::Error>(())
+/// ```
+pub struct CrossValidator<'a> {
+    folds: &'a [Vec<Split>],
+    contenders: &'a [Vec<Contender>],
+    ensemble: Option<Combination>,
+    stages: Vec<Stage>,
+}
+
+impl<'a> CrossValidator<'a> {
+    /// As [`cross_validate`], before any training.
+    ///
+    /// # Errors
+    /// Where a series has too few rows for a window, or the lists don't match.
+    pub fn new(
+        frame: &Frame,
+        folds: &'a [Vec<Split>],
+        contenders: &'a [Vec<Contender>],
+        ensemble: Option<Combination>,
+    ) -> Result<CrossValidator<'a>> {
+        let Some(first) = contenders.first().and_then(|of_fold| of_fold.first()) else {
+            return Err(Error::TooSmall { what: "the number of models", value: 0, minimum: 1 });
+        };
+        if contenders.len() != folds.len() {
+            let problem = format!("lists for {} folds where there are {}", contenders.len(), folds.len());
+            return Err(Error::Option { what: "contenders", problem, remedy: "give a list for each fold" });
+        }
+        let shape = (first.options.lookback, first.options.horizon);
+        let names = |all: &[Contender]| all.iter().map(|c| c.model.name()).collect::<Vec<_>>();
+        for all in contenders {
+            let alike = all.iter().all(|c| (c.options.lookback, c.options.horizon) == shape);
+            if !alike || names(all) != names(&contenders[0]) {
+                let problem =
+                    "models, lookbacks or horizons differ from fold to fold or model to model".into();
+                return Err(Error::Option {
+                    what: "contenders",
+                    problem,
+                    remedy: "take the same throughout",
+                });
+            }
+        }
+        let weighs = ensemble == Some(Combination::Weights);
+        let stages = folds.iter().map(|splits| Stage::new(frame, splits, shape, weighs));
+        let stages = stages.collect::<Result<Vec<Stage>>>()?;
+        Ok(CrossValidator { folds, contenders, ensemble, stages })
+    }
+
+    /// All trainings, fold by fold, the models of each in their order.
+    pub fn trainings(&self) -> Vec<FoldTraining<'a>> {
+        let of_fold = |(fold, all): (usize, &'a Vec<Contender>)| {
+            let splits = &self.folds[fold][..];
+            all.iter().map(move |contender| FoldTraining { fold, contender, splits })
+        };
+        self.contenders.iter().enumerate().flat_map(of_fold).collect()
+    }
+
+    /// What a model that was fitted to a fold gives on its test rows.
+    ///
+    /// # Errors
+    /// If the model knows other series.
+    ///
+    /// # Panics
+    /// If there is no such fold.
+    pub fn score(&self, fold: usize, forecaster: &Forecaster, pool: &Pool) -> Result<Member> {
+        let stage = &self.stages[fold];
+        let score = stage.test.score(forecaster, pool)?;
+        let on_test = match self.ensemble {
+            Some(_) => stage.test.forecasts(forecaster, pool)?,
             None => Vec::new(),
         };
         let on_validation = match &stage.validation {
-            Some(validation) => validation.forecasts(&forecaster, &job.pool)?,
+            Some(validation) => validation.forecasts(forecaster, pool)?,
             None => Vec::new(),
         };
-        Ok::<Member, Error>(Member { score, on_test, on_validation })
-    })?;
-    let members: Vec<&[Member]> = members.chunks(contenders[0].len()).collect();
+        Ok(Member { score, on_test, on_validation })
+    }
 
-    // What is left takes no training.
-    let quiet = Jobs { finished: &|_, _| {}, ..*jobs };
-    let numbers: Vec<usize> = (0..folds.len()).collect();
-    let by_fold = quiet.run(&numbers, |fold, _| {
-        let mut scores: Vec<(Score, Option<Vec<f64>>)> =
-            members[*fold].iter().map(|member| (member.score.clone(), None)).collect();
-        if let Some(combination) = ensemble {
-            scores.push(stages[*fold].score_ensemble(combination, members[*fold])?);
-        }
-        scores.extend(Baseline::ALL.map(|baseline| (stages[*fold].test.score_baseline(baseline), None)));
-        Ok::<_, Error>(scores)
-    })?;
-    let models = (0..by_fold[0].len()).map(|place| {
-        let folds: Vec<_> = by_fold.iter().map(|scores| scores[place].clone()).collect();
-        CrossScore::of(&folds)
-    });
-    Ok(CrossValidation {
-        windows: stages.iter().map(|stage| stage.test.windows).collect(),
-        models: models.collect(),
-    })
+    /// The scores of all models, of the ensemble and of the baselines. `members` are in the order of
+    /// [`CrossValidator::trainings`].
+    ///
+    /// # Errors
+    /// Where weights of an ensemble can't be fitted.
+    ///
+    /// # Panics
+    /// If there are more or fewer members than trainings.
+    pub fn conclude(&self, members: &[Member], pool: &Pool) -> Result<CrossValidation> {
+        assert_eq!(members.len(), self.trainings().len(), "a member for each training");
+        let members: Vec<&[Member]> = members.chunks(self.contenders[0].len()).collect();
+        let by_fold = Jobs::new(pool).run(&self.stages, |stage, job| {
+            let members = members[job.number];
+            let mut scores: Vec<(Score, Option<Vec<f64>>)> =
+                members.iter().map(|member| (member.score.clone(), None)).collect();
+            if let Some(combination) = self.ensemble {
+                scores.push(stage.score_ensemble(combination, members)?);
+            }
+            scores.extend(Baseline::ALL.map(|baseline| (stage.test.score_baseline(baseline), None)));
+            Ok::<_, Error>(scores)
+        })?;
+        let models = (0..by_fold[0].len()).map(|place| {
+            let folds: Vec<_> = by_fold.iter().map(|scores| scores[place].clone()).collect();
+            CrossScore::of(&folds)
+        });
+        Ok(CrossValidation {
+            windows: self.stages.iter().map(|stage| stage.test.windows).collect(),
+            models: models.collect(),
+        })
+    }
 }
 
 /// What a trained model gave on one fold.
-struct Member {
-    score: Score,
+pub struct Member {
+    /// Its errors.
+    pub score: Score,
     /// Forecasts for an ensemble; empty where there is none.
     on_test: Vec<f32>,
     /// Likewise, where it has weights.
@@ -239,12 +329,10 @@ impl CrossScore {
 mod tests {
     use std::ops::ControlFlow;
 
-    use bessemer_plan::Pool;
     use bessemer_study::TimeSeriesFolds;
 
     use super::*;
     use crate::air_passengers;
-    use crate::forecaster::Forecaster;
     use crate::models::Model;
     use crate::options::FitOptions;
 
@@ -329,12 +417,6 @@ mod tests {
                 assert!(sum.is_none_or(|sum| (sum - 1.0).abs() < 1e-9));
             }
         }
-    }
-
-    #[test]
-    fn spread_over_folds() {
-        assert_eq!(Spread::of(&[1.0, 3.0, 5.0]), Spread { mean: 3.0, deviation: Some(2.0) });
-        assert_eq!(Spread::of(&[7.0]), Spread { mean: 7.0, deviation: None });
     }
 
     #[test]

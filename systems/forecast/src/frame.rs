@@ -24,6 +24,26 @@ impl Frame {
         self.series.iter().map(Series::len).collect()
     }
 
+    /// What tells these series from others: SHA-256 of their names and values, in hexadecimal.
+    ///
+    /// ```
+    /// use bessemer_forecast::{Series, air_passengers};
+    ///
+    /// let (frame, mut other) = (air_passengers::frame(), air_passengers::frame());
+    /// assert_eq!(frame.fingerprint(), other.fingerprint());
+    /// other.series[0] = Series::new("passengers", 0, vec![112.0; 144]);
+    /// assert_ne!(frame.fingerprint(), other.fingerprint());
+    /// ```
+    pub fn fingerprint(&self) -> String {
+        let mut bytes = Vec::new();
+        for series in &self.series {
+            bytes.extend_from_slice(series.id.as_bytes());
+            bytes.extend(series.values.iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(series.observed.iter().flatten().map(|seen| u8::from(*seen)));
+        }
+        bessemer_train::weights::fingerprint(&bytes)
+    }
+
     /// The series with this id.
     pub fn get(&self, id: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.id == id)

@@ -45,7 +45,9 @@ mod write;
 pub use backtest::{Backtest, Baseline, Score, backtest};
 pub use bessemer_study::Spread;
 pub use contender::Contender;
-pub use cross_validate::{CrossScore, CrossValidation, FoldScore, cross_validate};
+pub use cross_validate::{
+    CrossScore, CrossValidation, CrossValidator, FoldScore, FoldTraining, Member, cross_validate,
+};
 pub use error::{Error, Result};
 pub use forecaster::Forecaster;
 pub use frame::{Frame, History, Note, Series};
@@ -54,7 +56,7 @@ pub use models::Model;
 pub use options::{FitOptions, Loss, Sampling};
 pub use read::{Layout, ReadOptions, read};
 pub use scaler::{Scaler, ScalerKind, fit_scalers, scale_frame};
-pub use search::search;
+pub use search::{run_trial, search};
 pub use split::Split;
 pub use time::{Precision, TimeKind, TimeStyle, Timestamp};
 pub use window::{Window, WindowIndex, WindowOptions};

@@ -111,12 +111,7 @@ impl FitOptions {
         let settings = FitOptions { train: TrainOptions::default(), ..self.clone() };
         let settings = toml::to_string(&settings).unwrap_or_default();
         let model = toml::to_string(model).unwrap_or_default();
-        let mut bytes = Vec::new();
-        for series in &scaled.series {
-            bytes.extend_from_slice(series.id.as_bytes());
-            bytes.extend(series.values().iter().flat_map(|value| value.to_le_bytes()));
-        }
-        let data = bessemer_train::weights::fingerprint(&bytes);
+        let data = scaled.fingerprint();
         // The data last: with another scaler they differ, too.
         format!("{model}\n{settings}\n{more}\ndata = \"{data}\"")
     }

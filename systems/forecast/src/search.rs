@@ -1,7 +1,7 @@
 //! Search over settings of models and of their training.
 
-use bessemer_study::{Findings, Jobs, Scored, Space, Trial};
-use bessemer_train::TrainError;
+use bessemer_study::{Findings, Job, Jobs, Scored, Space, Trial};
+use bessemer_train::{Event, TrainError};
 
 use crate::backtest::backtest;
 use crate::contender::Contender;
@@ -13,8 +13,7 @@ use crate::split::Split;
 /// Fits a model for each trial, one on each core, to the training rows, and scores it by its mean absolute
 /// error on the validation rows, in the unit of the data. `contenders` has what is fitted for each trial.
 ///
-/// A training that diverges is a trial without a score.
-/// Test rows are never looked at: score the best of them there afterwards, since its validation error is that
+/// Each is a [`run_trial`], of which the caller may make a search of its own. Test rows are never looked at: score the best of them there afterwards, since its validation error is that
 /// of the luckiest as much as of the best.
 ///
 /// # Errors
@@ -57,22 +56,31 @@ pub fn search(
         let problem = format!("{} for {} trials", contenders.len(), trials.len());
         return Err(Error::Option { what: "contenders", problem, remedy: "give one for each trial" });
     }
-    let scored_on = on_validation(splits);
-    let found = space.search(jobs, trials, |_, job| {
-        let contender = &contenders[job.number];
-        let forecaster = match contender.fit(frame, splits, job) {
-            Err(Error::Train(
-                error @ (TrainError::NotFinite { .. }
-                | TrainError::Range { .. }
-                | TrainError::Overflow { .. }),
-            )) => return Ok(Scored::Failed(error.to_string())),
-            fitted => fitted?,
-        };
-        let (lookback, horizon) = (contender.options.lookback, contender.options.horizon);
-        let validation = backtest(frame, &scored_on, lookback, horizon, false, None)?;
-        Ok::<_, Error>(Scored::Score(validation.score(&forecaster, &job.pool)?.mae))
-    })?;
-    Ok(found)
+    Ok(space
+        .search(jobs, trials, |_, job| run_trial(frame, splits, &contenders[job.number], job, &mut |_| {}))?)
+}
+
+/// Fits a model to the training rows and scores it by its mean absolute error on the validation rows, in the
+/// unit of the data. A training that diverges is a trial without a score. `watch` sees every step.
+///
+/// # Errors
+/// Where no window fits into the validation rows, or the job is halted.
+pub fn run_trial(
+    frame: &Frame,
+    splits: &[Split],
+    contender: &Contender,
+    job: &Job,
+    watch: &mut dyn FnMut(&Event),
+) -> Result<Scored> {
+    let forecaster = match contender.fit(frame, splits, job, watch) {
+        Err(Error::Train(
+            error @ (TrainError::NotFinite { .. } | TrainError::Range { .. } | TrainError::Overflow { .. }),
+        )) => return Ok(Scored::Failed(error.to_string())),
+        fitted => fitted?,
+    };
+    let (lookback, horizon) = (contender.options.lookback, contender.options.horizon);
+    let validation = backtest(frame, &on_validation(splits), lookback, horizon, false, None)?;
+    Ok(Scored::Score(validation.score(&forecaster, &job.pool)?.mae))
 }
 
 #[cfg(test)]

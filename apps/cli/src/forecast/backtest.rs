@@ -24,7 +24,6 @@ use crate::run::RunArgs;
 use crate::runs::{KeptRun, RunFolderArgs};
 use crate::table;
 use bessemer::plan::Pool;
-use bessemer::train::Checkpoints;
 
 /// Fit models on the earlier rows of a file and score them on the last, beside simple baselines
 #[derive(clap::Args, Debug)]
@@ -161,7 +160,8 @@ impl BacktestCommand {
             }
             let name = model.name();
             kept.write(&format!("{name}/config.toml"), &config::render(model, &options, validation))?;
-            let checkpoints = self.checkpoints(kept, name)?;
+            // Several divisions by the clock can't be asked for again in one command.
+            let checkpoints = kept.checkpoints(name, self.resume)?.filter(|_| !self.train.tunes());
             let checkpoints = checkpoints.as_ref();
             let forecaster =
                 fitting::fit(&frame, &rows, model, &options, checkpoints, pool, progress, kept, name)?;
@@ -196,8 +196,10 @@ impl BacktestCommand {
         if let Some(path) = &self.report {
             report::write(&page, path)?;
         }
-        let path = self.report.clone().or_else(|| kept.place("report.html"));
-        self.run.print(&path.map_or(String::new(), |path| format!("Report: {}\n", path.display())))
+        match &self.report {
+            Some(path) => self.run.print(&format!("Report: {}\n", path.display())),
+            None => kept.print_report(&self.run),
+        }
     }
 
     fn check(&self, settings: &Settings, validation: Option<Validation>) -> Result<()> {
@@ -229,18 +231,6 @@ impl BacktestCommand {
             ));
         }
         Ok(())
-    }
-
-    /// Where a model's training is kept, so that the backtest can go on after it.
-    fn checkpoints(&self, kept: &KeptRun, model: &str) -> Result<Option<Checkpoints>> {
-        // Several divisions by the clock can't be asked for again in one command.
-        let Some(folder) = kept.place(&format!("{model}/checkpoints")).filter(|_| !self.train.tunes()) else {
-            return Ok(None);
-        };
-        let (keep, about) = (1, String::new());
-        let mut checkpoints = Checkpoints { folder, every: u64::MAX, keep, resume: false, about };
-        checkpoints.resume = self.resume && !checkpoints.files()?.is_empty();
-        Ok(Some(checkpoints))
     }
 
     fn splits(&self, frame: &Frame, validation: Option<Validation>) -> Result<Vec<Split>> {

@@ -10,8 +10,7 @@ use super::training::Validation;
 pub fn render(model: &Model, options: &FitOptions, validation: Option<Validation>) -> String {
     let mut text = String::from("# Settings of a training; give this file to --config.\n\n");
     match validation {
-        Some(Validation::Rows(rows)) => text += &format!("validation = {rows}\n"),
-        Some(Validation::Fraction(share)) => text += &format!("validation = {share}\n"),
+        Some(validation) => text += &format!("validation = {}\n", validation.written()),
         None => text += &not_set("validation"),
     }
     section("model", &tree_of(model), &mut text);

@@ -1,10 +1,12 @@
 //! `bessemer forecast cross-validate`.
 
+mod table;
+
 use bessemer::forecast::{
-    Contender, CrossScore, CrossValidation, Error, Frame, Split, Spread, cross_validate,
+    Contender, CrossValidation, CrossValidator, Error, FoldTraining, Frame, Member, Split,
 };
 use bessemer::plan::Pool;
-use bessemer::study::{Combination, TimeSeriesFolds};
+use bessemer::study::{Combination, Job, TimeSeriesFolds};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -19,10 +21,10 @@ use crate::number;
 use crate::output::{self, JsonTarget};
 use crate::parallel;
 use crate::preflight;
-use crate::progress::{Progress, WatchArgs};
+use crate::progress::{Progress, Trainings, WatchArgs};
+use crate::report::{self, Folds};
 use crate::run::RunArgs;
-use crate::runs::{KeptRun, RunFolderArgs};
-use crate::table::plain;
+use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs, Trained};
 
 /// Fit models several times, each time up to a later row, and score them on the rows that follow
 ///
@@ -80,6 +82,10 @@ pub struct CrossValidate {
     train: TrainArgs,
     #[command(flatten)]
     run_folder: RunFolderArgs,
+    /// Go on with the run in --run, which was interrupted: models that were trained are not trained again, those
+    /// that were being trained begin anew, and the scores are those that they would have been
+    #[arg(long, requires = "run", conflicts_with = "tune", help_heading = "Run folder")]
+    resume: bool,
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
@@ -97,20 +103,56 @@ enum EnsembleName {
     Weights,
 }
 
-/// What `--json` writes.
+/// What is validated, on what.
+struct Validating<'a> {
+    frame: &'a Frame,
+    contenders: &'a [Vec<Contender>],
+    folds: &'a [Vec<Split>],
+    division: TimeSeriesFolds,
+    lookback: usize,
+    validation: Option<Validation>,
+    validator: CrossValidator<'a>,
+}
+
+/// What a run that goes on must have in common with the one that was interrupted.
 #[derive(Serialize)]
-struct CrossValidated {
-    data: String,
+struct About {
     horizon: usize,
     lookback: usize,
+    folds: usize,
     test_rows: usize,
     step: usize,
     gap: usize,
     train_rows: Option<usize>,
-    threads: usize,
-    seed: u64,
+    validation: Option<String>,
+    models: Vec<&'static str>,
+    ensemble: Option<String>,
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+pub struct CrossValidated {
+    /// The file, or the name of the built-in series.
+    pub data: String,
+    /// Steps forecast.
+    pub horizon: usize,
+    /// Steps looked back on.
+    pub lookback: usize,
+    /// Rows of each series that a fold is scored on.
+    pub test_rows: usize,
+    /// Rows from one fold to the next.
+    pub step: usize,
+    /// Rows between those that are learned from and those that are scored on.
+    pub gap: usize,
+    /// Rows that a fold learns from, if not all.
+    pub train_rows: Option<usize>,
+    /// Threads worked with.
+    pub threads: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Models and baselines, best first.
     #[serde(flatten)]
-    scores: CrossValidation,
+    pub scores: CrossValidation,
 }
 
 impl CrossValidate {
@@ -160,32 +202,76 @@ impl CrossValidate {
         }
         let seed = contenders[0][0].options.train.seed;
         let arguments = interrupt::arguments("");
-        let mut kept = self.run_folder.begin("cross-validate", arguments, seed, &pool, false)?;
+        let validator =
+            CrossValidator::new(&frame, &folds, &contenders, self.ensemble.map(EnsembleName::get))?;
+        let mut kept = self.run_folder.begin("cross-validate", arguments, seed, &pool, self.resume)?;
+        let validating = Validating {
+            frame: &frame,
+            contenders: &contenders,
+            folds: &folds,
+            division,
+            lookback,
+            validation,
+            validator,
+        };
+        let result = self.work(&validating, &progress, &pool, &mut kept);
+        kept.end(result)
+    }
+
+    fn work(
+        &self,
+        validating: &Validating,
+        progress: &Progress,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<()> {
+        let Validating { frame, contenders, validation, validator, .. } = validating;
+        let trainings = validator.trainings();
+        let parts = trainings.iter().map(|FoldTraining { fold, contender, splits }| {
+            let name = format!("fold-{}/{}", fold + 1, contender.model.name());
+            Part { name, contender, splits }
+        });
+        let about = self.about(validating);
+        let study = KeptStudy::begin(kept, "cross-validate", &about, &contenders[0], frame, parts.collect())?;
+        study.run().keep_given(self.train.config.as_deref())?;
         for Contender { model, options } in &contenders[0] {
             let name = format!("{}/config.toml", model.name());
-            kept.write(&name, &config::render(model, options, validation))?;
+            study.run().write(&name, &config::render(model, options, *validation))?;
         }
-        let ensemble = self.ensemble.map(EnsembleName::get);
-        let scores = parallel::trainings(&pool, &progress, |jobs| {
-            cross_validate(&frame, &folds, &contenders, ensemble, jobs)
-        });
-        let result = scores.and_then(|scores| {
-            let shape = (lookback, test, division.step);
-            self.tell(shape, seed, scores, &pool, &mut kept)
-        });
-        kept.end(result)
+        let members = parallel::trainings(pool, progress, &study, |jobs, shown| {
+            let train =
+                |training: &FoldTraining, job: &Job| train_one(training, job, validating, &study, shown);
+            jobs.run(&trainings, train).map_err(Box::new)
+        })?;
+        let scores = validator.conclude(&members, pool)?;
+        self.tell(validating, scores, pool, kept)
+    }
+
+    /// What a run that goes on must have in common with this one, beside the settings of its models.
+    fn about(&self, validating: &Validating) -> About {
+        let TimeSeriesFolds { folds, test, step, gap, train } = validating.division;
+        About {
+            horizon: self.horizon,
+            lookback: validating.lookback,
+            folds,
+            test_rows: test,
+            step,
+            gap,
+            train_rows: train,
+            validation: validating.validation.map(Validation::written),
+            models: validating.contenders[0].iter().map(|contender| contender.model.name()).collect(),
+            ensemble: self.ensemble.and_then(|name| Some(name.to_possible_value()?.get_name().to_string())),
+        }
     }
 
     /// Writes and prints the scores.
     fn tell(
         &self,
-        (lookback, test, step): (usize, usize, usize),
-        seed: u64,
+        validating: &Validating,
         mut scores: CrossValidation,
         pool: &Pool,
         kept: &mut KeptRun,
     ) -> Result<()> {
-        kept.keep_given(self.train.config.as_deref())?;
         for model in &scores.models {
             let mase = model.mase.map(|mase| mase.mean);
             let of_folds = [("mse", Some(model.mse.mean)), ("mae", Some(model.mae.mean)), ("mase", mase)];
@@ -195,20 +281,31 @@ impl CrossValidate {
         let validated = CrossValidated {
             data: self.read.name(),
             horizon: self.horizon,
-            lookback,
-            test_rows: test,
-            step,
+            lookback: validating.lookback,
+            test_rows: validating.division.test,
+            step: validating.division.step,
             gap: self.gap,
             train_rows: self.train_rows,
             threads: pool.threads(),
-            seed,
+            seed: validating.contenders[0][0].options.train.seed,
             scores,
         };
         if let Some(json) = &self.run.json {
             json.write(&validated)?;
         }
         kept.write("results.json", &serde_json::to_string_pretty(&validated).unwrap_or_default())?;
-        self.run.print(&render(&validated, &self.models))
+        self.run.print(&table::render(&validated, &self.models))?;
+        let Some(run) = kept.path() else { return Ok(()) };
+        let Validating { frame, contenders, folds, .. } = validating;
+        let contenders = &contenders[0];
+        kept.report(&report::cross_validate(&Folds {
+            validated: &validated,
+            contenders,
+            frame,
+            folds,
+            run,
+        }))?;
+        kept.print_report(&self.run)
     }
 
     fn check(&self, validation: Option<Validation>) -> Result<()> {
@@ -270,53 +367,32 @@ impl EnsembleName {
     }
 }
 
-/// Means and deviations, then each fold.
-fn render(validated: &CrossValidated, names: &[String]) -> String {
-    let CrossValidation { windows, models } = &validated.scores;
-    let spread = |spread: Spread| match spread.deviation {
-        Some(deviation) => format!("{} ± {}", number::digits(spread.mean), number::digits(deviation)),
-        None => number::digits(spread.mean),
-    };
-    let name = |model: &CrossScore| match model.baseline {
-        true => format!("{} (baseline)", model.name),
-        false => model.name.clone(),
-    };
-    let summary = plain(
-        vec!["model", "MAE", "sMAPE, %", "MASE", "fit, each", "parameters"],
-        models.iter().map(|model| {
-            let fits: f64 = model.folds.iter().map(|fold| fold.seconds_fit).sum();
-            let trained = |text: String| if model.baseline { "-".to_string() } else { text };
-            [
-                name(model),
-                spread(model.mae),
-                spread(model.smape),
-                model.mase.map_or("n/a".into(), spread),
-                trained(number::seconds(fits / model.folds.len() as f64)),
-                trained(number::count(model.parameters)),
-            ]
-        }),
-    );
-    let header = ["MAE of fold", "windows"].into_iter().chain(models.iter().map(|model| &*model.name));
-    let folds = windows.iter().enumerate().map(|(fold, windows)| {
-        let errors = models.iter().map(|model| number::digits(model.folds[fold].mae));
-        [(fold + 1).to_string(), number::count(*windows)].into_iter().chain(errors).collect::<Vec<String>>()
-    });
-    let weights = models.iter().find(|model| model.folds.iter().all(|fold| fold.weights.is_some()));
-    let weights = weights.map_or(String::new(), |ensemble| {
-        let mean = |place: usize| {
-            let of_folds = ensemble.folds.iter().flat_map(|fold| &fold.weights).map(|weights| weights[place]);
-            of_folds.sum::<f64>() / ensemble.folds.len() as f64
-        };
-        let named =
-            names.iter().enumerate().map(|(place, name)| format!("{} {:.2}", name.trim(), mean(place)));
-        format!("Weights, mean over folds: {}.\n", named.collect::<Vec<_>>().join(", "))
-    });
-    format!(
-        "{summary}\n{}, {} ahead from {} back; mean ± standard deviation over folds, MAE in the unit of the data.\n\
-         {weights}\n{}\n",
-        number::counted(windows.len(), "fold"),
-        number::counted(validated.horizon, "step"),
-        validated.lookback,
-        plain(header.collect(), folds),
-    )
+/// Fits a model to a fold, unless it was before.
+fn train_one(
+    training: &FoldTraining,
+    job: &Job,
+    validating: &Validating,
+    study: &KeptStudy,
+    shown: &Trainings,
+) -> Result<Member> {
+    let Validating { frame, validator, .. } = validating;
+    if let Some(trained) = study.before(job.number) {
+        let forecaster = study.model(job.number, trained)?;
+        return Ok(validator.score(training.fold, &forecaster, &job.pool)?);
+    }
+    let mut metrics = study.begin_training(job.number)?;
+    let forecaster = training.contender.fit(frame, training.splits, job, &mut |event| {
+        metrics.watch(event).iter().for_each(|problem| shown.warn(problem));
+    })?;
+    let member = validator.score(training.fold, &forecaster, &job.pool)?;
+    let (mae, seconds) = (member.score.mae, member.score.seconds_fit);
+    let trained = Trained { seconds, mae: Some(mae), problem: None, weights: None };
+    if let Err(problem) = study.end_training(job.number, metrics, trained, Some(&forecaster)) {
+        shown.warn(&problem);
+    }
+    let (fold, model) = (training.fold + 1, &member.score.name);
+    let gave = format!("fold {fold}, {model}: MAE {} in {}", number::digits(mae), number::seconds(seconds));
+    study.run().log(&gave);
+    shown.ended(&gave, false);
+    Ok(member)
 }

@@ -215,9 +215,7 @@ impl Fit {
         if let Some(scores) = scores {
             self.run.print(&scores.sentence())?;
         }
-        if let Some(report) = kept.place("report.html") {
-            self.run.print(&format!("Report: {}\n", report.display()))?;
-        }
+        kept.print_report(&self.run)?;
         if let Some(GradScalerState { scale, updates, overflows, .. }) = fitted.grad_scaler {
             let taken = number::count(updates as usize);
             self.run.print(&format!(

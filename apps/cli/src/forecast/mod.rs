@@ -13,6 +13,8 @@ mod search;
 pub mod settings;
 mod training;
 
+pub use cross_validate::CrossValidated;
+
 use crate::error::Result;
 use crate::run::RunArgs;
 

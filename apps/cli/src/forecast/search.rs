@@ -1,8 +1,12 @@
 //! `bessemer forecast search`.
 
-use bessemer::forecast::{Baseline, Contender, Error, FitOptions, Frame, Model, Split, backtest, search};
+mod trial;
+
+use std::sync::Mutex;
+
+use bessemer::forecast::{Baseline, Contender, Error, FitOptions, Forecaster, Frame, Model, Split, backtest};
 use bessemer::plan::Pool;
-use bessemer::study::{Dimension, Findings, Outcome, Search, Space, TimeSeriesFolds, Trial, Value};
+use bessemer::study::{Dimension, Findings, Job, Outcome, Search, Space, TimeSeriesFolds, Trial, Value};
 use serde::Serialize;
 
 use super::config;
@@ -19,9 +23,10 @@ use crate::output::{self, JsonTarget};
 use crate::parallel;
 use crate::preflight;
 use crate::progress::{Progress, WatchArgs};
+use crate::report::{self, Material, Tried};
 use crate::results::Results;
 use crate::run::RunArgs;
-use crate::runs::{KeptRun, RunFolderArgs};
+use crate::runs::{KeptRun, KeptStudy, Part, RunFolderArgs};
 use crate::table::{self, plain};
 
 /// Trials that the table shows.
@@ -79,6 +84,10 @@ pub struct SearchCommand {
     train: TrainArgs,
     #[command(flatten)]
     run_folder: RunFolderArgs,
+    /// Go on with the run in --run, which was interrupted: trials that came to their end are not repeated, those
+    /// that were being trained begin anew, and the scores are those that they would have been
+    #[arg(long, requires = "run", conflicts_with = "tune", help_heading = "Run folder")]
+    resume: bool,
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
@@ -89,6 +98,8 @@ pub struct SearchCommand {
 #[derive(Clone, Debug)]
 struct Varied {
     name: String,
+    /// As given.
+    values: String,
     dimension: Dimension,
 }
 
@@ -97,10 +108,8 @@ impl Varied {
     fn parse(text: &str) -> std::result::Result<Varied, String> {
         let (name, values) = text.split_once('=').ok_or("it must be name=values, such as hidden=64,128")?;
         let name = name.trim().trim_start_matches("--").replace('_', "-");
-        Ok(Varied {
-            name,
-            dimension: values.parse().map_err(|error: bessemer::study::StudyError| error.to_string())?,
-        })
+        let dimension = values.parse().map_err(|error: bessemer::study::StudyError| error.to_string())?;
+        Ok(Varied { name, values: values.trim().to_string(), dimension })
     }
 }
 
@@ -110,9 +119,22 @@ struct Searching {
     splits: Vec<Split>,
     rows: Rows,
     space: Space,
+    trials: Vec<Trial>,
     contenders: Vec<Contender>,
-    found: Findings,
+    seed: u64,
     validation: Option<Validation>,
+}
+
+/// What a run that goes on must have in common with the one that was interrupted.
+#[derive(Serialize)]
+struct About {
+    horizon: usize,
+    vary: Vec<String>,
+    trials: Option<usize>,
+    points: Option<usize>,
+    test_rows: usize,
+    validation: Option<String>,
+    seed: u64,
 }
 
 /// What `--json` writes.
@@ -185,21 +207,60 @@ impl SearchCommand {
             return output::print(&config::render(model, options, validation));
         }
         let what = format!("search-{}", model.name());
-        let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, false)?;
-        let found = parallel::trainings(&pool, &progress, |jobs| {
-            search(&frame, &splits, &space, &trials, &contenders, jobs)
-        });
-        let result = found.and_then(|found| {
-            let data = Searching { frame, splits, rows, space, contenders, found, validation };
-            self.tell(data, &progress, &pool, &mut kept)
-        });
+        let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, self.resume)?;
+        let searching = Searching { frame, splits, rows, space, trials, contenders, seed, validation };
+        let result = self.work(&searching, &progress, &pool, &mut kept);
         kept.end(result)
     }
 
+    fn work(
+        &self,
+        searching: &Searching,
+        progress: &Progress,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<()> {
+        let Searching { frame, splits, space, trials, contenders, .. } = searching;
+        let parts = contenders.iter().enumerate().map(|(number, contender)| {
+            let name = format!("trial-{}", number + 1);
+            Part { name, contender, splits }
+        });
+        let about = self.about(searching);
+        let study = KeptStudy::begin(kept, "search", &about, &contenders[..1], frame, parts.collect())?;
+        study.run().keep_given(self.train.config.as_deref())?;
+        let best = (0..trials.len()).filter_map(|number| study.before(number)?.mae);
+        let best = Mutex::new(best.fold(f64::INFINITY, f64::min));
+        let found = parallel::trainings(pool, progress, &study, |jobs, shown| {
+            let train =
+                |tried: &Trial, job: &Job| trial::try_one(tried, job, searching, &study, shown, &best);
+            space.search(jobs, trials, train).map_err(Box::new)
+        })?;
+        self.tell(searching, &found, progress, pool, kept)
+    }
+
+    /// What a run that goes on must have in common with this one, beside the settings of its first trial.
+    fn about(&self, searching: &Searching) -> About {
+        About {
+            horizon: self.horizon,
+            vary: self.vary.iter().map(|varied| format!("{}={}", varied.name, varied.values)).collect(),
+            trials: self.trials,
+            points: self.trials.is_none().then_some(self.points),
+            test_rows: self.test_rows.unwrap_or(self.horizon),
+            validation: searching.validation.map(Validation::written),
+            seed: searching.seed,
+        }
+    }
+
     /// Scores the best, writes and prints.
-    fn tell(&self, data: Searching, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
-        kept.keep_given(self.train.config.as_deref())?;
-        let Searching { frame, splits, rows, space, contenders, found, validation } = data;
+    fn tell(
+        &self,
+        searching: &Searching,
+        found: &Findings,
+        progress: &Progress,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<()> {
+        let Searching { frame, splits, rows, space, contenders, validation, .. } = searching;
         let Some(best) = found.best() else {
             return Err(CliError::argument(
                 "--vary",
@@ -208,23 +269,31 @@ impl SearchCommand {
             ));
         };
         let Contender { model, options } = &contenders[best.number];
-        kept.write("config.toml", &config::render(model, options, validation))?;
-        let test = self.test(&frame, &splits, &rows, model, options, pool, progress, kept)?;
+        kept.write("config.toml", &config::render(model, options, *validation))?;
+        let (test, mut fitted) = self.test(frame, splits, rows, model, options, pool, progress, kept)?;
         test.keep(kept)?;
         let searched = Searched {
             data: self.read.name(),
             model: model.name(),
             horizon: self.horizon,
             search: if self.trials.is_some() { "random" } else { "grid" },
-            found: &found,
-            options: self.options_of(&space, best),
+            found,
+            options: self.options_of(space, best),
             test,
         };
         if let Some(json) = &self.run.json {
             json.write(&searched)?;
         }
         kept.write("results.json", &serde_json::to_string_pretty(&searched).unwrap_or_default())?;
-        self.run.print(&render(&searched))
+        self.run.print(&render(&searched))?;
+        if kept.path().is_none() {
+            return Ok(());
+        }
+        let (results, fitted) = (&searched.test, std::slice::from_mut(&mut fitted));
+        let material = Material { results, frame, splits, fitted, pool };
+        let tried = Tried { space, found, options: &searched.options };
+        kept.report(&report::search(&tried, material)?)?;
+        kept.print_report(&self.run)
     }
 
     /// Rows for training, validation and test; as many validate as are tested on, unless others are given.
@@ -292,9 +361,11 @@ impl SearchCommand {
         pool: &Pool,
         progress: &Progress,
         kept: &mut KeptRun,
-    ) -> Result<Results> {
+    ) -> Result<(Results, Forecaster)> {
         let test = backtest(frame, splits, options.lookback, self.horizon, false, None)?;
-        let forecaster = fitting::fit(frame, rows, model, options, None, pool, progress, kept, "")?;
+        let checkpoints = kept.checkpoints("", self.resume)?;
+        let checkpoints = checkpoints.as_ref();
+        let forecaster = fitting::fit(frame, rows, model, options, checkpoints, pool, progress, kept, "")?;
         kept.save("model", &forecaster)?;
         let mut scores: Vec<_> = Baseline::ALL.map(|baseline| test.score_baseline(baseline)).into();
         scores.push(test.score(&forecaster, pool)?);
@@ -309,7 +380,7 @@ impl SearchCommand {
             models: scores,
         };
         results.rank(Protocol::Holdout.rank_by());
-        Ok(results)
+        Ok((results, forecaster))
     }
 
     /// The options of `forecast fit` that ask for a trial, beside those that don't vary.

@@ -192,6 +192,14 @@ impl Validation {
         }
     }
 
+    /// As it is given.
+    pub fn written(self) -> String {
+        match self {
+            Validation::Rows(rows) => rows.to_string(),
+            Validation::Fraction(share) => share.to_string(),
+        }
+    }
+
     /// Rows of a series of that many.
     pub fn rows(self, of: usize) -> usize {
         match self {

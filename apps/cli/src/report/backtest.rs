@@ -1,11 +1,9 @@
 //! The report of `bessemer forecast backtest`.
 
-use std::path::Path;
-
 use bessemer::forecast::Split;
 use bessemer::train::report::{Block, LineChart, LineStyle, Report, Shade};
 
-use super::{Material, command_line, footer, forecasts, losses, scores, settings};
+use super::{Material, command_line, file_name, footer, forecasts, losses, scores, settings};
 use crate::error::Result;
 use crate::number;
 use crate::results::{RankBy, Results};
@@ -16,15 +14,8 @@ const SERIES_MAX: usize = 4;
 /// The report.
 pub fn backtest(mut material: Material<'_>, by: RankBy) -> Result<Report> {
     let charts = charts(&mut material)?;
-    let Material { results, fitted, splits, frame, .. } = material;
-    let sum = |rows: fn(&Split) -> usize| number::count(splits.iter().map(rows).sum());
-    let rows = format!(
-        "{} training, {} validation, {} test, in {}",
-        sum(|split| split.train.len()),
-        sum(|split| split.validation.len()),
-        sum(|split| split.test.len()),
-        number::counted_as(frame.series.len(), "series", "series"),
-    );
+    let rows = rows(material.splits);
+    let Material { results, fitted, .. } = material;
     let error = match by {
         RankBy::Mae => "Mean absolute error, in the unit of the data",
         RankBy::Mse => "Mean squared error of standardised values",
@@ -50,12 +41,20 @@ pub fn backtest(mut material: Material<'_>, by: RankBy) -> Result<Report> {
         .footer(footer()))
 }
 
-fn file_name(data: &str) -> String {
-    Path::new(data).file_name().map_or(data.to_string(), |name| name.to_string_lossy().into())
+/// How many rows there are of each kind.
+pub(super) fn rows(splits: &[Split]) -> String {
+    let sum = |rows: fn(&Split) -> usize| number::count(splits.iter().map(rows).sum());
+    format!(
+        "{} training, {} validation, {} test, in {}",
+        sum(|split| split.train.len()),
+        sum(|split| split.validation.len()),
+        sum(|split| split.test.len()),
+        number::counted_as(splits.len(), "series", "series"),
+    )
 }
 
 /// The result in a sentence, whatever it is.
-fn finding(results: &Results, by: RankBy) -> String {
+pub(super) fn finding(results: &Results, by: RankBy) -> String {
     let (Some(model), Some(baseline)) = (results.best_model(), results.best_baseline()) else {
         return String::new();
     };
@@ -71,7 +70,7 @@ fn finding(results: &Results, by: RankBy) -> String {
 }
 
 /// The first series, each with the forecasts of all models.
-fn charts(material: &mut Material<'_>) -> Result<Vec<LineChart>> {
+pub(super) fn charts(material: &mut Material<'_>) -> Result<Vec<LineChart>> {
     let Material { results, frame, splits, fitted, pool } = material;
     let (horizon, lookback) = (results.horizon, results.lookback);
     let mut charts = Vec::new();

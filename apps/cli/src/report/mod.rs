@@ -1,12 +1,14 @@
-//! The HTML reports of `demo`, `forecast backtest` and `bench ladder`.
+//! The HTML reports of `demo`, of trainings and studies, and of `bench ladder`.
 
 mod backtest;
+mod cross_validate;
 mod demo;
 mod fit;
 mod forecasts;
 mod ladder;
 mod losses;
 mod scores;
+mod search;
 mod settings;
 
 use std::path::Path;
@@ -16,9 +18,11 @@ use bessemer::plan::Pool;
 use bessemer::train::report::Report;
 
 pub use backtest::backtest;
+pub use cross_validate::{Folds, cross_validate};
 pub use demo::demo;
 pub use fit::fit;
 pub use ladder::ladder;
+pub use search::{Tried, search};
 
 use crate::error::{CliError, Result};
 use crate::interrupt;
@@ -49,8 +53,14 @@ fn footer() -> String {
     format!("Made by bessemer {}.", env!("CARGO_PKG_VERSION"))
 }
 
-/// The command line that was given, to be run again.
+/// The name of a file without its folders.
+fn file_name(data: &str) -> String {
+    Path::new(data).file_name().map_or(data.to_string(), |name| name.to_string_lossy().into())
+}
+
+/// The command line that was given, to be run again from the beginning.
 fn command_line() -> String {
-    let words = interrupt::arguments("").iter().map(|word| interrupt::quoted(word)).collect::<Vec<_>>();
+    let words = interrupt::arguments("").into_iter().filter(|word| word != "--resume");
+    let words = words.map(|word| interrupt::quoted(&word)).collect::<Vec<_>>();
     format!("bessemer {}", words.join(" "))
 }

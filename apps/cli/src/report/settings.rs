@@ -1,6 +1,6 @@
 //! How models were trained, and on what machine.
 
-use bessemer::forecast::Forecaster;
+use bessemer::forecast::{Contender, FitOptions, Forecaster, Model};
 use bessemer::train::report::{Block, Column, RowKind, Table};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,15 +27,36 @@ pub fn table(fitted: &[Forecaster]) -> Table {
             number::count(options.windows),
             number::count(history.losses.len()),
             history.best_step.map_or("last".into(), |step| number::count(step as usize)),
-            model_settings(forecaster),
+            model_settings(forecaster.model()),
+        ];
+        table.row(RowKind::Plain, cells)
+    })
+}
+
+/// A row for each model, of which several are fitted.
+pub fn models(contenders: &[Contender]) -> Table {
+    let columns = [
+        Column::text("model"),
+        Column::number("learning rate", ""),
+        Column::number("batch", "windows"),
+        Column::number("steps", "at most"),
+        Column::text("settings"),
+    ];
+    contenders.iter().fold(Table::new(columns).title("Models"), |table, Contender { model, options }| {
+        let cells = [
+            model.name().to_string(),
+            options.train.learning_rate.to_string(),
+            number::count(options.windows),
+            number::count(options.train.steps as usize),
+            model_settings(model),
         ];
         table.row(RowKind::Plain, cells)
     })
 }
 
 /// `hidden 512, layers 2`.
-fn model_settings(forecaster: &Forecaster) -> String {
-    let Ok(Value::Object(form)) = serde_json::to_value(forecaster.model()) else { return String::new() };
+fn model_settings(model: &Model) -> String {
+    let Ok(Value::Object(form)) = serde_json::to_value(model) else { return String::new() };
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
         // Settings are single precision; as doubles they would show digits that nobody wrote.
@@ -60,13 +81,20 @@ pub fn common(results: &Results, fitted: &[Forecaster], rows: String) -> Block {
         ("seed", results.seed.to_string()),
     ];
     if let Some(options) = fitted.first().map(Forecaster::options) {
-        entries.push(("loss", name_of(&options.loss)));
-        entries.push(("optimiser", name_of(&options.train.optimizer)));
-        entries.push(("schedule", name_of(&options.train.schedule)));
-        entries.push(("series scaler", name_of(&options.scaler)));
-        entries.push(("window scaler", name_of(&options.window_scaler)));
+        entries.extend(of_training(options));
     }
     Block::key_values("Setting", entries)
+}
+
+/// How a training goes about it.
+pub fn of_training(options: &FitOptions) -> [(&'static str, String); 5] {
+    [
+        ("loss", name_of(&options.loss)),
+        ("optimiser", name_of(&options.train.optimizer)),
+        ("schedule", name_of(&options.train.schedule)),
+        ("series scaler", name_of(&options.scaler)),
+        ("window scaler", name_of(&options.window_scaler)),
+    ]
 }
 
 /// The name by which an option is saved.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use bessemer::forecast::Forecaster;
 use bessemer::plan::Pool;
 use bessemer::train::report::Report;
-use bessemer::train::{Event, Metrics, RunFolder, RunRecord, RunStatus, TrainError};
+use bessemer::train::{Checkpoints, Event, Metrics, RunFolder, RunRecord, RunStatus, TrainError};
 
 use super::{GIVEN, runs_folder};
 use crate::error::{CliError, Result};
+use crate::run::RunArgs;
 use crate::{interrupt, machine, number, report};
 
 /// Where what is known of a training is kept.
@@ -62,8 +63,7 @@ impl RunFolderArgs {
         Ok(KeptRun {
             folder: Some(folder),
             resumes: waits.then_some(again),
-            metrics: None,
-            within: None,
+            training: KeptTraining::new(None),
             model: String::new(),
             _hold: Some(interrupt::training()),
         })
@@ -75,9 +75,8 @@ pub struct KeptRun {
     folder: Option<RunFolder>,
     /// The arguments of a command that goes on with it, until it really does: what is refused changes nothing.
     resumes: Option<Vec<String>>,
-    metrics: Option<Metrics>,
-    /// Where metrics will be, until there are some.
-    within: Option<PathBuf>,
+    /// The one at work, where they go one by one.
+    training: KeptTraining,
     /// The model at work, where there are several.
     model: String,
     /// Ctrl-C waits until it is written down: trainings look out for it, and what comes after them is short.
@@ -87,14 +86,8 @@ pub struct KeptRun {
 impl KeptRun {
     /// A run that nothing is kept of.
     pub fn none() -> KeptRun {
-        KeptRun {
-            folder: None,
-            resumes: None,
-            metrics: None,
-            within: None,
-            model: String::new(),
-            _hold: None,
-        }
+        let training = KeptTraining::new(None);
+        KeptRun { folder: None, resumes: None, training, model: String::new(), _hold: None }
     }
 
     /// Where it is.
@@ -135,14 +128,50 @@ impl KeptRun {
         Ok(self.place(within).map_or(Ok(()), |folder| forecaster.save(&folder))?)
     }
 
+    /// Says where its report is.
+    pub fn print_report(&self, run: &RunArgs) -> Result<()> {
+        let report = self.place("report.html");
+        run.print(&report.map_or(String::new(), |report| format!("Report: {}\n", report.display())))
+    }
+
     /// Writes its report.
     pub fn report(&self, page: &Report) -> Result<()> {
         self.place("report.html").map_or(Ok(()), |path| report::write(page, &path))
     }
 
+    /// Where a training within it is kept so that the command can go on with it, or after it.
+    pub fn checkpoints(&self, within: &str, resume: bool) -> Result<Option<Checkpoints>> {
+        let Some(folder) = self.place(within).map(|place| place.join("checkpoints")) else { return Ok(None) };
+        let (keep, about) = (1, String::new());
+        let mut checkpoints = Checkpoints { folder, every: u64::MAX, keep, resume: false, about };
+        checkpoints.resume = resume && !checkpoints.files()?.is_empty();
+        Ok(Some(checkpoints))
+    }
+
+    /// Whether it goes on, and has not really done so yet.
+    pub fn goes_on(&self) -> bool {
+        self.resumes.is_some()
+    }
+
+    /// Whether it was begun by this command of `forecast`.
+    pub fn is_of(&self, command: &str) -> bool {
+        let words = self.folder.as_ref().map(|folder| &folder.record.arguments);
+        words.is_some_and(|words| words.windows(2).any(|pair| pair == ["forecast", command]))
+    }
+
+    /// Nothing is left to be refused: it really goes on.
+    pub fn go_on(&mut self) -> Result<()> {
+        Ok(self.really_go_on()?)
+    }
+
+    /// Adds a line to the log. It is for people; without it, everything else still goes on.
+    pub fn log(&self, line: &str) {
+        _ = self.folder.as_ref().map(|folder| folder.log(line));
+    }
+
     /// Begins a training, whose metrics go into this folder of the run.
     pub fn begin_training(&mut self, within: &str) -> Result<()> {
-        self.within = self.place(within);
+        self.training = KeptTraining::new(self.place(within));
         self.model = within.to_string();
         Ok(())
     }
@@ -150,37 +179,26 @@ impl KeptRun {
     /// Takes note of what happens in the training. When the disk refuses, it is said once; the training is
     /// worth more than its metrics.
     pub fn watch(&mut self, event: &Event) -> Option<TrainError> {
-        if let Some(problem) = self.begin_watching().err() {
+        if let Some(problem) = self.really_go_on().err() {
             return Some(problem);
         }
-        if let (Some(folder), Some(line)) = (&mut self.folder, line_of(event)) {
+        if let Some(line) = line_of(event) {
             let model = if self.model.is_empty() { String::new() } else { format!("{}, ", self.model) };
-            // The log is for people; without it, everything else still goes on.
-            _ = folder.log(&format!("{model}{line}"));
+            self.log(&format!("{model}{line}"));
         }
-        let problem = self.metrics.as_mut()?.watch(event).err();
-        if problem.is_some() {
-            self.metrics = None;
-        }
-        problem
+        self.training.watch(event)
     }
 
-    /// At the first event.
-    fn begin_watching(&mut self) -> std::result::Result<(), TrainError> {
-        if let (Some(folder), Some(arguments)) = (&mut self.folder, self.resumes.take()) {
-            folder.started(arguments)?;
+    fn really_go_on(&mut self) -> std::result::Result<(), TrainError> {
+        match (&mut self.folder, self.resumes.take()) {
+            (Some(folder), Some(arguments)) => folder.started(arguments),
+            _ => Ok(()),
         }
-        if let Some(within) = self.within.take() {
-            self.metrics = Some(Metrics::open(&within)?);
-        }
-        Ok(())
     }
 
     /// Ends the training, with the scores that it is to be known by.
     pub fn end_training(&mut self, model: &str, scores: &[(&str, Option<f64>)]) -> Result<()> {
-        if let Some(metrics) = self.metrics.take() {
-            metrics.finish()?;
-        }
+        std::mem::replace(&mut self.training, KeptTraining::new(None)).finish()?;
         let Some(folder) = &mut self.folder else { return Ok(()) };
         let known = scores.iter().filter_map(|(name, value)| Some((name.to_string(), (*value)?)));
         folder.record.results.entry(model.to_string()).or_default().extend(known);
@@ -206,6 +224,41 @@ impl KeptRun {
             (Ok(_), Err(error)) => Err(error.into()),
             (result, _) => result,
         }
+    }
+}
+
+/// The metrics of one training; several may be at work at a time.
+pub struct KeptTraining {
+    /// Where they will be, until there are some.
+    within: Option<PathBuf>,
+    metrics: Option<Metrics>,
+}
+
+impl KeptTraining {
+    /// Metrics in a folder, if there is one to be.
+    pub fn new(within: Option<PathBuf>) -> KeptTraining {
+        KeptTraining { within, metrics: None }
+    }
+
+    /// Takes note of what happens. When the disk refuses, it is said once; the training is worth more than its
+    /// metrics.
+    pub fn watch(&mut self, event: &Event) -> Option<TrainError> {
+        if let Some(within) = self.within.take() {
+            match Metrics::open(&within) {
+                Ok(metrics) => self.metrics = Some(metrics),
+                Err(problem) => return Some(problem),
+            }
+        }
+        let problem = self.metrics.as_mut()?.watch(event).err();
+        if problem.is_some() {
+            self.metrics = None;
+        }
+        problem
+    }
+
+    /// Has everything in the files.
+    pub fn finish(self) -> Result<()> {
+        Ok(self.metrics.map_or(Ok(()), Metrics::finish)?)
     }
 }
 

@@ -5,12 +5,14 @@ mod kept;
 mod list;
 mod repeat;
 mod show;
+mod study;
 
 use std::path::{Path, PathBuf};
 
 use bessemer::train::RunRecord;
 
 pub use kept::{KeptRun, RunFolderArgs};
+pub use study::{KeptStudy, Part, Trained};
 
 use crate::error::Result;
 

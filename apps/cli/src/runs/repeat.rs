@@ -127,15 +127,17 @@ fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     }
 }
 
-/// The weights that a run keeps, by their places within its folder.
+/// The weights that a run keeps, by their places within its folder: of a model, or of a model for each fold.
 fn weights_in(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for model in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let within = PathBuf::from(model.file_name()).join("weights.safetensors");
-        if folder.join(&within).is_file() {
-            found.push(within);
-        }
-    }
+    let folders = |within: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder.join(within)).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.map(|entry| within.join(entry.file_name())).collect()
+    };
+    let outer = folders(Path::new(""));
+    let inner = outer.iter().flat_map(|within| folders(within)).collect::<Vec<_>>();
+    let files = outer.iter().chain(&inner).map(|within| within.join("weights.safetensors"));
+    let mut found: Vec<PathBuf> = files.filter(|file| folder.join(file).is_file()).collect();
     found.sort();
     found
 }

@@ -1,5 +1,6 @@
 //! `bessemer runs show`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{command_of, name_of, read};
@@ -55,23 +56,33 @@ impl Show {
     }
 }
 
-/// The files of a run, by name, with their sizes; checkpoints and models are one level down.
+/// The files of a run, by name, with their sizes. Folds and trials, of which there may be thousands, are added up.
 fn files(folder: &Path) -> Vec<(String, u64)> {
-    let mut found = Vec::new();
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let mut folders = vec![(folder.to_path_buf(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries.flatten() {
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let own = entry.file_name().to_string_lossy().into_owned();
+            let is_summed = prefix.ends_with("*/");
             match entry.file_type() {
+                Ok(kind) if kind.is_dir() && is_summed => folders.push((entry.path(), prefix.clone())),
                 Ok(kind) if kind.is_dir() && prefix.is_empty() => {
-                    folders.push((entry.path(), format!("{name}/")))
+                    folders.push((entry.path(), format!("{}/", summed(&own))))
                 }
-                Ok(kind) if kind.is_file() => found.push((name, entry.metadata().map_or(0, |m| m.len()))),
+                Ok(kind) if kind.is_file() => {
+                    let name = if is_summed { prefix.clone() } else { format!("{prefix}{own}") };
+                    *found.entry(name).or_default() += entry.metadata().map_or(0, |m| m.len());
+                }
                 _ => {}
             }
         }
     }
-    found.sort();
-    found
+    found.into_iter().collect()
+}
+
+/// The name of a folder, that of a fold or a trial without its number.
+fn summed(name: &str) -> String {
+    let numbered = |kind: &&str| name.strip_prefix(kind).is_some_and(|rest| rest.parse::<usize>().is_ok());
+    ["fold-", "trial-"].into_iter().find(numbered).map_or(name.to_string(), |kind| format!("{kind}*"))
 }

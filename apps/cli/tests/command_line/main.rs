@@ -12,3 +12,4 @@ mod place;
 mod resume;
 mod runs;
 mod studies;
+mod studies_kept;

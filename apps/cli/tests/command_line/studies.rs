@@ -14,7 +14,7 @@ fn json(place: &Place, arguments: &str) -> Value {
 }
 
 /// Without what depends on the clock or was only asked for.
-fn timeless(mut value: Value) -> Value {
+pub fn timeless(mut value: Value) -> Value {
     match &mut value {
         Value::Object(form) => {
             form.retain(|key, _| !key.starts_with("seconds") && key != "threads");

@@ -16,12 +16,27 @@ pub struct Bar {
     pub value: f64,
     /// Whether it is a baseline or the best.
     pub kind: RowKind,
+    /// The values that it is the mean of, if it is one: each is drawn as a dot.
+    pub parts: Vec<f64>,
+    /// Their standard deviation, written behind the value.
+    pub deviation: Option<f64>,
 }
 
 impl Bar {
     /// A bar of the given kind.
     pub fn new(name: impl Into<String>, value: f64, kind: RowKind) -> Bar {
-        Bar { name: name.into(), value, kind }
+        Bar { name: name.into(), value, kind, ..Bar::default() }
+    }
+
+    /// The same as a mean over these values.
+    pub fn over(self, parts: Vec<f64>, deviation: Option<f64>) -> Bar {
+        Bar { parts, deviation, ..self }
+    }
+
+    /// The part that reaches furthest beyond the bar's end, or the end itself.
+    fn furthest(&self, log: bool) -> f64 {
+        let drawable = self.parts.iter().copied().filter(|part| is_drawable(*part, log));
+        drawable.fold(self.value, f64::max)
     }
 }
 
@@ -120,7 +135,11 @@ impl BarChart {
         // A value just beside the origin is still a bar, if a thin one.
         let width = (end - origin).abs().max(if drawable { 1.5 } else { 0.0 });
         let left = if is_loss { origin - width } else { origin };
-        let (value_x, anchor) = if is_loss { (left - 6.0, "end") } else { (left + width + 6.0, "start") };
+        let parts = bar.parts.iter().filter(|part| is_drawable(**part, self.is_log()));
+        let parts: Vec<String> = parts.map(|part| coordinate(scale.place(*part))).collect();
+        let beyond = if bar.parts.is_empty() { end } else { scale.place(bar.furthest(self.is_log())) + 4.0 };
+        let (value_x, anchor) =
+            if is_loss { (left - 6.0, "end") } else { ((left + width).max(beyond) + 6.0, "start") };
         let air = if size.stacked { 3.0 } else { (size.pitch - size.thickness) / 2.0 };
         let (line_top, line_height) = (bar_top - air, size.thickness + 2.0 * air);
         let (name_x, name_y, name_anchor) = match size.stacked {
@@ -134,6 +153,9 @@ impl BarChart {
                     (shortened(&bar.name, size.width, size.text))
                 }
                 rect x=(coordinate(left)) y=(coordinate(bar_top)) width=(coordinate(width)) height=(size.thickness) rx="2" {}
+                @for part in &parts {
+                    circle.part cx=(part) cy=(coordinate(bar_top + size.thickness / 2.0)) r="3.5" {}
+                }
                 text.value x=(coordinate(value_x)) y=(baseline) text-anchor=(anchor) { (self.written(bar)) }
                 path.base d={ "M" (coordinate(origin)) " " (coordinate(line_top)) "v" (coordinate(line_height)) } {}
             }
@@ -143,12 +165,14 @@ impl BarChart {
     /// From values to pixels, leaving room for the values written at either end.
     fn scale(&self, size: &Size) -> Scale {
         let start = self.start();
-        let values = self.bars.iter().map(|bar| bar.value).chain([start]);
+        let parts = self.bars.iter().flat_map(|bar| &bar.parts).copied();
+        let values = self.bars.iter().map(|bar| bar.value).chain(parts).chain([start]);
         let (low, high) = extent(values, self.is_log()).unwrap_or((0.0, 1.0));
         let high = if low < high { high } else { low + 1.0 };
         // The best one's value is bold, and so wider.
         let widths = self.bars.iter().map(|bar| 1.2 * text_width(&self.written(bar), size.text));
-        let value_width = widths.fold(0.0, f64::max) + 8.0;
+        let dots = if self.bars.iter().all(|bar| bar.parts.is_empty()) { 0.0 } else { 4.0 };
+        let value_width = widths.fold(0.0, f64::max) + 8.0 + dots;
         let left = if size.stacked { 1.0 } else { self.names_width(size) + 12.0 };
         let losses = if low < start { value_width } else { 0.0 };
         Scale { low, high, start: left + losses, end: size.width - value_width, log: self.is_log() }
@@ -170,7 +194,9 @@ impl BarChart {
 
     fn written(&self, bar: &Bar) -> String {
         let unit = if bar.value.is_finite() { self.unit.as_str() } else { "" };
-        format!("{}{unit}", value_text(bar.value))
+        let spread = bar.deviation.filter(|deviation| deviation.is_finite());
+        let spread = spread.map_or(String::new(), |deviation| format!(" ± {}", value_text(deviation)));
+        format!("{}{spread}{unit}", value_text(bar.value))
     }
 
     fn description(&self) -> String {

@@ -49,9 +49,16 @@ pub enum LineStyle {
     Baseline(usize),
     /// Any other line, such as a loss: a thin line in the n-th colour.
     Curve(usize),
+    /// No line at all: a dot for each position, in the n-th colour.
+    Points(usize),
 }
 
 impl LineStyle {
+    /// Whether it is a cloud of dots.
+    pub(super) fn is_points(self) -> bool {
+        matches!(self, LineStyle::Points(_))
+    }
+
     /// The classes that the style sheet colours. Beyond six colours, lines are dashed as well.
     pub(super) fn classes(self) -> String {
         let coloured = |role: &str, n: usize| {
@@ -63,6 +70,7 @@ impl LineStyle {
             LineStyle::Forecast(n) => coloured("forecast", n),
             LineStyle::Baseline(n) => format!("baseline d{}", n % 3),
             LineStyle::Curve(n) => coloured("curve", n),
+            LineStyle::Points(n) => coloured("points", n),
         }
     }
 }
@@ -106,6 +114,8 @@ pub struct LineChart {
     pub lines: Vec<Line>,
     /// How x is labelled.
     pub x_axis: XAxis,
+    /// Whether x is logarithmic; then it is labelled with numbers.
+    pub log_x: bool,
     /// Whether y is logarithmic.
     pub log_y: bool,
     /// A stretch of x to mark.
@@ -168,7 +178,11 @@ pub(super) fn legend<'a>(lines: impl Iterator<Item = &'a Line>) -> Markup {
                 @for (name, style) in entries {
                     li {
                         svg.swatch viewBox="0 0 26 10" aria-hidden="true" {
-                            path class={ "line " (style.classes()) } d="M1 5H25" {}
+                            @if style.is_points() {
+                                circle class={ "dot " (style.classes()) } cx="13" cy="5" r="4" {}
+                            } @else {
+                                path class={ "line " (style.classes()) } d="M1 5H25" {}
+                            }
                         }
                         (name)
                     }

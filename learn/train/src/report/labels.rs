@@ -20,10 +20,14 @@ pub(super) struct EndLabel<'a> {
     pub y: f64,
 }
 
-/// A label for every line, or none at all: where a line ends early, a name is too wide or there are too
-/// many, the legend does the whole work.
+/// A label for every line, or none at all: where a line ends early or is none, a name is too wide or there are
+/// too many, the legend does the whole work.
 pub(super) fn place<'a>(chart: &'a LineChart, frame: &Frame, text: f64) -> Option<Vec<EndLabel<'a>>> {
-    if chart.lines.len() < 2 || chart.lines.iter().any(|line| text_width(&line.name, text) > WIDEST) {
+    let is_dots = |line: &Line| line.style.is_points();
+    if chart.lines.len() < 2
+        || chart.lines.iter().any(is_dots)
+        || chart.lines.iter().any(|line| text_width(&line.name, text) > WIDEST)
+    {
         return None;
     }
     let ends = chart.lines.iter().map(|line| last_point(line, frame)).collect::<Option<Vec<_>>>()?;
@@ -38,7 +42,8 @@ pub(super) fn place<'a>(chart: &'a LineChart, frame: &Frame, text: f64) -> Optio
 }
 
 fn last_point(line: &Line, frame: &Frame) -> Option<(f64, f64)> {
-    let drawable = |point: &&(f64, f64)| is_drawable(point.0, false) && is_drawable(point.1, frame.y.log);
+    let drawable =
+        |point: &&(f64, f64)| is_drawable(point.0, frame.x.log) && is_drawable(point.1, frame.y.log);
     line.points.iter().rev().find(drawable).map(|point| frame.point(*point))
 }
 

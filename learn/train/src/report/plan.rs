@@ -1,7 +1,7 @@
 //! Where the parts of a line chart go: margins, ticks and names follow from each other.
 
 use super::axis::{Scale, Tick, extent, is_drawable, linear_ticks, log_ticks, rounded_range};
-use super::chart::LineChart;
+use super::chart::{Line, LineChart, LineStyle};
 use super::labels::{self, EndLabel};
 
 /// How large a drawing is, in units of its `viewBox`, and what it has room for.
@@ -70,7 +70,7 @@ pub(super) fn y_extent<'a>(charts: impl Iterator<Item = &'a LineChart>) -> Optio
 
 fn ys(chart: &LineChart) -> impl Iterator<Item = f64> {
     let points = chart.lines.iter().flat_map(|line| &line.points);
-    points.filter(|(x, _)| is_drawable(*x, false)).map(|(_, y)| *y)
+    points.filter(|(x, _)| is_drawable(*x, chart.log_x)).map(|(_, y)| *y)
 }
 
 fn xs(chart: &LineChart) -> impl Iterator<Item = f64> {
@@ -91,10 +91,15 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Plans a chart; `None` where it has nothing to draw. `y_range` replaces the chart's own range of y.
     pub(super) fn of(chart: &'a LineChart, size: &Size, y_range: Option<(f64, f64)>) -> Option<Plan<'a>> {
-        let x_range = extent(xs(chart), false)?;
+        let x_range = aired(extent(xs(chart), chart.log_x)?, chart);
         let y_range = y_range.or_else(|| extent(ys(chart), chart.log_y))?;
         if size.end_labels {
-            let names = chart.lines.iter().map(|line| text_width(&line.name, size.text)).fold(0.0, f64::max);
+            // Names of forecasts are bold, and so wider.
+            let width = |line: &Line| match line.style {
+                LineStyle::Forecast(_) => 1.2 * text_width(&line.name, size.text),
+                _ => text_width(&line.name, size.text),
+            };
+            let names = chart.lines.iter().map(width).fold(0.0, f64::max);
             let right = names.min(labels::WIDEST) + labels::LEADER + 6.0;
             let mut plan = Plan::with_margin(right, chart, size, x_range, y_range);
             if let Some(placed) = labels::place(chart, &plan.frame, size.text) {
@@ -120,14 +125,29 @@ impl<'a> Plan<'a> {
         let y_ticks = if log { log_ticks } else { linear_ticks }(low, high, size.y_ticks);
         let widest = y_ticks.iter().map(|tick| text_width(&tick.label, size.text)).fold(0.0, f64::max);
         let (start, end) = (widest + 10.0, size.width - right);
-        let x = Scale { low: x_range.0, high: x_range.1, start, end, log: false };
-        let x_ticks = chart.x_axis.ticks(x.low, x.high, end - start);
+        let x = Scale { low: x_range.0, high: x_range.1, start, end, log: chart.log_x };
+        let x_ticks = match chart.log_x {
+            true => log_ticks(x.low, x.high, ((end - start) / 60.0) as usize),
+            false => chart.x_axis.ticks(x.low, x.high, end - start),
+        };
         let has_second_line = !chart.x_label.is_empty() || x_ticks.iter().any(|tick| tick.context.is_some());
         let below = size.text + 12.0 + if has_second_line { size.text + 5.0 } else { 0.0 };
         let is_marked = chart.shade.as_ref().is_some_and(|shade| !shade.label.is_empty());
         let above = if is_marked { size.text + 8.0 } else { 9.0 };
         let y = Scale { low, high, start: size.height - below, end: above, log };
         Plan { frame: Frame { x, y }, x_ticks, y_ticks, end_labels: Vec::new() }
+    }
+}
+
+/// Dots at the ends of x would lie on the frame.
+fn aired((low, high): (f64, f64), chart: &LineChart) -> (f64, f64) {
+    const SHARE: f64 = 0.03;
+    if !chart.lines.iter().any(|line| line.style.is_points()) {
+        return (low, high);
+    }
+    match chart.log_x {
+        true => (low / (high / low).powf(SHARE), high * (high / low).powf(SHARE)),
+        false => (low - SHARE * (high - low), high + SHARE * (high - low)),
     }
 }
 

@@ -8,6 +8,7 @@ use super::plan::{Frame, Plan, Size, text_width};
 use super::thin::thin;
 use super::tooltip;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The drawing; without a plan, there is nothing to draw.
 pub(super) fn draw(chart: &LineChart, size: &Size, plan: Option<&Plan<'_>>) -> Markup {
@@ -43,8 +44,9 @@ fn layer(style: LineStyle) -> (usize, std::cmp::Reverse<usize>) {
     let (layer, n) = match style {
         LineStyle::Baseline(n) => (0, n),
         LineStyle::Actual => (1, 0),
-        LineStyle::Curve(n) => (2, n),
-        LineStyle::Forecast(n) => (3, n),
+        LineStyle::Points(n) => (2, n),
+        LineStyle::Curve(n) => (3, n),
+        LineStyle::Forecast(n) => (4, n),
     };
     (layer, std::cmp::Reverse(n))
 }
@@ -112,11 +114,10 @@ fn anchor(x: f64, text_width: f64, width: f64) -> &'static str {
 }
 
 fn stroke(line: &Line, frame: &Frame) -> Markup {
-    let classes = line.style.classes();
-    let segments = segments(line, frame);
+    let segments = if line.style.is_points() { dots(line, frame) } else { segments(line, frame) };
     let path: String = segments.iter().filter(|segment| segment.len() > 1).map(|s| path_of(s)).collect();
     html! {
-        g class=(classes) {
+        g class=(line.style.classes()) {
             title { (line.name) }
             @if !path.is_empty() { path.line d=(path) {} }
             // A value between two gaps has no neighbour to be joined to.
@@ -129,9 +130,20 @@ fn stroke(line: &Line, frame: &Frame) -> Markup {
 
 /// The line's runs of drawable points, in pixels.
 fn segments(line: &Line, frame: &Frame) -> Vec<Vec<(f64, f64)>> {
-    let can_draw = |point: &(f64, f64)| is_drawable(point.0, false) && is_drawable(point.1, frame.y.log);
-    let runs = line.points.split(|point| !can_draw(point)).filter(|run| !run.is_empty());
+    let runs = line.points.split(|point| !can_draw(point, frame)).filter(|run| !run.is_empty());
     runs.map(|run| thin(run.iter().map(|point| frame.point(*point)))).collect()
+}
+
+/// Each by itself; of those on the same pixel, the first.
+fn dots(line: &Line, frame: &Frame) -> Vec<Vec<(f64, f64)>> {
+    let mut taken = BTreeSet::new();
+    let drawable = line.points.iter().filter(|point| can_draw(point, frame)).map(|point| frame.point(*point));
+    let seen = drawable.filter(|(x, y)| taken.insert((x.round() as i64, y.round() as i64)));
+    seen.map(|point| vec![point]).collect()
+}
+
+fn can_draw(point: &(f64, f64), frame: &Frame) -> bool {
+    is_drawable(point.0, frame.x.log) && is_drawable(point.1, frame.y.log)
 }
 
 fn path_of(points: &[(f64, f64)]) -> String {

@@ -84,6 +84,44 @@ fn a_page_opens_and_closes_every_element() {
 }
 
 #[test]
+fn a_mean_shows_what_it_is_the_mean_of() {
+    let bars = BarChart {
+        bars: vec![
+            Bar::new("a", 2.0, RowKind::Best).over(vec![1.0, 3.0, f64::NAN], Some(1.25)),
+            Bar::new("b", 1.0, RowKind::Plain),
+        ],
+        ..BarChart::default()
+    };
+    let page = Report::new("bars").section("", [bars]).render();
+    // Wide and narrow, and nothing for what is no number.
+    assert_eq!(page.matches("class=\"part\"").count(), 4);
+    assert!(page.contains(">2 ± 1.25<") && page.contains(">1<") && !page.contains("NaN"));
+}
+
+#[test]
+fn dots_are_joined_by_nothing_and_stand_at_their_factors() {
+    let points = [(1e-4, 3.0), (1e-2, 1.0), (1e-3, 2.0), (0.0, 9.0)];
+    let chart = LineChart {
+        lines: vec![Line::new("trial", LineStyle::Points(0), points)],
+        log_x: true,
+        ..LineChart::default()
+    };
+    let page = one_chart(chart);
+    let narrow = &page[page.find("plot narrow").unwrap()..];
+    let dots: Vec<f64> = narrow
+        .split("<circle class=\"dot\" cx=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(!narrow.contains("class=\"line\""), "no line");
+    // What isn't positive has no place, and equal factors are equally far apart.
+    assert!(dots.len() == 3 && (dots[0] + dots[1] - 2.0 * dots[2]).abs() < 0.3, "{dots:?}");
+    for label in ["0.0001", "0.001", "0.01"] {
+        assert!(narrow.contains(&format!(">{label}<")), "{label}");
+    }
+}
+
+#[test]
 fn rendering_is_deterministic() {
     assert_eq!(sample().render(), sample().render());
 }

@@ -9,6 +9,9 @@ use maud::{Markup, html};
 /// More columns than this are too narrow to point at, and make large files.
 const COLUMNS_MAX: usize = 160;
 
+/// More values than this in one column are not read.
+const NAMED_MAX: usize = 12;
+
 /// A position and the lines that have a value there.
 struct Column<'a> {
     x: f64,
@@ -47,7 +50,7 @@ fn gather(chart: &LineChart) -> Vec<Column<'_>> {
     let mut values: Vec<(f64, &Line, f64)> = Vec::new();
     for line in &chart.lines {
         let drawable =
-            line.points.iter().filter(|p| is_drawable(p.0, false) && is_drawable(p.1, chart.log_y));
+            line.points.iter().filter(|p| is_drawable(p.0, chart.log_x) && is_drawable(p.1, chart.log_y));
         values.extend(drawable.map(|(x, y)| (*x, line, *y)));
     }
     // Stable, so that lines keep the chart's order within a column.
@@ -63,8 +66,11 @@ fn text(column: &Column<'_>, chart: &LineChart, spacing: f64) -> String {
     if !chart.x_label.is_empty() {
         text = format!("{} {text}", chart.x_label);
     }
-    for (line, y) in &column.values {
+    for (line, y) in column.values.iter().take(NAMED_MAX) {
         text.push_str(&format!("\n{}: {}", line.name, value_text(*y)));
+    }
+    if let Some(more) = column.values.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!("\nand {more} more"));
     }
     text
 }

@@ -63,6 +63,8 @@ pub struct Metrics {
     jsonl: BufWriter<File>,
     csv: BufWriter<File>,
     events: EventFile,
+    /// Whether there were some already, of a training that went no further.
+    earlier: bool,
     begun: Instant,
     /// Seconds of training before this process.
     before: f64,
@@ -88,6 +90,7 @@ impl Metrics {
             jsonl: BufWriter::new(jsonl),
             csv: BufWriter::new(csv),
             events: EventFile::create(folder)?,
+            earlier: !empty,
             begun: now,
             before: 0.0,
             flushed: now,
@@ -99,12 +102,16 @@ impl Metrics {
     }
 
     /// Takes note of an event. Where a training goes on, what was written after its checkpoint is dropped, as
-    /// those steps are taken again.
+    /// those steps are taken again; where it begins anew, all of it.
     ///
     /// # Errors
     /// If the disk refuses; the training need not care.
     pub fn watch(&mut self, event: &Event) -> Result<(), TrainError> {
         let noted = match *event {
+            Event::Step { step: 1, .. } if std::mem::take(&mut self.earlier) => {
+                self.go_on(0).map_err(|e| problem(&self.folder, &e))?;
+                return self.watch(event);
+            }
             Event::Step { step, steps, loss, grad_norm, learning_rate } => {
                 if !step.is_multiple_of(steps.div_ceil(STEPS_MAX)) && step != steps {
                     return Ok(());
@@ -282,6 +289,22 @@ mod tests {
         let written = read_metrics(folder.path()).unwrap();
         assert!(written.len() as u64 <= STEPS_MAX && written.len() > 5000);
         assert_eq!(written.last().unwrap().step, steps);
+    }
+
+    #[test]
+    fn a_training_that_begins_anew_takes_the_place_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        for losses in [&[9.0, 8.0, 7.0][..], &[3.0, 2.0]] {
+            let mut metrics = Metrics::open(folder.path()).unwrap();
+            for (place, loss) in losses.iter().enumerate() {
+                metrics.watch(&step(place as u64 + 1, *loss)).unwrap();
+            }
+            metrics.finish().unwrap();
+            let written = read_metrics(folder.path()).unwrap();
+            assert!(written.iter().map(|metric| metric.loss.unwrap()).eq(losses.iter().copied()));
+            let csv = std::fs::read_to_string(folder.path().join(CSV)).unwrap();
+            assert_eq!(csv.lines().count(), losses.len() + 1);
+        }
     }
 
     #[test]

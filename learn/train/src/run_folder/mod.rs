@@ -144,7 +144,7 @@ impl RunRecord {
 ///
 /// let runs = tempfile::tempdir()?;
 /// let path = RunFolder::new_in(runs.path(), "fit-mlp")?;
-/// let mut run = RunFolder::begin(&path, RunRecord::begin(vec!["demo".into()], 1, 2))?;
+/// let run = RunFolder::begin(&path, RunRecord::begin(vec!["demo".into()], 1, 2))?;
 /// run.log("the weather is fine")?;
 /// run.finish(RunStatus::Finished, None)?;
 /// let listed = &bessemer_train::list_runs(runs.path())?[0];
@@ -235,12 +235,13 @@ impl RunFolder {
         &self.path
     }
 
-    /// Adds a line to the log, with the time.
+    /// Adds a line to the log, with the time. Lines of several threads stay whole.
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn log(&mut self, line: &str) -> Result<(), TrainError> {
-        writeln!(self.log, "{} {line}", now()).map_err(|e| file_error(&self.path.join(LOG), e.to_string()))
+    pub fn log(&self, line: &str) -> Result<(), TrainError> {
+        let line = format!("{} {line}\n", now());
+        (&self.log).write_all(line.as_bytes()).map_err(|e| file_error(&self.path.join(LOG), e.to_string()))
     }
 
     /// Writes a file into the folder, whole or not at all.
