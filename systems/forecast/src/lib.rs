@@ -19,6 +19,7 @@
 pub mod air_passengers;
 mod backtest;
 pub mod baselines;
+pub mod configuration;
 mod contender;
 mod cross_validate;
 mod error;
@@ -43,6 +44,7 @@ mod window;
 mod write;
 
 pub use backtest::{Backtest, Baseline, Score, backtest};
+pub use configuration::Configuration;
 pub use contender::Contender;
 pub use cross_validate::{CrossScore, CrossValidation, FoldScore, Spread, cross_validate};
 pub use error::{Error, Result};

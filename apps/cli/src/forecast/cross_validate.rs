@@ -1,18 +1,18 @@
 //! `bessemer forecast cross-validate`.
 
+use bessemer::forecast::configuration::{self, Validation};
 use bessemer::forecast::{
-    Contender, CrossScore, CrossValidation, Error, Frame, Split, Spread, cross_validate,
+    Configuration, Contender, CrossScore, CrossValidation, Error, Frame, Split, Spread, cross_validate,
 };
 use bessemer::plan::Pool;
 use bessemer::study::{Combination, TimeSeriesFolds};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::Settings;
-use super::training::{TrainArgs, Validation};
-use super::{config, defaults};
+use super::training::TrainArgs;
 use crate::error::{CliError, Result};
 use crate::interrupt;
 use crate::number;
@@ -118,10 +118,10 @@ impl CrossValidate {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
-        let settings = self.train.settings()?;
-        let validation = self.train.validation(&settings)?;
+        let configuration = self.train.configuration()?;
+        let validation = self.train.validation(&configuration);
         self.check(validation)?;
-        let models = settings.models(&self.models)?;
+        let models = configuration.models(&self.models)?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         output::check_distinct(&[("the data", Some(&*self.read.data)), ("--json", json)])?;
         let frame = self.read.read(&self.run)?;
@@ -140,7 +140,7 @@ impl CrossValidate {
         let held = |rows| validation.map_or(0, |validation| validation.rows(rows));
         let folds = Split::time_series(&frame, &division, &held)?;
         let contender =
-            |model, splits: &Vec<Split>| self.contender(&settings, model, lookback, &frame, splits);
+            |model, splits: &Vec<Split>| self.contender(&configuration, model, lookback, &frame, splits);
         let contenders =
             folds.iter().map(|splits| models.iter().map(|model| contender(model, splits)).collect());
         let contenders = contenders.collect::<Result<Vec<Vec<Contender>>>>()?;
@@ -155,7 +155,8 @@ impl CrossValidate {
         }
         if self.train.print_config {
             let all = contenders[0].iter();
-            let texts = all.map(|Contender { model, options }| config::render(model, options, validation));
+            let texts =
+                all.map(|Contender { model, options }| configuration::render(model, options, validation));
             return output::print(&texts.collect::<Vec<_>>().join("\n"));
         }
         let seed = contenders[0][0].options.train.seed;
@@ -163,7 +164,7 @@ impl CrossValidate {
         let mut kept = self.run_folder.begin("cross-validate", arguments, seed, &pool, false)?;
         for Contender { model, options } in &contenders[0] {
             let name = format!("{}/config.toml", model.name());
-            kept.write(&name, &config::render(model, options, validation))?;
+            kept.write(&name, &configuration::render(model, options, validation))?;
         }
         let ensemble = self.ensemble.map(EnsembleName::get);
         let scores = parallel::trainings(&pool, &progress, |jobs| {
@@ -245,7 +246,7 @@ impl CrossValidate {
 
     fn contender(
         &self,
-        settings: &Settings,
+        configuration: &Configuration,
         model: &bessemer::forecast::Model,
         lookback: usize,
         frame: &Frame,
@@ -255,7 +256,7 @@ impl CrossValidate {
         let training: Vec<_> = splits.iter().map(|split| split.train.clone()).collect();
         let validates = splits.iter().any(|split| !split.validation.is_empty());
         let shape = (self.horizon, lookback);
-        let options = self.train.options(settings, &defaults, shape, frame, &training, validates)?;
+        let options = self.train.options(configuration, &defaults, shape, frame, &training, validates)?;
         Ok(Contender { model: model.clone(), options })
     }
 }

@@ -261,7 +261,7 @@ fn folders_that_are_no_runs_are_refused() {
         (format!("{FIT} --out model --checkpoint-every 5"), "name one with --checkpoints"),
         (format!("{FIT} --config bad.toml --out model"), "did you mean `learning_rate`?"),
         (format!("{FIT} --config none.toml --out model"), "none.toml"),
-        (format!("{FIT} --set optimizer.beta3=1 --out model"), "unknown field `beta3`"),
+        (format!("{FIT} --set optimizer.beta3=1 --out model"), "`beta3` is unknown; did you mean `beta2`?"),
         (format!("{FIT} --set optimizer.beta1=1.5 --out model"), "beta1 is 1.5"),
         (format!("{FIT} --set schedule.kind=exponential --set schedule.gamma=0 --out model"), "gamma = 0"),
         (format!("{FIT} --set min_change=-1 --out model"), "min_change is -1"),
