@@ -1,6 +1,7 @@
-//! The HTML reports of `demo`, `forecast backtest` and `bench ladder`.
+//! The HTML reports of `demo`, `forecast fit`, `forecast backtest` and `bench ladder`.
 
 mod backtest;
+mod course;
 mod demo;
 mod fit;
 mod forecasts;
@@ -8,6 +9,7 @@ mod ladder;
 mod losses;
 mod scores;
 mod settings;
+mod unfinished;
 
 use std::path::Path;
 
@@ -19,6 +21,7 @@ pub use backtest::backtest;
 pub use demo::demo;
 pub use fit::fit;
 pub use ladder::ladder;
+pub use unfinished::unfinished;
 
 use crate::error::{CliError, Result};
 use crate::interrupt;

@@ -65,6 +65,7 @@ impl RunFolderArgs {
             metrics: None,
             within: None,
             model: String::new(),
+            trains: false,
             _hold: Some(interrupt::training()),
         })
     }
@@ -80,6 +81,8 @@ pub struct KeptRun {
     within: Option<PathBuf>,
     /// The model at work, where there are several.
     model: String,
+    /// Whether a training was begun, which is to be in the report.
+    trains: bool,
     /// Ctrl-C waits until it is written down: trainings look out for it, and what comes after them is short.
     _hold: Option<interrupt::Hold>,
 }
@@ -93,6 +96,7 @@ impl KeptRun {
             metrics: None,
             within: None,
             model: String::new(),
+            trains: false,
             _hold: None,
         }
     }
@@ -144,6 +148,7 @@ impl KeptRun {
     pub fn begin_training(&mut self, within: &str) -> Result<()> {
         self.within = self.place(within);
         self.model = within.to_string();
+        self.trains = true;
         Ok(())
     }
 
@@ -187,8 +192,11 @@ impl KeptRun {
         Ok(())
     }
 
-    /// Writes down how the run ended, whatever the result, and passes that on.
-    pub fn end<T>(self, result: Result<T>) -> Result<T> {
+    /// Writes down how the run ended, whatever the result, and passes that on. Where a training got no further, the
+    /// report says so.
+    pub fn end<T>(mut self, result: Result<T>) -> Result<T> {
+        // A training that failed has left its metrics open; where the disk refuses them, too, that is not the news.
+        _ = self.metrics.take().map(Metrics::finish);
         let Some(folder) = self.folder else { return result };
         if self.resumes.is_some() && result.is_err() {
             return result;
@@ -201,7 +209,12 @@ impl KeptRun {
             Err(error) => (RunStatus::Failed, Some(error.to_string())),
         };
         let _hold = interrupt::writing();
+        let path = folder.path().to_path_buf();
         let written = folder.finish(status, problem);
+        if let (true, Err(_), Ok(record)) = (self.trains, &result, &written) {
+            // What ended the run is what is to be told, not that this failed, too.
+            _ = report::write(&report::unfinished(&path, record), &path.join("report.html"));
+        }
         match (result, written) {
             (Ok(_), Err(error)) => Err(error.into()),
             (result, _) => result,
