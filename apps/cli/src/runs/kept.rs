@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bessemer::forecast::Forecaster;
 use bessemer::plan::Pool;
 use bessemer::train::report::Report;
-use bessemer::train::{Event, Metrics, RunFolder, RunRecord, RunStatus, TrainError};
+use bessemer::train::{Event, Metric, Metrics, RunFolder, RunRecord, RunStatus, TrainError, read_metrics};
 
 use super::{GIVEN, runs_folder};
 use crate::error::{CliError, Result};
@@ -168,6 +168,11 @@ impl KeptRun {
             self.metrics = None;
         }
         problem
+    }
+
+    /// What was written down of the training at work; nothing where that can't be read.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.place(&self.model).and_then(|folder| read_metrics(&folder).ok()).unwrap_or_default()
     }
 
     /// At the first event.
