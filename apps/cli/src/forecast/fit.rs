@@ -148,6 +148,7 @@ impl Fit {
         if let Some(tuning) = &tuned {
             self.run.print(&tuning.render())?;
         }
+        let _lock = self.out.as_deref().map(output::lock_folder).transpose()?;
         let arguments = interrupt::arguments(&fitting::division(&options));
         let what = format!("fit-{}", model.name());
         let seed = options.train.seed;

@@ -118,6 +118,7 @@ impl Quantize {
         let scores = [test.score(&whole, &pool)?, test.score(&rounded, &pool)?];
         {
             let _hold = interrupt::writing();
+            let _lock = output::lock_folder(&self.out)?;
             rounded.save(&self.out)?;
         }
 

@@ -260,6 +260,32 @@ fn a_failed_run_has_a_report_of_how_far_it_got() {
 }
 
 #[test]
+fn one_fit_at_a_time_writes_into_a_folder() {
+    let place = Place::new();
+    let fit = FIT.replace("--max-steps 30", "--max-steps 10000000");
+    let mut child = place.command(&format!("{fit} --out models/sales")).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !place.path("models/sales").exists() {
+        assert!(Instant::now() < until, "no folder in a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    place.refuse(&format!("{FIT} --out models/sales"), "models/sales: another command is at work");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its lock keeps nobody out.
+    place.succeed(&format!("{FIT} --out models/sales"));
+    let mut names: Vec<_> = std::fs::read_dir(place.path("models/sales"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["model.toml", "weights.safetensors"]);
+    // Nor does one that failed leave anything.
+    let fails = format!("{FIT} --learning-rate 1e38 --out other/model");
+    place.refuse(&fails, "the loss is NaN");
+}
+
+#[test]
 fn what_is_refused_changes_nothing_of_a_run() {
     let place = Place::new();
     let fit = format!("{FIT} --run run --checkpoint-every 10");
