@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
+use bessemer::forecast::configuration::{self, Setting};
 use bessemer::forecast::{
-    Backtest, Baseline, FitOptions, Forecaster, ScalerKind, Split, air_passengers, backtest,
+    Backtest, Baseline, Configuration, FitOptions, Forecaster, ScalerKind, Split, air_passengers, backtest,
 };
 use bessemer::plan::Pool;
 use bessemer::train::Schedule;
 
 use crate::error::Result;
 use crate::fitting::{self, Rows};
-use crate::forecast::config;
-use crate::forecast::settings::{Setting, Settings};
 use crate::interrupt;
 use crate::number;
 use crate::output;
@@ -105,18 +104,19 @@ impl Demo {
         let frame = air_passengers::frame();
         let training = splits.iter().map(|split| split.train.clone()).collect();
         let rows = Rows { training, validation: None };
-        let narrow = [Setting::of("hidden", "128")];
-        let mut fit = |(name, settings, learning_rate): (&str, &[Setting], f64)| {
-            let model = &Settings::new(None, settings)?.models(&[name.into()])?[0];
+        let plain = Configuration::default();
+        let narrow = plain.clone().and(Setting::new("demo", "hidden", "128"));
+        let mut fit = |(name, settings, learning_rate): (&str, &Configuration, f64)| {
+            let model = &settings.models(&[name])?[0];
             let options = self.options(learning_rate);
-            kept.write(&format!("{name}/config.toml"), &config::render(model, &options, None))?;
+            kept.write(&format!("{name}/config.toml"), &configuration::render(model, &options, None))?;
             fitting::fit(&frame, &rows, model, &options, None, pool, progress, kept, name)
         };
-        let models: [(&str, &[Setting], f64); 4] = [
+        let models: [(&str, &Configuration, f64); 4] = [
             ("nhits", &narrow, 1e-3),
             ("mlp", &narrow, 1e-3),
-            ("nlinear", &[], 1e-2),
-            ("dlinear", &[], 1e-2),
+            ("nlinear", &plain, 1e-2),
+            ("dlinear", &plain, 1e-2),
         ];
         models.into_iter().map(&mut fit).collect()
     }

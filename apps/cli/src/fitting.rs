@@ -91,6 +91,9 @@ pub fn fit(
         if let Some(problem) = kept.watch(&event) {
             shown.watch(Event::Problem { problem: &problem });
         }
+        if let Event::Resumed { .. } = event {
+            shown.recall(|| kept.metrics());
+        }
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let fitted = Forecaster::fit_within(

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bessemer::train::write_whole;
+use bessemer::train::{FolderLock, write_whole};
 use serde::Serialize;
 
 use crate::error::{CliError, Result};
@@ -47,6 +47,15 @@ pub fn check_folder(path: &Path) -> Result<()> {
         return Err(CliError::output(path, "write the folder")(source));
     }
     try_writing_in(existing).map_err(CliError::output(path, "write the folder"))
+}
+
+/// Keeps other commands that write into the folder out of it, as long as the lock that is given lives.
+pub fn lock_folder(path: &Path) -> Result<FolderLock> {
+    let lock = FolderLock::take(path).map_err(CliError::output(path, "lock the folder"))?;
+    lock.ok_or_else(|| {
+        let problem = "another command is at work that writes into this folder";
+        CliError::argument(path.display().to_string(), problem, "wait for it, or choose another folder")
+    })
 }
 
 fn folder_of(path: &Path) -> &Path {

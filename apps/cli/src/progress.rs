@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use bessemer::train::Event;
+use bessemer::train::{Event, Metric};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::dashboard::{Dashboard, Watched};
@@ -219,6 +219,13 @@ impl ModelProgress {
                 self.say(&format!("{}: goes on after step {step}", self.name));
             }
             Event::Problem { problem } => self.say(&format!("warning: {problem}")),
+        }
+    }
+
+    /// A training that goes on shows what was written down before, where curves are shown.
+    pub fn recall(&self, metrics: impl FnOnce() -> Vec<Metric>) {
+        if let Some(watched) = &self.watched {
+            watched.recall(&metrics());
         }
     }
 

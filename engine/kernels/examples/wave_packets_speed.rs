@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bessemer_kernels::peak::measure_flops;
 use bessemer_kernels::wave_packets::{
-    Form, Gradients, OutputGradients, Outputs, WavePackets, wave_packets_backward, wave_packets_backward_scratch,
-    wave_packets_forward, wave_packets_forward_scratch,
+    Form, Gradients, OutputGradients, Outputs, WavePackets, wave_packets_backward,
+    wave_packets_backward_scratch, wave_packets_forward, wave_packets_forward_scratch,
 };
 
 fn main() {

@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use bessemer_graph::Parameter;
@@ -19,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::disk;
 use crate::error::TrainError;
+use crate::folder_lock::FolderLock;
 use crate::grad_scaler::GradScalerState;
 use crate::options::TrainOptions;
 use crate::schedule::Plateau;
@@ -145,24 +145,20 @@ impl Checkpoints {
         self.folder.join(format!("step-{step:010}.safetensors"))
     }
 
-    /// Keeps other processes out of the folder while the file that is given lives, where it is to hold more than
-    /// what a stop leaves. The system lets go of it however the process ends.
-    pub(crate) fn lock(&self) -> Result<Option<File>, TrainError> {
+    /// Keeps other processes out of the folder while the lock that is given lives, where it is to hold more than
+    /// what a stop leaves.
+    pub(crate) fn lock(&self) -> Result<Option<FolderLock>, TrainError> {
         let nothing_to_resume = self.resume && !self.folder.exists();
         if (self.every == 0 && !self.resume) || nothing_to_resume {
             return Ok(None);
         }
-        disk::create_folder(&self.folder).map_err(|e| problem(&self.folder, e))?;
-        let path = self.folder.join(".lock");
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| problem(&path, e))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
+        match FolderLock::take(&self.folder).map_err(|e| problem(&self.folder, e))? {
+            None => {
                 let said =
                     "another training writes its checkpoints here; wait for it, or choose another folder";
                 Err(problem(&self.folder, said))
             }
-            // Where files can't be locked, nobody is kept out.
-            _ => Ok(Some(file)),
+            lock => Ok(lock),
         }
     }
 

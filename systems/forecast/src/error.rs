@@ -147,6 +147,9 @@ pub enum Error {
     #[error("{what}: {problem}; {remedy}")]
     Option { what: &'static str, problem: String, remedy: &'static str },
 
+    #[error("{place}: {problem}; {remedy}")]
+    Setting { place: String, problem: String, remedy: String },
+
     #[error("`{path}`: {problem}", path = path.display())]
     ModelFolder { path: PathBuf, problem: String },
 
@@ -183,13 +186,21 @@ impl From<Ended<Error>> for Error {
     }
 }
 
+/// The name most like another, if it is more like it than so much, from 0 to 1.
+pub(crate) fn closest<S: AsRef<str>>(
+    name: &str,
+    known: impl IntoIterator<Item = S>,
+    least: f64,
+) -> Option<S> {
+    // A name of many letters is like none, and would take long to compare.
+    let name = shorten(name);
+    let likeness = |other: &S| strsim::jaro_winkler(other.as_ref(), &name);
+    let alike = known.into_iter().map(|other| (likeness(&other), other)).filter(|(like, _)| *like > least);
+    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, best)| best)
+}
+
 /// A hint at the name most like the one asked for, if any is.
 pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
-    let score = |k: &&&str| (strsim::jaro_winkler(k, &name.to_lowercase()) * 1e6) as u64;
-    match known.iter().max_by_key(score) {
-        Some(best) if strsim::jaro_winkler(best, &name.to_lowercase()) > 0.7 => {
-            format!(" (did you mean `{best}`?)")
-        }
-        _ => String::new(),
-    }
+    let best = closest(&name.to_lowercase(), known, 0.7);
+    best.map_or(String::new(), |best| format!(" (did you mean `{best}`?)"))
 }

@@ -19,6 +19,7 @@
 pub mod air_passengers;
 mod backtest;
 pub mod baselines;
+pub mod configuration;
 mod contender;
 mod cross_validate;
 mod error;
@@ -44,6 +45,7 @@ mod write;
 
 pub use backtest::{Backtest, Baseline, Score, backtest};
 pub use bessemer_study::Spread;
+pub use configuration::Configuration;
 pub use contender::Contender;
 pub use cross_validate::{
     CrossScore, CrossValidation, CrossValidator, FoldScore, FoldTraining, Member, cross_validate,

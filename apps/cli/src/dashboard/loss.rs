@@ -59,7 +59,7 @@ impl Scale {
 
 /// The first and the last step that there is something to show of.
 pub fn steps(model: &Model) -> (f64, f64) {
-    let first = model.pace.first as f64 + 1.0;
+    let first = model.unseen as f64 + 1.0;
     (first, (model.step as f64).max(first + 1.0))
 }
 

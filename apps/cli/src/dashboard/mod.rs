@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bessemer::train::Event;
+use bessemer::train::{Event, Metric};
 use ratatui::crossterm::event::{self, Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 pub use self::screen::give_back;
@@ -105,6 +105,12 @@ impl Watched {
     pub fn watch(&self, event: Event) {
         let now = self.since.elapsed().as_secs_f64();
         lock(&self.state).watch(self.place, event, now);
+    }
+
+    /// Takes note of what was written down before the training went on.
+    pub fn recall(&self, metrics: &[Metric]) {
+        let now = self.since.elapsed().as_secs_f64();
+        lock(&self.state).recall(self.place, metrics, now);
     }
 
     /// The training has ended after so many steps.

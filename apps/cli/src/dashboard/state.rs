@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bessemer::train::Event;
+use bessemer::train::{Event, Metric};
 
 use super::curve::Curve;
 use crate::machine::ProcessMemory;
@@ -59,6 +59,8 @@ pub struct Model {
     took: Option<f64>,
     /// Steps taken.
     pub step: u64,
+    /// Steps before the first that there is something to show of.
+    pub unseen: u64,
     /// The last batch's.
     pub loss: f64,
     /// The last step's.
@@ -129,6 +131,7 @@ impl State {
             stepped: now,
             took: None,
             step: pace.first,
+            unseen: pace.first,
             loss: f64::NAN,
             learning_rate: f64::NAN,
             best: None,
@@ -164,7 +167,7 @@ impl State {
             }
             Event::Resumed { step } => {
                 let text = format!("{name}: goes on after step {step}");
-                (model.step, model.pace.first) = (step, step);
+                (model.step, model.pace.first, model.unseen) = (step, step, step);
                 self.last(text.clone());
                 self.say(text, now, false);
             }
@@ -174,6 +177,33 @@ impl State {
                 self.say(text, now, true);
             }
         }
+    }
+
+    /// Takes note of what was written down of the model at a place before it went on.
+    pub fn recall(&mut self, place: usize, metrics: &[Metric], now: f64) {
+        let Some(first) = metrics.first() else { return };
+        let model = &mut self.models[place];
+        let at = model.step;
+        model.unseen = first.step.saturating_sub(1);
+        for metric in metrics.iter().filter(|metric| metric.step <= at) {
+            match (metric.loss, metric.validation_loss) {
+                (_, Some(loss)) => {
+                    model.validations.push(metric.step, loss);
+                    model.best = Some(model.best.map_or(loss, |best| best.min(loss)));
+                }
+                (Some(loss), None) => {
+                    model.take_step(
+                        metric.step,
+                        loss,
+                        metric.learning_rate.unwrap_or(f64::NAN),
+                        metric.seconds,
+                    );
+                }
+                (None, None) => {}
+            }
+        }
+        // Between then and now nothing was at work.
+        (model.step, model.stepped, model.speed, model.measured) = (at, now, None, None);
     }
 
     /// The training of the model at a place has ended, after so many steps and seconds.
@@ -254,6 +284,37 @@ mod tests {
         assert!((model.elapsed(13.0) - 3.0).abs() < 1e-9);
         state.finish(place, 10, 1.9);
         assert_eq!((state.models[0].elapsed(99.0), state.models[0].left()), (1.9, None));
+    }
+
+    #[test]
+    fn curves_of_a_training_that_goes_on_begin_where_it_began() {
+        let metric = |step: u64| Metric {
+            step,
+            seconds: 0.2 * step as f64,
+            loss: Some(1.0 / step as f64),
+            learning_rate: Some(1e-3),
+            ..Metric::default()
+        };
+        let mut metrics: Vec<Metric> = (1..=4000).map(metric).collect();
+        let validated =
+            |step, loss| Metric { step, validation_loss: Some(loss), seconds: 0.2, ..Metric::default() };
+        metrics.extend([validated(4000, 0.5), validated(4000, 0.7)]);
+        let mut state = State::default();
+        let place = state.begin("mlp", Pace { steps: 5000, ..PACE }, 0.0);
+        state.watch(place, Event::Resumed { step: 4000 }, 7.0);
+        state.recall(place, &metrics, 7.0);
+        let model = &state.models[0];
+        assert_eq!((model.step, model.unseen, model.best, model.left()), (4000, 0, Some(0.5), None));
+        let points = model.losses.points();
+        assert!(points[0].0 < 10.0 && points.last().unwrap().0 > 3990.0 && points.len() <= 512, "{points:?}");
+        // Five steps of 32 windows a second.
+        assert!(model.speeds.points().iter().all(|(_, speed)| (speed - 160.0).abs() < 1e-6));
+        for taken in 1..=10 {
+            state.watch(place, step(4000 + taken), 7.0 + taken as f64);
+        }
+        let model = &state.models[0];
+        assert!((model.speed() - 32.0).abs() < 1e-9, "as it goes now: {}", model.speed());
+        assert!(model.losses.points().last().unwrap().0 > 4000.0);
     }
 
     #[test]

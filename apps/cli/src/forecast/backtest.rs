@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use bessemer::forecast::configuration::{self, Validation};
 use bessemer::forecast::{
-    Backtest, Baseline, Error, FitOptions, Frame, Model, ScalerKind, Series, Split, backtest,
+    Backtest, Baseline, Configuration, Error, FitOptions, Frame, Model, ScalerKind, Series, Split, backtest,
 };
 
+use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::Settings;
-use super::training::{TrainArgs, Validation};
-use super::{config, defaults};
+use super::training::TrainArgs;
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::interrupt;
@@ -96,10 +96,10 @@ impl BacktestCommand {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
-        let settings = self.train.settings()?;
-        let models = settings.models(&self.models)?;
-        let validation = self.train.validation(&settings)?;
-        self.check(&settings, validation)?;
+        let configuration = self.train.configuration()?;
+        let models = configuration.models(&self.models)?;
+        let validation = self.train.validation(&configuration);
+        self.check(&configuration, validation)?;
         self.report.iter().try_for_each(|path| output::check_file(path))?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         let places =
@@ -127,7 +127,7 @@ impl BacktestCommand {
             validation: has_validation.then(|| splits.iter().map(|split| split.validation.clone()).collect()),
         };
         // All options first, so that nothing wrong with the last model costs the training of the others.
-        let options = models.iter().map(|model| self.options(&settings, model, lookback, &frame, &rows));
+        let options = models.iter().map(|model| self.options(&configuration, model, lookback, &frame, &rows));
         let options = options.collect::<Result<Vec<FitOptions>>>()?;
         if self.train.print_config && models.len() > 1 {
             let problem = "a configuration is for one model";
@@ -135,7 +135,7 @@ impl BacktestCommand {
         }
         if self.train.print_config {
             let all = models.iter().zip(&options);
-            let texts = all.map(|(model, options)| config::render(model, options, validation));
+            let texts = all.map(|(model, options)| configuration::render(model, options, validation));
             return output::print(&texts.collect::<Vec<_>>().join("\n"));
         }
 
@@ -159,7 +159,7 @@ impl BacktestCommand {
                 self.run.print(&format!("{}\n{}\n", model.name(), tuning.render()))?;
             }
             let name = model.name();
-            kept.write(&format!("{name}/config.toml"), &config::render(model, &options, validation))?;
+            kept.write(&format!("{name}/config.toml"), &configuration::render(model, &options, validation))?;
             // Several divisions by the clock can't be asked for again in one command.
             let checkpoints = kept.checkpoints(name, self.resume)?.filter(|_| !self.train.tunes());
             let checkpoints = checkpoints.as_ref();
@@ -202,7 +202,7 @@ impl BacktestCommand {
         }
     }
 
-    fn check(&self, settings: &Settings, validation: Option<Validation>) -> Result<()> {
+    fn check(&self, configuration: &Configuration, validation: Option<Validation>) -> Result<()> {
         self.train.check()?;
         let ltsf = self.protocol == Protocol::Ltsf;
         if self.horizon == 0 {
@@ -213,7 +213,7 @@ impl BacktestCommand {
         }
         let scaler = match &self.train.scaler {
             Some(kind) => kind.parse::<ScalerKind>()?,
-            None => settings.training(FitOptions::new(1, 1))?.scaler,
+            None => configuration.options(FitOptions::new(1, 1))?.scaler,
         };
         if ltsf && scaler != ScalerKind::Standard {
             return Err(CliError::argument(
@@ -253,7 +253,7 @@ impl BacktestCommand {
 
     fn options(
         &self,
-        settings: &Settings,
+        configuration: &Configuration,
         model: &Model,
         lookback: usize,
         frame: &Frame,
@@ -262,7 +262,8 @@ impl BacktestCommand {
         let defaults = defaults::of(self.protocol, model.name());
         let shape = (self.horizon, lookback);
         let validates = rows.validation.is_some();
-        let options = self.train.options(settings, &defaults, shape, frame, &rows.training, validates)?;
+        let options =
+            self.train.options(configuration, &defaults, shape, frame, &rows.training, validates)?;
         preflight::check(model, &options)?;
         Ok(options)
     }

@@ -2,19 +2,19 @@
 
 mod table;
 
+use bessemer::forecast::configuration::{self, Validation};
 use bessemer::forecast::{
-    Contender, CrossValidation, CrossValidator, Error, FoldTraining, Frame, Member, Split,
+    Configuration, Contender, CrossValidation, CrossValidator, Error, FoldTraining, Frame, Member, Split,
 };
 use bessemer::plan::Pool;
 use bessemer::study::{Combination, Job, TimeSeriesFolds};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::Settings;
-use super::training::{TrainArgs, Validation};
-use super::{config, defaults};
+use super::training::TrainArgs;
 use crate::error::{CliError, Result};
 use crate::interrupt;
 use crate::number;
@@ -160,10 +160,10 @@ impl CrossValidate {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
-        let settings = self.train.settings()?;
-        let validation = self.train.validation(&settings)?;
+        let configuration = self.train.configuration()?;
+        let validation = self.train.validation(&configuration);
         self.check(validation)?;
-        let models = settings.models(&self.models)?;
+        let models = configuration.models(&self.models)?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         output::check_distinct(&[("the data", Some(&*self.read.data)), ("--json", json)])?;
         let frame = self.read.read(&self.run)?;
@@ -182,7 +182,7 @@ impl CrossValidate {
         let held = |rows| validation.map_or(0, |validation| validation.rows(rows));
         let folds = Split::time_series(&frame, &division, &held)?;
         let contender =
-            |model, splits: &Vec<Split>| self.contender(&settings, model, lookback, &frame, splits);
+            |model, splits: &Vec<Split>| self.contender(&configuration, model, lookback, &frame, splits);
         let contenders =
             folds.iter().map(|splits| models.iter().map(|model| contender(model, splits)).collect());
         let contenders = contenders.collect::<Result<Vec<Vec<Contender>>>>()?;
@@ -197,7 +197,8 @@ impl CrossValidate {
         }
         if self.train.print_config {
             let all = contenders[0].iter();
-            let texts = all.map(|Contender { model, options }| config::render(model, options, validation));
+            let texts =
+                all.map(|Contender { model, options }| configuration::render(model, options, validation));
             return output::print(&texts.collect::<Vec<_>>().join("\n"));
         }
         let seed = contenders[0][0].options.train.seed;
@@ -236,7 +237,7 @@ impl CrossValidate {
         study.run().keep_given(self.train.config.as_deref())?;
         for Contender { model, options } in &contenders[0] {
             let name = format!("{}/config.toml", model.name());
-            study.run().write(&name, &config::render(model, options, *validation))?;
+            study.run().write(&name, &configuration::render(model, options, *validation))?;
         }
         let members = parallel::trainings(pool, progress, &study, |jobs, shown| {
             let train =
@@ -258,7 +259,7 @@ impl CrossValidate {
             step,
             gap,
             train_rows: train,
-            validation: validating.validation.map(Validation::written),
+            validation: validating.validation.map(|validation| validation.to_string()),
             models: validating.contenders[0].iter().map(|contender| contender.model.name()).collect(),
             ensemble: self.ensemble.and_then(|name| Some(name.to_possible_value()?.get_name().to_string())),
         }
@@ -342,7 +343,7 @@ impl CrossValidate {
 
     fn contender(
         &self,
-        settings: &Settings,
+        configuration: &Configuration,
         model: &bessemer::forecast::Model,
         lookback: usize,
         frame: &Frame,
@@ -352,7 +353,7 @@ impl CrossValidate {
         let training: Vec<_> = splits.iter().map(|split| split.train.clone()).collect();
         let validates = splits.iter().any(|split| !split.validation.is_empty());
         let shape = (self.horizon, lookback);
-        let options = self.train.options(settings, &defaults, shape, frame, &training, validates)?;
+        let options = self.train.options(configuration, &defaults, shape, frame, &training, validates)?;
         Ok(Contender { model: model.clone(), options })
     }
 }

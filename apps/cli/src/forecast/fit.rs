@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use bessemer::forecast::{Error, FitOptions, Frame, Model};
+use bessemer::forecast::configuration::{self, Validation};
+use bessemer::forecast::{Configuration, Error, FitOptions, Frame, Model};
 use bessemer::plan::Pool;
 use bessemer::train::{Checkpoints, GradScalerState};
 use serde::Serialize;
 
+use super::defaults;
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::Settings;
-use super::training::{TrainArgs, Validation};
-use super::{config, defaults};
+use super::training::TrainArgs;
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::interrupt;
@@ -115,9 +115,12 @@ impl Fit {
         let pool = self.run.pool()?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
         self.train.check()?;
-        let settings = self.train.settings()?;
-        let model = &settings.models(&[self.name(&settings)?])?[0];
-        let horizon = self.length(self.horizon, "horizon", &settings)?.ok_or_else(|| {
+        let configuration = self.train.configuration()?;
+        let model = &match &self.model {
+            Some(name) => configuration.models(&[name])?.remove(0),
+            None => configuration.model()?,
+        };
+        let horizon = self.length(self.horizon, "horizon", &configuration)?.ok_or_else(|| {
             CliError::argument("--horizon", "it is not given", "say how many steps to forecast")
         })?;
         let folders = [self.out.as_deref(), self.checkpoints.as_deref(), self.run_folder.named()];
@@ -128,22 +131,24 @@ impl Fit {
         let frame = self.read.read(&self.run)?;
 
         let season = frame.frequency.seasonality();
-        let lookback = self.length(self.lookback, "lookback", &settings)?;
+        let lookback = self.length(self.lookback, "lookback", &configuration)?;
         let lookback = lookback.unwrap_or_else(|| defaults::lookback(Protocol::Holdout, horizon, season));
-        let validation = self.train.validation(&settings)?;
+        let validation = self.train.validation(&configuration);
         let rows = rows(&frame, validation)?;
         let defaults = defaults::of(Protocol::Holdout, model.name());
         let shape = (horizon, lookback);
         let validates = rows.validation.is_some();
-        let options = self.train.options(&settings, &defaults, shape, &frame, &rows.training, validates)?;
+        let options =
+            self.train.options(&configuration, &defaults, shape, &frame, &rows.training, validates)?;
         preflight::check(model, &options)?;
         if self.train.print_config {
-            return output::print(&config::render(model, &options, validation));
+            return output::print(&configuration::render(model, &options, validation));
         }
         let (options, tuned) = self.train.tuned(model, options, &pool, &self.run)?;
         if let Some(tuning) = &tuned {
             self.run.print(&tuning.render())?;
         }
+        let _lock = self.out.as_deref().map(output::lock_folder).transpose()?;
         let arguments = interrupt::arguments(&fitting::division(&options));
         let what = format!("fit-{}", model.name());
         let seed = options.train.seed;
@@ -155,12 +160,12 @@ impl Fit {
 
     fn work(&self, trained: Trained, progress: &Progress, pool: &Pool, kept: &mut KeptRun) -> Result<()> {
         let Trained { frame, rows, model, options, validation, tuned } = trained;
-        kept.write("config.toml", &config::render(model, &options, validation))?;
+        kept.write("config.toml", &configuration::render(model, &options, validation))?;
         kept.keep_given(self.train.config.as_deref())?;
         let checkpoints = self.checkpoints(kept);
         let mut forecaster =
             fitting::fit(&frame, &rows, model, &options, checkpoints.as_ref(), pool, progress, kept, "")?;
-        kept.write("config.toml", &config::render(model, &options, validation))?;
+        kept.write("config.toml", &configuration::render(model, &options, validation))?;
         let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
         {
             let _hold = interrupt::writing();
@@ -249,21 +254,17 @@ impl Fit {
         Ok(())
     }
 
-    /// The model's name, as given on the command line or in the configuration file.
-    fn name(&self, settings: &Settings) -> Result<String> {
-        match (&self.model, &settings.model) {
-            (Some(name), _) => Ok(name.clone()),
-            (None, Some(name)) => Ok(name.clone()),
-            (None, None) => Err(CliError::argument("--model", "it is not given", "name one")),
-        }
-    }
-
-    /// A length, likewise.
-    fn length(&self, given: Option<usize>, name: &str, settings: &Settings) -> Result<Option<usize>> {
-        if given.is_some() || !settings.has(&[name]) {
+    /// A length, as given on the command line or in the configuration file.
+    fn length(
+        &self,
+        given: Option<usize>,
+        name: &str,
+        configuration: &Configuration,
+    ) -> Result<Option<usize>> {
+        if given.is_some() || !configuration.has(&[name]) {
             return Ok(given);
         }
-        let options = settings.training(FitOptions::new(0, 0))?;
+        let options = configuration.options(FitOptions::new(0, 0))?;
         Ok(Some(if name == "horizon" { options.horizon } else { options.lookback }))
     }
 

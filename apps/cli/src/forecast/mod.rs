@@ -1,7 +1,6 @@
 //! `bessemer forecast`.
 
 mod backtest;
-pub mod config;
 mod cross_validate;
 mod defaults;
 mod fit;
@@ -10,7 +9,6 @@ mod protocol;
 mod quantize;
 pub mod reading;
 mod search;
-pub mod settings;
 mod training;
 
 pub use cross_validate::CrossValidated;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use bessemer::forecast::configuration::Validation;
 use bessemer::forecast::{Forecaster, Score, Series, Split, backtest};
 use bessemer::plan::Precision;
 use serde::Serialize;
 
 use super::reading::ReadArgs;
-use super::training::Validation;
 use crate::error::{CliError, Result};
 use crate::number;
 use crate::output::{self, JsonTarget};
@@ -39,7 +39,7 @@ pub struct Quantize {
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Rows at the end of each series to compare on: a count, or a fraction such as 0.2
-    #[arg(long, value_name = "ROWS", default_value = "0.2", value_parser = Validation::parse)]
+    #[arg(long, value_name = "ROWS", default_value = "0.2", value_parser = str::parse::<Validation>)]
     test_rows: Validation,
     #[command(flatten)]
     pub run: RunArgs,
@@ -118,6 +118,7 @@ impl Quantize {
         let scores = [test.score(&whole, &pool)?, test.score(&rounded, &pool)?];
         {
             let _hold = interrupt::writing();
+            let _lock = output::lock_folder(&self.out)?;
             rounded.save(&self.out)?;
         }
 

@@ -4,17 +4,18 @@ mod trial;
 
 use std::sync::Mutex;
 
-use bessemer::forecast::{Baseline, Contender, Error, FitOptions, Forecaster, Frame, Model, Split, backtest};
+use bessemer::forecast::configuration::{self, Setting, Validation};
+use bessemer::forecast::{
+    Baseline, Configuration, Contender, Error, FitOptions, Forecaster, Frame, Model, Split, backtest,
+};
 use bessemer::plan::Pool;
 use bessemer::study::{Dimension, Findings, Job, Outcome, Search, Space, TimeSeriesFolds, Trial, Value};
 use serde::Serialize;
 
-use super::config;
 use super::defaults::{self, Defaults};
 use super::protocol::Protocol;
 use super::reading::ReadArgs;
-use super::settings::{Setting, Settings};
-use super::training::{TrainArgs, Validation};
+use super::training::TrainArgs;
 use crate::error::{CliError, Result};
 use crate::fitting::{self, Rows};
 use crate::interrupt;
@@ -158,9 +159,9 @@ impl SearchCommand {
         self.train.check()?;
         self.train.check_untuned()?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
-        let settings = self.train.settings()?;
-        let validation = self.train.validation(&settings)?;
-        let model = settings.models(std::slice::from_ref(&self.model))?.remove(0);
+        let configuration = self.train.configuration()?;
+        let validation = self.train.validation(&configuration);
+        let model = configuration.models(std::slice::from_ref(&self.model))?.remove(0);
         let defaults = defaults::of(Protocol::Holdout, model.name());
         let dimensions = self.vary.iter().map(|v| (v.name.clone(), v.dimension.clone())).collect();
         let space = Space::new(dimensions).map_err(Error::from)?;
@@ -181,7 +182,7 @@ impl SearchCommand {
         // All of them first, so that nothing wrong with the last trial costs the training of the others.
         let contenders = trials
             .iter()
-            .map(|trial| self.contender(&settings, &model, &defaults, &space, trial, &frame, &rows));
+            .map(|trial| self.contender(&configuration, &model, &defaults, &space, trial, &frame, &rows));
         let contenders = contenders.collect::<Result<Vec<Contender>>>()?;
         for (number, contender) in contenders.iter().enumerate() {
             let same =
@@ -204,7 +205,7 @@ impl SearchCommand {
 
         if self.train.print_config {
             let Contender { model, options } = &contenders[0];
-            return output::print(&config::render(model, options, validation));
+            return output::print(&configuration::render(model, options, validation));
         }
         let what = format!("search-{}", model.name());
         let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, self.resume)?;
@@ -246,7 +247,7 @@ impl SearchCommand {
             trials: self.trials,
             points: self.trials.is_none().then_some(self.points),
             test_rows: self.test_rows.unwrap_or(self.horizon),
-            validation: searching.validation.map(Validation::written),
+            validation: searching.validation.map(|validation| validation.to_string()),
             seed: searching.seed,
         }
     }
@@ -269,7 +270,7 @@ impl SearchCommand {
             ));
         };
         let Contender { model, options } = &contenders[best.number];
-        kept.write("config.toml", &config::render(model, options, *validation))?;
+        kept.write("config.toml", &configuration::render(model, options, *validation))?;
         let (test, mut fitted) = self.test(frame, splits, rows, model, options, pool, progress, kept)?;
         test.keep(kept)?;
         let searched = Searched {
@@ -315,7 +316,7 @@ impl SearchCommand {
     /// What is fitted for a trial.
     fn contender(
         &self,
-        settings: &Settings,
+        configuration: &Configuration,
         model: &Model,
         defaults: &Defaults,
         space: &Space,
@@ -327,7 +328,7 @@ impl SearchCommand {
         let mut lookback =
             self.lookback.unwrap_or_else(|| defaults::lookback(Protocol::Holdout, self.horizon, season));
         let mut train = self.train.clone();
-        let mut settings = settings.clone();
+        let mut configuration = configuration.clone();
         for ((name, _), value) in space.dimensions().iter().zip(&trial.values) {
             let value = value.to_string();
             match train.with(name, &value) {
@@ -341,12 +342,15 @@ impl SearchCommand {
                     })?;
                 }
                 Some(varied) => train = varied?,
-                None => settings = settings.and(Setting::of(&name.replace('-', "_"), &value)),
+                None => {
+                    let place = format!("--vary {name}={value}");
+                    configuration = configuration.and(Setting::new(place, name, &value));
+                }
             }
         }
-        let model = settings.models(&[model.name().to_string()])?.remove(0);
+        let model = configuration.models(&[model.name()])?.remove(0);
         let shape = (self.horizon, lookback);
-        let options = train.options(&settings, defaults, shape, frame, &rows.training, true)?;
+        let options = train.options(&configuration, defaults, shape, frame, &rows.training, true)?;
         Ok(Contender { model, options })
     }
 

@@ -5,13 +5,13 @@ mod vary;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use bessemer::forecast::{FitOptions, Forecaster, Frame, Loss, Model, Sampling, ScalerKind};
+use bessemer::forecast::configuration::{Setting, Validation};
+use bessemer::forecast::{Configuration, FitOptions, Forecaster, Frame, Loss, Model, Sampling, ScalerKind};
 use bessemer::plan::Pool;
 use bessemer::train::{Average, OnNotFinite, Optimizer, Schedule};
 use clap::ValueEnum;
 
 use super::defaults::Defaults;
-use super::settings::{Setting, Settings};
 use crate::error::{CliError, Result};
 use crate::number;
 use crate::precision::{PrecisionName, TrainingPrecision};
@@ -92,7 +92,7 @@ pub struct TrainArgs {
     validate_every: Option<u64>,
     /// Rows at the end of the training data that choose the weights: a count, or a fraction such as 0.1;
     /// 0 for none, then the last weights are kept [default: 0; ltsf: the protocol's]
-    #[arg(long, value_name = "ROWS", value_parser = Validation::parse)]
+    #[arg(long, value_name = "ROWS", value_parser = str::parse::<Validation>)]
     pub validation: Option<Validation>,
     /// Seed of everything random [default: 1; ltsf: 2021]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
@@ -102,7 +102,7 @@ pub struct TrainArgs {
     pub config: Option<PathBuf>,
     /// A setting of the model or the training, such as hidden=256, nhits.pool=4,2,1 or optimizer.beta1=0.8; may
     /// be repeated
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = Setting::parse, help_heading = "Configuration")]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, help_heading = "Configuration")]
     set: Vec<Setting>,
     /// Print all settings as they would be used, as a TOML file for `--config`, and train nothing
     #[arg(long, help_heading = "Configuration")]
@@ -169,45 +169,6 @@ enum SamplingName {
     Epochs,
     /// Windows drawn anew at every step
     Random,
-}
-
-/// Rows held back from training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Validation {
-    /// So many of each series.
-    Rows(usize),
-    /// A share of each series.
-    Fraction(f64),
-}
-
-impl Validation {
-    /// For clap.
-    pub fn parse(text: &str) -> std::result::Result<Validation, String> {
-        if let Ok(rows) = text.parse() {
-            return Ok(Validation::Rows(rows));
-        }
-        match text.parse() {
-            Ok(share) if (0.0..1.0).contains(&share) => Ok(Validation::Fraction(share)),
-            _ => Err("it must be a count of rows, or a fraction from 0 to 1".into()),
-        }
-    }
-
-    /// As it is given.
-    pub fn written(self) -> String {
-        match self {
-            Validation::Rows(rows) => rows.to_string(),
-            Validation::Fraction(share) => share.to_string(),
-        }
-    }
-
-    /// Rows of a series of that many.
-    pub fn rows(self, of: usize) -> usize {
-        match self {
-            Validation::Rows(rows) => rows,
-            // A share of nothing at all is 0; any other holds out a row at least.
-            Validation::Fraction(share) => ((share * of as f64) as usize).max(usize::from(share > 0.0)),
-        }
-    }
 }
 
 impl TrainArgs {
@@ -294,31 +255,30 @@ impl TrainArgs {
     }
 
     /// The settings of the configuration file and of `--set`.
-    pub fn settings(&self) -> Result<Settings> {
-        Settings::new(self.config.as_deref(), &self.set)
+    pub fn configuration(&self) -> Result<Configuration> {
+        let file = self.config.as_deref().map(Configuration::read).transpose()?.unwrap_or_default();
+        let configuration = self.set.iter().cloned().fold(file, Configuration::and);
+        // Slips are told before any data are read.
+        configuration.options(FitOptions::new(1, 1))?;
+        Ok(configuration)
     }
 
     /// The rows to hold back, as given on the command line or in the configuration file.
-    pub fn validation(&self, settings: &Settings) -> Result<Option<Validation>> {
-        match (self.validation, &settings.validation) {
-            (None, Some(text)) => Validation::parse(text).map(Some).map_err(|problem| {
-                CliError::argument(format!("validation = {text}"), problem, "such as 0.1")
-            }),
-            (given, _) => Ok(given),
-        }
+    pub fn validation(&self, configuration: &Configuration) -> Option<Validation> {
+        self.validation.or(configuration.validation)
     }
 
     /// The options for one model on these rows.
     pub fn options(
         &self,
-        settings: &Settings,
+        configuration: &Configuration,
         defaults: &Defaults,
         (horizon, lookback): (usize, usize),
         frame: &Frame,
         training: &[Range<usize>],
         validates: bool,
     ) -> Result<FitOptions> {
-        let mut options = settings.training(defaults.options(horizon, lookback))?;
+        let mut options = configuration.options(defaults.options(horizon, lookback))?;
         // What is given as an option of its own comes last.
         (options.horizon, options.lookback) = (horizon, lookback);
         for (given, kind) in
@@ -348,7 +308,7 @@ impl TrainArgs {
         let amount = match (self.max_steps, self.epochs) {
             (Some(steps), _) => Amount::Steps(steps),
             (None, Some(epochs)) => Amount::Epochs(epochs),
-            (None, None) if settings.has(&["train", "steps"]) => Amount::Steps(train.steps),
+            (None, None) if configuration.has(&["train", "steps"]) => Amount::Steps(train.steps),
             (None, None) => defaults.amount,
         };
         train.steps = match amount {
@@ -358,7 +318,7 @@ impl TrainArgs {
         train.learning_rate = self.learning_rate.unwrap_or(train.learning_rate);
         train.optimizer = self.optimizer.map_or(train.optimizer, OptimizerName::get);
         let schedule = match self.schedule {
-            None if settings.has(&["train", "schedule"]) => None,
+            None if configuration.has(&["train", "schedule"]) => None,
             given => Some(given.unwrap_or(defaults.schedule)),
         };
         train.schedule = schedule.map_or(train.schedule, |name| name.get(train.steps, epoch));
@@ -378,13 +338,13 @@ impl TrainArgs {
                 Amount::Epochs(_) => epoch,
             };
             // 0: only at the end, so that the last weights are kept.
-            let default = match settings.has(&["train", "validate_every"]) {
+            let default = match configuration.has(&["train", "validate_every"]) {
                 true => train.validate_every,
                 false if defaults.keep_best => every,
                 false => 0,
             };
             train.validate_every = self.validate_every.unwrap_or(default);
-            let known = settings.has(&["train", "patience"]);
+            let known = configuration.has(&["train", "patience"]);
             let default = if known { train.patience } else { defaults.patience };
             train.patience = self.patience.or(default);
         } else if self.patience.or(train.patience).is_some()
@@ -400,6 +360,12 @@ impl TrainArgs {
         }
         Ok(options)
     }
+}
+
+/// `name=value`, for clap.
+fn setting(text: &str) -> std::result::Result<Setting, String> {
+    let (name, value) = text.split_once('=').ok_or("it must be setting=value, such as hidden=256")?;
+    Ok(Setting::new(format!("--set {text}"), name, value))
 }
 
 impl OptimizerName {

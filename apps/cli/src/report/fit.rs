@@ -4,9 +4,10 @@ use std::path::Path;
 
 use bessemer::forecast::{Forecaster, Frame};
 use bessemer::plan::Pool;
-use bessemer::train::report::{Block, ChartGrid, Line, LineChart, LineStyle, Report};
-use bessemer::train::{Metric, read_metrics};
+use bessemer::train::read_metrics;
+use bessemer::train::report::{Block, LineChart, LineStyle, Report};
 
+use super::course::course;
 use super::{command_line, footer, forecasts, losses, scores, settings};
 use crate::error::Result;
 use crate::fitting::Rows;
@@ -65,7 +66,7 @@ pub fn fit(
     let config = std::fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
     Ok(Report::new(format!("{name}, {ahead} ahead"))
         .subtitle(scores.map_or(String::new(), Results::sentence).trim_end().to_string())
-        .section("Training", [Block::from(losses::grid(fitted)), course(name, &metrics).into()])
+        .section("Training", [Block::from(losses::grid(fitted)), course(0, name, &metrics).into()])
         .section("Accuracy", accuracy)
         .section("Forecasts after the last row", charts)
         .section(
@@ -83,29 +84,6 @@ pub fn fit(
 
 fn sum(rows: &[std::ops::Range<usize>]) -> String {
     number::count(rows.iter().map(|rows| rows.len()).sum())
-}
-
-/// The learning rate and the gradient's norm, step by step.
-fn course(model: &str, metrics: &[Metric]) -> ChartGrid {
-    let chart = |title: &str, log_y: bool, value: fn(&Metric) -> Option<f64>| {
-        let points = metrics.iter().filter_map(|metric| Some((metric.step as f64, value(metric)?)));
-        LineChart {
-            title: title.into(),
-            x_label: "step".into(),
-            lines: vec![Line::new(model, LineStyle::Curve(0), points)],
-            log_y,
-            ..LineChart::default()
-        }
-    };
-    ChartGrid {
-        title: "Learning rate and gradient by step".into(),
-        charts: vec![
-            chart("learning rate", false, |metric| metric.learning_rate),
-            chart("norm of the gradient", true, |metric| metric.grad_norm),
-        ],
-        same_y: false,
-        caption: "The norm is taken before clipping.".into(),
-    }
 }
 
 /// The end of the first series, and what comes next.

@@ -1,6 +1,7 @@
 //! The HTML reports of `demo`, of trainings and studies, and of `bench ladder`.
 
 mod backtest;
+mod course;
 mod cross_validate;
 mod demo;
 mod fit;
@@ -10,6 +11,7 @@ mod losses;
 mod scores;
 mod search;
 mod settings;
+mod unfinished;
 
 use std::path::Path;
 
@@ -23,6 +25,7 @@ pub use demo::demo;
 pub use fit::fit;
 pub use ladder::ladder;
 pub use search::{Tried, search};
+pub use unfinished::unfinished;
 
 use crate::error::{CliError, Result};
 use crate::interrupt;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use bessemer::forecast::Forecaster;
 use bessemer::plan::Pool;
 use bessemer::train::report::Report;
-use bessemer::train::{Checkpoints, Event, Metrics, RunFolder, RunRecord, RunStatus, TrainError};
+use bessemer::train::{
+    Checkpoints, Event, Metric, Metrics, RunFolder, RunRecord, RunStatus, TrainError, read_metrics,
+};
 
 use super::{GIVEN, runs_folder};
 use crate::error::{CliError, Result};
@@ -65,6 +67,7 @@ impl RunFolderArgs {
             resumes: waits.then_some(again),
             training: KeptTraining::new(None),
             model: String::new(),
+            trains: false,
             _hold: Some(interrupt::training()),
         })
     }
@@ -79,6 +82,8 @@ pub struct KeptRun {
     training: KeptTraining,
     /// The model at work, where there are several.
     model: String,
+    /// Whether a training was begun, which is to be in the report.
+    trains: bool,
     /// Ctrl-C waits until it is written down: trainings look out for it, and what comes after them is short.
     _hold: Option<interrupt::Hold>,
 }
@@ -87,7 +92,7 @@ impl KeptRun {
     /// A run that nothing is kept of.
     pub fn none() -> KeptRun {
         let training = KeptTraining::new(None);
-        KeptRun { folder: None, resumes: None, training, model: String::new(), _hold: None }
+        KeptRun { folder: None, resumes: None, training, model: String::new(), trains: false, _hold: None }
     }
 
     /// Where it is.
@@ -173,6 +178,7 @@ impl KeptRun {
     pub fn begin_training(&mut self, within: &str) -> Result<()> {
         self.training = KeptTraining::new(self.place(within));
         self.model = within.to_string();
+        self.trains = true;
         Ok(())
     }
 
@@ -187,6 +193,11 @@ impl KeptRun {
             self.log(&format!("{model}{line}"));
         }
         self.training.watch(event)
+    }
+
+    /// What was written down of the training at work; nothing where that can't be read.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.place(&self.model).and_then(|folder| read_metrics(&folder).ok()).unwrap_or_default()
     }
 
     fn really_go_on(&mut self) -> std::result::Result<(), TrainError> {
@@ -205,8 +216,11 @@ impl KeptRun {
         Ok(())
     }
 
-    /// Writes down how the run ended, whatever the result, and passes that on.
+    /// Writes down how the run ended, whatever the result, and passes that on. Where a training got no further, the
+    /// report says so.
     pub fn end<T>(self, result: Result<T>) -> Result<T> {
+        // A training that failed has left its metrics open; where the disk refuses them, too, that is not the news.
+        _ = self.training.finish();
         let Some(folder) = self.folder else { return result };
         if self.resumes.is_some() && result.is_err() {
             return result;
@@ -219,7 +233,12 @@ impl KeptRun {
             Err(error) => (RunStatus::Failed, Some(error.to_string())),
         };
         let _hold = interrupt::writing();
+        let path = folder.path().to_path_buf();
         let written = folder.finish(status, problem);
+        if let (true, Err(_), Ok(record)) = (self.trains, &result, &written) {
+            // What ended the run is what is to be told, not that this failed, too.
+            _ = report::write(&report::unfinished(&path, record), &path.join("report.html"));
+        }
         match (result, written) {
             (Ok(_), Err(error)) => Err(error.into()),
             (result, _) => result,

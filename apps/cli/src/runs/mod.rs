@@ -1,6 +1,7 @@
 //! `bessemer runs`: what was trained so far.
 
 mod compare;
+mod going_on;
 mod kept;
 mod list;
 mod repeat;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bessemer::train::RunRecord;
 
+pub use going_on::GoingOn;
 pub use kept::{KeptRun, RunFolderArgs};
 pub use study::{KeptStudy, Part, Trained};
 
@@ -71,13 +73,13 @@ fn read(run: &Path) -> Result<(PathBuf, RunRecord)> {
 }
 
 /// The name of a run's folder.
-fn name_of(folder: &Path) -> String {
+pub fn name_of(folder: &Path) -> String {
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     name.file_name().map_or(folder.display().to_string(), |name| name.to_string_lossy().into())
 }
 
 /// The command of a run, as it would be typed.
-fn command_of(record: &RunRecord) -> String {
+pub fn command_of(record: &RunRecord) -> String {
     let words = record.arguments.iter().map(|word| crate::interrupt::quoted(word));
     std::iter::once("bessemer".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -119,7 +119,7 @@ fn without_places(arguments: &[String]) -> Vec<String> {
 }
 
 /// The value of an option.
-fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+pub(super) fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     let place = arguments.iter().position(|word| word.split('=').next() == Some(name))?;
     match arguments[place].split_once('=') {
         Some((_, value)) => Some(value),

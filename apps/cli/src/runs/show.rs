@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{command_of, name_of, read};
+use bessemer::train::RunStatus;
+
+use super::{GoingOn, command_of, name_of, read};
 use crate::error::Result;
 use crate::{number, output, table};
 
@@ -35,6 +37,11 @@ impl Show {
         facts.extend(machine.map(|(name, value)| (name.clone(), value.clone())));
         facts.push(("command".into(), command_of(&record)));
         facts.push(("in".into(), record.folder.display().to_string()));
+        if !matches!(record.status, RunStatus::Started | RunStatus::Finished) {
+            let GoingOn { from, command } = GoingOn::of(&folder, &record);
+            facts.push(("now".into(), from));
+            facts.push(("by".into(), command));
+        }
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut text = String::new();
         for (name, value) in facts {

@@ -166,6 +166,12 @@ fn an_interrupted_backtest_goes_on_with_the_model_at_work() {
     let whole = backtest.replace("--run test", "--run whole");
     succeed(&place, &format!("{whole} --json whole.json"));
     assert_eq!(output.status.code(), Some(130), "{said}");
+    let report = place.read("test/report.html");
+    for expected in
+        ["This run was stopped: interrupted while mlp was at", "--run test --resume", "All settings of mlp"]
+    {
+        assert!(report.contains(expected), "{expected}");
+    }
     let command = said.trim_end().rsplit("go on with: ").next().unwrap();
     succeed(&place, &format!("{} --json again.json", command.split_once(' ').unwrap().1));
     for name in ["nlinear", "mlp"] {
@@ -185,6 +191,98 @@ fn an_interrupted_backtest_goes_on_with_the_model_at_work() {
         ["nlinear", "mlp"].map(of)
     };
     assert_eq!(losses("again.json"), losses("whole.json"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_is_told_from_one_at_work_and_goes_on() {
+    let place = Place::new();
+    let fit = FIT.replace("--max-steps 30", "--max-steps 1000000");
+    let mut child = keeping(&place, &format!("{fit} --checkpoint-every 50")).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !runs_of(&place).iter().any(|run| place.path(&format!("runs/{run}/checkpoints")).exists()) {
+        assert!(Instant::now() < until, "no checkpoint in a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(succeed(&place, "runs list").contains("started"));
+    let run = runs(&place).remove(0);
+    let at_work = succeed(&place, &format!("runs show {run}"));
+    assert!(!at_work.contains("--resume"), "{at_work}");
+    while latest_checkpoint(&place, &run).is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(succeed(&place, "runs list").contains("killed"));
+    assert!(succeed(&place, "runs list --json -").contains("\"killed\""));
+    let shown = succeed(&place, &format!("runs show {run}"));
+    let step = latest_checkpoint(&place, &run).unwrap();
+    assert!(shown.contains(&format!("after step {step}.")), "{shown}");
+    let command =
+        shown.lines().find_map(|line| line.split_once("bessemer ").filter(|_| line.contains("--resume")));
+    let end = format!("--max-steps {}", step + 100);
+    succeed(&place, &command.unwrap().1.replace("--max-steps 1000000", &end));
+    assert!(succeed(&place, "runs list").contains("finished"));
+}
+
+/// Those that there are by now.
+fn runs_of(place: &Place) -> Vec<String> {
+    if place.path("runs").exists() { runs(place) } else { Vec::new() }
+}
+
+/// Its step.
+fn latest_checkpoint(place: &Place, run: &str) -> Option<u64> {
+    let names = std::fs::read_dir(place.path(&format!("runs/{run}/checkpoints"))).unwrap().flatten();
+    let names = names.map(|entry| entry.file_name().into_string().unwrap());
+    names.filter_map(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok()).max()
+}
+
+#[test]
+fn a_failed_run_has_a_report_of_how_far_it_got() {
+    let place = Place::new();
+    let failed = keeping(&place, &format!("{FIT} --run run --learning-rate 1e38")).output().unwrap();
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(2), "{said}");
+    let report = place.read("run/report.html");
+    for expected in [
+        "This run failed:",
+        "the loss is NaN at step 2",
+        "It left no checkpoint",
+        "bessemer runs repeat run",
+        "hidden = 8",
+        "<svg",
+    ] {
+        assert!(report.contains(expected), "{expected}: {said}");
+    }
+    assert!(succeed(&place, "runs show run").contains("bessemer runs repeat run"));
+    // What is refused before it begins leaves no folder, and so no report.
+    place.refuse(&format!("{FIT} --run other --set hidden=0"), "hidden is 0");
+}
+
+#[test]
+fn one_fit_at_a_time_writes_into_a_folder() {
+    let place = Place::new();
+    let fit = FIT.replace("--max-steps 30", "--max-steps 10000000");
+    let mut child = place.command(&format!("{fit} --out models/sales")).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !place.path("models/sales").exists() {
+        assert!(Instant::now() < until, "no folder in a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    place.refuse(&format!("{FIT} --out models/sales"), "models/sales: another command is at work");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its lock keeps nobody out.
+    place.succeed(&format!("{FIT} --out models/sales"));
+    let mut names: Vec<_> = std::fs::read_dir(place.path("models/sales"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["model.toml", "weights.safetensors"]);
+    // Nor does one that failed leave anything.
+    let fails = format!("{FIT} --learning-rate 1e38 --out other/model");
+    place.refuse(&fails, "the loss is NaN");
 }
 
 #[test]
@@ -261,7 +359,7 @@ fn folders_that_are_no_runs_are_refused() {
         (format!("{FIT} --out model --checkpoint-every 5"), "name one with --checkpoints"),
         (format!("{FIT} --config bad.toml --out model"), "did you mean `learning_rate`?"),
         (format!("{FIT} --config none.toml --out model"), "none.toml"),
-        (format!("{FIT} --set optimizer.beta3=1 --out model"), "unknown field `beta3`"),
+        (format!("{FIT} --set optimizer.beta3=1 --out model"), "`beta3` is unknown; did you mean `beta2`?"),
         (format!("{FIT} --set optimizer.beta1=1.5 --out model"), "beta1 is 1.5"),
         (format!("{FIT} --set schedule.kind=exponential --set schedule.gamma=0 --out model"), "gamma = 0"),
         (format!("{FIT} --set min_change=-1 --out model"), "min_change is -1"),

@@ -134,7 +134,7 @@ fn arguments_of_cross_validate_and_search() {
         ("--vary hidden", "it must be name=values"),
         ("--vary hidden=9..4", "its first number is larger than its last"),
         ("--vary hidden=4,8 --vary hidden=9", "`hidden` is varied twice"),
-        ("--vary hiden=4,8", "--set hiden=4: mlp has no setting `hiden`; did you mean `hidden`?"),
+        ("--vary hiden=4,8", "--vary hiden=4: mlp has no setting `hiden`; did you mean `hidden`?"),
         ("--vary hidden=4,wide", "the default of mlp is 512"),
         ("--vary hidden=4,0", "hidden is 0, but layers need a width"),
         ("--vary learning-rate=-1,1", "--learning-rate -1: it must be a positive number"),

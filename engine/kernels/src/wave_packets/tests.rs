@@ -77,7 +77,14 @@ struct Run {
     head: Vec<f32>,
 }
 
-fn run(shape: &WavePackets, x: &[f32], packets: &[f32], head: &[f32], given: &[Vec<f32>; 3], add: bool) -> Run {
+fn run(
+    shape: &WavePackets,
+    x: &[f32],
+    packets: &[f32],
+    head: &[f32],
+    given: &[Vec<f32>; 3],
+    add: bool,
+) -> Run {
     let derivatives = |least| if shape.order < least { 0 } else { shape.form.axes() };
     let mut y = [1, derivatives(1), derivatives(2)].map(|n| vec![f32::NAN; n * shape.points * shape.outputs]);
     let mut kept = vec![f32::NAN; shape.kept_len()];
@@ -95,8 +102,7 @@ fn run(shape: &WavePackets, x: &[f32], packets: &[f32], head: &[f32], given: &[V
     let (mut to_packets, mut to_head) = (vec![start; packets.len()], vec![start; head.len()]);
     let given = [0, 1, 2].map(|i| (shape.order >= i).then_some(&given[i][..]));
     let given = OutputGradients { y: given[0], first: given[1], second: given[2] };
-    let to =
-        Gradients { packets: &mut to_packets, add_packets: add, head: &mut to_head, add_head: add };
+    let to = Gradients { packets: &mut to_packets, add_packets: add, head: &mut to_head, add_head: add };
     wave_packets_backward(shape, packets, head, &kept, given, to, &mut scratch);
     Run { y, packets: to_packets, head: to_head }
 }

@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn a_picture_is_within_the_page_and_has_its_title_for_those_who_cannot_see_it() {
-        let picture =
-            Picture { title: "a <bee>".into(), png: b"\x89PNG".to_vec(), width: 7, height: 5 };
+        let picture = Picture { title: "a <bee>".into(), png: b"\x89PNG".to_vec(), width: 7, height: 5 };
         let pictures = Pictures { pictures: vec![picture], ..Pictures::default() };
         let page = Report::new("Bees").section("One", [pictures]).render();
-        let expected = r#"<img src="data:image/png;base64,iVBORw==" width="7" height="5" alt="a &lt;bee&gt;">"#;
+        let expected =
+            r#"<img src="data:image/png;base64,iVBORw==" width="7" height="5" alt="a &lt;bee&gt;">"#;
         assert!(page.contains(expected), "{page}");
     }
 }

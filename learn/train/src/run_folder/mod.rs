@@ -4,7 +4,7 @@ mod metrics;
 mod tensorboard;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,11 @@ const BYTES_MAX: u64 = 16 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// It is at work, or was ended from outside without a chance to say so.
+    /// It is at work.
     Started,
+    /// It was at work, but its process is gone without a chance to say so. This is found out where a record is read
+    /// and never written.
+    Killed,
     /// It came to its end.
     Finished,
     /// Whoever ran it stopped it.
@@ -43,6 +46,7 @@ impl RunStatus {
     pub fn name(self) -> &'static str {
         match self {
             RunStatus::Started => "started",
+            RunStatus::Killed => "killed",
             RunStatus::Finished => "finished",
             RunStatus::Stopped => "stopped",
             RunStatus::Failed => "failed",
@@ -101,7 +105,7 @@ impl RunRecord {
         }
     }
 
-    /// The record in a run's folder.
+    /// The record in a run's folder, as [`RunStatus::Killed`] where no process is at work in it that says it is.
     ///
     /// # Errors
     /// If there is none, or it is of another form.
@@ -109,7 +113,11 @@ impl RunRecord {
         let path = folder.join(RECORD);
         let bytes = disk::read(&path, BYTES_MAX)
             .map_err(|e| file_error(&path, format!("{e}; is this the folder of a run?")))?;
-        RunRecord::parse(&bytes).map_err(|problem| file_error(&path, problem))
+        let mut record = RunRecord::parse(&bytes).map_err(|problem| file_error(&path, problem))?;
+        if record.status == RunStatus::Started && is_left(folder) {
+            record.status = RunStatus::Killed;
+        }
+        Ok(record)
     }
 
     fn parse(bytes: &[u8]) -> Result<RunRecord, String> {
@@ -195,8 +203,10 @@ impl RunFolder {
         if !names.is_empty() {
             return Err(file_error(path, "is no empty folder; choose another for the run".into()));
         }
-        record.write(path)?;
-        RunFolder::open(path, record)
+        // In this order, as a record without a process is that of one that was killed.
+        let run = RunFolder::open(path, record)?;
+        run.record.write(path)?;
+        Ok(run)
     }
 
     /// Goes on with a run. Until [`RunFolder::started`] nothing of it is changed.
@@ -213,7 +223,7 @@ impl RunFolder {
         let file = OpenOptions::new().create(true).append(true).open(&log);
         let log = file.map_err(|e| file_error(&log, e.to_string()))?;
         // The system lets go of it however the process ends.
-        if matches!(log.try_lock(), Err(std::fs::TryLockError::WouldBlock)) {
+        if !is_locked(&log) {
             let problem = "another process is at work in this folder; wait for it, or choose another";
             return Err(file_error(path, problem.into()));
         }
@@ -268,6 +278,25 @@ impl RunFolder {
         self.record.write(&self.path)?;
         Ok(self.record)
     }
+}
+
+/// Whether a file is this process's own now. Who looks whether it is has it for a moment.
+fn is_locked(file: &File) -> bool {
+    const TRIES: usize = 20;
+    for _ in 0..TRIES {
+        // Where files can't be locked, nobody is kept out.
+        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    false
+}
+
+/// Whether no process is at work in a folder, as far as the system tells.
+fn is_left(folder: &Path) -> bool {
+    let log = folder.join(LOG);
+    !log.is_file() || File::open(log).is_ok_and(|log| log.try_lock_shared().is_ok())
 }
 
 /// A run that was found in a folder.
@@ -342,6 +371,23 @@ mod tests {
         assert_eq!(RunRecord::read(&path).unwrap(), finished);
         let log = std::fs::read_to_string(path.join(LOG)).unwrap();
         assert!(log.contains("Z stopped: Ctrl-C\n") && log.ends_with("Z finished\n"), "{log}");
+    }
+
+    #[test]
+    fn a_run_whose_process_is_gone_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let run = RunFolder::begin(&path, record()).unwrap();
+        assert_eq!(RunRecord::read(&path).unwrap().status, RunStatus::Started);
+        // As the system ends a process: what it has open is closed, and nothing is said.
+        drop(run);
+        let listed = list_runs(folder.path()).unwrap();
+        assert_eq!(listed[0].record.as_ref().unwrap().status, RunStatus::Killed);
+        let mut run = RunFolder::go_on(&path).unwrap();
+        run.started(vec!["demo".into()]).unwrap();
+        assert_eq!(RunRecord::read(&path).unwrap().status, RunStatus::Started);
+        run.finish(RunStatus::Finished, None).unwrap();
+        assert_eq!(RunRecord::read(&path).unwrap().status, RunStatus::Finished);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Files that no reader may trip over, `fuzz/seeds`: an answer or an error each, in bounded memory. `fuzz/`
 //! mutates the same files and hands them to the same functions.
 
+mod configuration;
 mod csv;
 mod frequency;
 mod model_folder;
@@ -17,6 +18,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 #[test]
 fn every_file_is_read_or_refused() {
     // One after the other, as memory is counted.
+    insta::assert_snapshot!("configuration", outcomes("configuration", configuration::read));
     insta::assert_snapshot!("csv", outcomes("csv", csv::read));
     insta::assert_snapshot!("frequency", outcomes("frequency", frequency::read));
     insta::assert_snapshot!("model_folder", outcomes("model_folder", model_folder::read));
@@ -28,6 +30,7 @@ fn every_file_is_read_or_refused() {
 #[test]
 #[ignore = "writes the corpus anew"]
 fn make() {
+    write("configuration", seeds::configurations());
     write("csv", seeds::csv());
     write("frequency", seeds::frequencies());
     write("model_folder", seeds::descriptions());

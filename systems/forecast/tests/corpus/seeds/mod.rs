@@ -2,7 +2,7 @@
 
 pub mod parquet;
 
-use bessemer_forecast::{FitOptions, Forecaster, Model, air_passengers};
+use bessemer_forecast::{FitOptions, Forecaster, Model, air_passengers, configuration};
 use bessemer_plan::Pool;
 
 /// CSV files.
@@ -162,5 +162,61 @@ pub fn descriptions() -> Vec<(&'static str, Vec<u8>)> {
     .map(|(name, text)| (name, text.into_bytes()))
     .into_iter()
     .chain([("not_utf8", [nlinear.as_bytes(), b"\n# \xff"].concat())])
+    .collect()
+}
+
+/// Configuration files of trainings.
+pub fn configurations() -> Vec<(&'static str, Vec<u8>)> {
+    let whole = |name: &str| {
+        let model = Model::by_name(name).expect("a model");
+        configuration::render(&model, &FitOptions::new(3, 8), Some(configuration::Validation::Fraction(0.1)))
+    };
+    let text = str::to_string;
+    let most = u64::MAX;
+    [
+        ("mlp", whole("mlp")),
+        ("nhits", whole("nhits")),
+        ("patchtst", whole("patchtst")),
+        ("empty", String::new()),
+        ("zero", text("\0")),
+        ("rows", text("validation = 24")),
+        ("share_of_nothing", text("validation = 0.0")),
+        ("share_too_large", text("validation = 1.0")),
+        ("validation_text", text("validation = '0.1'")),
+        ("validation_not_a_number", text("validation = nan")),
+        ("sgd", text("[fit.train.optimizer]\nmomentum = 0.9\nkind = 'sgd'")),
+        ("schedule", text("fit.train.schedule = { kind = 'step', every = 5, gamma = 0.5 }")),
+        ("schedule_cut_short", text("fit.train.schedule.kind = 'step'")),
+        ("schedule_without_settings", text("fit.train.schedule.gamma = 0.5")),
+        ("average", text("[fit.train.average]\nkind = 'swa'\nstart = 1\nevery = 2\nlearning_rate = 1e-5\nanneal = 3")),
+        ("scaler", text("[fit.train.grad_scaler]\nscale = 8\ngrowth_interval = 2\nleast = 1\nmost = 16")),
+        ("groups", text("[[fit.train.groups]]\nprefix = ''\nrate = 0.1\n[[fit.train.groups]]\nprefix = \"\\n\\u0000\"")),
+        ("group_with_a_slip", text("[[fit.train.groups]]\nprefx = ''")),
+        ("infinite", text("fit.train.learning_rate = inf")),
+        ("infinite_in_single_precision", text("fit.train.clip_norm = 1e39")),
+        ("single_precision", text("fit.train.learning_rate = 0.10000000149011612")),
+        ("tiny", text("validation = 5e-324\nfit.train.learning_rate = 5e-324")),
+        ("date", text("fit.horizon = 2024-01-01")),
+        ("seed_beyond_words", format!("fit.train.seed = {most}")),
+        ("seed_negative", text("fit.train.seed = -1")),
+        ("hidden_large", text("model.hidden = 1048577")),
+        ("pool_of_pools", text("model.pool = [[1], [2]]")),
+        ("pool_with_infinity", text("model.pool = [inf]")),
+        ("kind_unknown", text("model.kind = 'nhit'")),
+        ("kind_no_text", text("model.kind = [1]")),
+        ("key_empty", text("[fit]\n\"\" = 1")),
+        ("key_with_marks", text("[fit.train.optimizer]\n\"`, expected `\" = 1")),
+        ("key_long", format!("fit.train.optimizer.{} = 1", "a".repeat(50_000))),
+        ("value_long", format!("fit.loss = '{}'", "a".repeat(50_000))),
+        ("deep", format!("fit.{}x = 1", "a.".repeat(20_000))),
+        ("deep_list", format!("model.pool = {}", "[".repeat(20_000))),
+        ("many_keys", (0..5000).map(|n| format!("model.a{n} = {n}\n")).collect()),
+        ("many_of_a_kind", (0..5000).map(|n| format!("fit.train.schedule.a{n} = {n}\n")).collect()),
+        ("loss_unknown", text("fit.loss = 'huber'")),
+        ("section_is_a_number", text("fit = 3")),
+    ]
+    .map(|(name, text)| (name, text.into_bytes()))
+    .into_iter()
+    .chain([("not_utf8", b"validation = 3 # \xff".to_vec())])
     .collect()
 }

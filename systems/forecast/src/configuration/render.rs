@@ -1,20 +1,22 @@
-//! Settings written out, as `--config` reads them.
+//! Settings written out, as they are read.
 
-use bessemer::forecast::{FitOptions, Model};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::settings::tree_of;
-use super::training::Validation;
+use super::Validation;
+use crate::models::Model;
+use crate::options::FitOptions;
 
-/// All settings of a training. What is not set has a line of its own, as a comment.
+/// All settings of a training as a TOML file that [`Configuration`](super::Configuration) reads. What is not set has a
+/// line of its own, as a comment.
 pub fn render(model: &Model, options: &FitOptions, validation: Option<Validation>) -> String {
     let mut text = String::from("# Settings of a training; give this file to --config.\n\n");
     match validation {
-        Some(validation) => text += &format!("validation = {}\n", validation.written()),
+        Some(validation) => text += &format!("validation = {validation}\n"),
         None => text += &not_set("validation"),
     }
-    section("model", &tree_of(model), &mut text);
-    section("fit", &tree_of(options), &mut text);
+    section("model", &written(model), &mut text);
+    section("fit", &written(options), &mut text);
     text
 }
 
@@ -55,24 +57,23 @@ fn inline(form: &Map<String, Value>) -> String {
     format!("{{ {} }}", parts.join(", "))
 }
 
-/// Single precision shows no digits that nobody wrote.
 fn decimal(number: f64) -> String {
-    let single = number as f32;
-    let is_single = f64::from(single) == number;
-    let small = number != 0.0 && number.abs() < 1e-4;
-    match (is_single, small) {
-        (true, true) => format!("{single:e}"),
-        (false, true) => format!("{number:e}"),
-        (true, false) => format!("{single:?}"),
-        (false, false) => format!("{number:?}"),
-    }
+    let is_small = number != 0.0 && number.abs() < 1e-4;
+    if is_small { format!("{number:e}") } else { format!("{number:?}") }
+}
+
+/// A tree whose numbers have the digits that they are written with: as a double, 0.1 in single precision would show
+/// digits that nobody wrote.
+fn written(settings: &impl Serialize) -> Value {
+    let text = serde_json::to_string(settings).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use bessemer::train::ParameterGroup;
+    use bessemer_train::ParameterGroup;
 
-    use super::super::settings::Settings;
+    use super::super::Configuration;
     use super::*;
 
     #[test]
@@ -82,16 +83,15 @@ mod tests {
             let mut options = FitOptions::new(12, 24);
             options.train.learning_rate = 3e-4;
             options.train.clip_norm = Some(0.7);
+            // As a number of single precision it has fewer digits.
+            options.train.min_change = f64::from(0.1f32);
             let group = ParameterGroup { prefix: "a \"b\"".into(), rate: 0.1, weight_decay: None };
             options.train.groups = vec![group.clone(), ParameterGroup { weight_decay: Some(0.3), ..group }];
             let text = render(&model, &options, Some(Validation::Fraction(0.1)));
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("config.toml");
-            std::fs::write(&path, &text).unwrap();
-            let settings = Settings::new(Some(&path), &[]).unwrap();
-            assert_eq!(settings.validation.as_deref(), Some("0.1"));
-            assert_eq!(settings.models(&[settings.model.clone().unwrap()]).unwrap()[0], model);
-            assert_eq!(settings.training(FitOptions::new(1, 2)).unwrap(), options, "{text}");
+            let given = Configuration::parse(&text, "fit.toml").unwrap();
+            assert_eq!(given.validation, Some(Validation::Fraction(0.1)));
+            assert_eq!(given.model().unwrap(), model);
+            assert_eq!(given.options(FitOptions::new(1, 2)).unwrap(), options, "{text}");
         }
     }
 
