@@ -86,8 +86,9 @@ impl Form {
         groups.into_iter().flat_map(named).collect()
     }
 
-    /// What is wrong with it.
-    fn check(self) -> Result<(), String> {
+    /// What is wrong with it, if its axes are more or fewer than can be had. What comes from outside is checked
+    /// before [`Form::rows`] makes a list of its length.
+    pub fn check(self) -> Result<(), String> {
         let problem = match self {
             Form::Faithful { space } if !(1..MAX_AXES).contains(&space) => {
                 format!("{space} axes of space; 1 to {} can be had", MAX_AXES - 1)
