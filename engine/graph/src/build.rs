@@ -10,6 +10,7 @@ use crate::ops::permute::Permute;
 use crate::ops::reduce::{Reduce, Reduction, sum_to};
 use crate::ops::reshape::Reshape;
 use crate::ops::slice::Slice;
+use crate::ops::wave_packets::WavePackets;
 
 type Built = Result<ValueId, GraphError>;
 
@@ -56,6 +57,35 @@ impl Graph {
         let op = Linear { bias: bias.is_some(), ..Linear::BIASED };
         let inputs: Vec<ValueId> = [x, weight].into_iter().chain(bias).collect();
         self.apply1(op, &inputs)
+    }
+
+    /// Sums of waves `packets` `[rows, W]` at points `[N, axes]`, each output's weighed by `head` `[m, W]`: y
+    /// `[N, m]`, and as many derivatives along the axes `[N, m, axes]` as asked for. See [`WavePackets`].
+    ///
+    /// ```
+    /// use bessemer_graph::ops::wave_packets::{Form, WavePackets};
+    /// use bessemer_graph::{Graph, Type};
+    ///
+    /// let mut g = Graph::new();
+    /// let form = Form::Packet { axes: 1, chirp: false, moving: false };
+    /// let points = g.input("points", Type::f32([1000, 1]));
+    /// let packets = g.parameter("packets", &[form.rows().len(), 16])?;
+    /// let head = g.parameter("head", &[1, 16])?;
+    /// let y = g.wave_packets(points, packets, head, WavePackets { form, order: 1 })?;
+    /// assert_eq!(y.len(), 2);
+    /// assert_eq!(g.shape(y[1]), [1000, 1, 1]);
+    /// # Ok::<(), bessemer_graph::GraphError>(())
+    /// ```
+    pub fn wave_packets(
+        &mut self,
+        points: ValueId,
+        packets: ValueId,
+        head: ValueId,
+        op: WavePackets,
+    ) -> Result<Vec<ValueId>, GraphError> {
+        let mut outputs = self.apply(op, &[points, packets, head])?;
+        outputs.truncate(op.order + 1);
+        Ok(outputs)
     }
 
     /// The same elements under another shape.

@@ -137,6 +137,10 @@ operations! {
     avg_pool1d::AvgPool1d,
     /// Gradient of average pooling.
     avg_pool1d::AvgPool1dGrad,
+    /// Sums of wave packets.
+    wave_packets::WavePackets,
+    /// Gradient of sums of wave packets.
+    wave_packets::WavePacketsGrad,
     /// Mean and variance of channels over all micro-batches of the step.
     batch_moments::BatchMoments,
     /// Sum over all micro-batches of the step.

@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use bessemer_kernels::arena::Arena;
 use bessemer_kernels::peak::measure_flops;
 use bessemer_kernels::wave_packets::{
     Form, Gradients, OutputGradients, Outputs, WavePackets, wave_packets_backward,
@@ -38,8 +39,10 @@ fn main() {
             let lens = [shape.points, along(1), along(2)];
             let given = lens.map(|n| numbers(n, 1.0));
             let mut y = lens.map(|n| vec![0.0; n]);
-            let mut kept = vec![0.0; shape.kept_len()];
-            let mut scratch = vec![0.0; wave_packets_forward_scratch(&shape)];
+            // On the boundaries of vectors, as a plan lays it out.
+            let mut kept = Arena::new(shape.kept_len());
+            let kept = kept.as_mut_slice();
+            let mut scratch = Arena::new(wave_packets_forward_scratch(&shape));
             let mut forward = |kept: &mut [f32]| {
                 let [y, first, second] = &mut y;
                 wave_packets_forward(
@@ -48,12 +51,12 @@ fn main() {
                     &packets,
                     &head,
                     Outputs { y, first, second, kept },
-                    &mut scratch,
+                    scratch.as_mut_slice(),
                 );
             };
             let predicting = seconds(|| forward(&mut []));
-            let keeping = seconds(|| forward(&mut kept));
-            let mut scratch = vec![0.0; wave_packets_backward_scratch(&shape)];
+            let keeping = seconds(|| forward(kept));
+            let mut scratch = Arena::new(wave_packets_backward_scratch(&shape));
             let (mut to_packets, mut to_head) = (packets.clone(), head.clone());
             let given = OutputGradients {
                 y: Some(&given[0]),
@@ -67,7 +70,7 @@ fn main() {
                     head: &mut to_head,
                     add_head: false,
                 };
-                wave_packets_backward(&shape, &packets, &head, &kept, given, to, &mut scratch);
+                wave_packets_backward(&shape, &packets, &head, kept, given, to, scratch.as_mut_slice());
             });
             let each = |seconds: f64| seconds * 1e9 / (shape.points * waves) as f64;
             println!(

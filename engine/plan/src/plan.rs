@@ -232,6 +232,7 @@ impl Plan {
                 let optional = match &node.op {
                     Op::Linear(_) => i == 1,
                     Op::Scan(scan) => i >= scan.states(),
+                    Op::WavePackets(waves) => i > waves.order,
                     _ => false,
                 };
                 if place[v].is_some() {
@@ -328,8 +329,13 @@ impl Plan {
                 micro_batches,
             };
             let lowered = lower(&mut site)?;
-            // Attention's sums of exponentials are -infinity where nothing is to be seen.
-            let numbers = if let Op::Attention(_) = node.op { &node.outputs[..1] } else { &node.outputs[..] };
+            let numbers = match &node.op {
+                // Attention's sums of exponentials are -infinity where nothing is to be seen.
+                Op::Attention(_) => &node.outputs[..1],
+                // There are gaps in what is kept of waves.
+                Op::WavePackets(waves) => &node.outputs[..=waves.order],
+                _ => &node.outputs[..],
+            };
             let floats = numbers.iter().filter(|v| graph.ty(**v).dtype == DType::F32);
             plan.push(lowered, node, graph.cost(node), floats.map(at).collect());
         }

@@ -28,3 +28,4 @@ pub mod softmax;
 pub mod source;
 pub mod unary;
 pub mod unfold;
+pub mod wave_packets;

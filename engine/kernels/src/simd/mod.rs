@@ -216,6 +216,25 @@ pub trait Simd: Copy + 'static {
         self.call(kernel)
     }
 
+    /// Adds a * b to the vector at `p`; of pairs of vectors both, one after the other, to one vector.
+    ///
+    /// # Safety
+    /// `p` must be readable and writable for `LANES` floats.
+    #[inline(always)]
+    unsafe fn add_product(self, p: *mut f32, a: Self::V, b: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(p, self.mul_add(a, b, self.load(p))) }
+    }
+    /// Adds a to the vector at `p`; of pairs of vectors both, one after the other, to one vector.
+    ///
+    /// # Safety
+    /// `p` must be readable and writable for `LANES` floats.
+    #[inline(always)]
+    unsafe fn add_term(self, p: *mut f32, a: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(p, self.add(self.load(p), a)) }
+    }
+
     /// Sum of the lanes, as a fixed tree.
     fn reduce_add(self, a: Self::V) -> f32;
     /// The largest lane.

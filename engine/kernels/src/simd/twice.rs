@@ -92,6 +92,14 @@ impl<S: Simd> Simd for Twice<S> {
     }
     // SAFETY of those below: the caller's promise covers both halves.
     #[inline(always)]
+    unsafe fn add_product(self, p: *mut f32, a: Self::V, b: Self::V) {
+        unsafe { self.0.store(p, self.0.mul_add(a.1, b.1, self.0.mul_add(a.0, b.0, self.0.load(p)))) }
+    }
+    #[inline(always)]
+    unsafe fn add_term(self, p: *mut f32, a: Self::V) {
+        unsafe { self.0.store(p, self.0.add(self.0.load(p), self.0.add(a.0, a.1))) }
+    }
+    #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Self::V {
         unsafe { (self.0.load(p), self.0.load(p.add(S::LANES))) }
     }

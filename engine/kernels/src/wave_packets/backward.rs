@@ -1,10 +1,10 @@
 //! Gradients by packets and head.
 
 use super::faithful::Faithful;
-use super::forward::invert_squares;
+use super::forward::{invert_squares, on_boundary};
 use super::jets::{Adjoints, Coefficients, Slopes};
 use super::packet::Packet;
-use super::wave::{Column, Rows, Wave};
+use super::wave::{Column, Rows, Sums, Wave};
 use super::{BLOCK, Form, MAX_AXES, ROUND, WavePackets};
 use crate::simd::{Kernel, Simd, Twice, dispatch, lanes};
 
@@ -35,7 +35,7 @@ pub struct Gradients<'a> {
 pub fn wave_packets_backward_scratch(shape: &WavePackets) -> usize {
     let widths = shape.form.log_widths().len() * shape.waves;
     let sums = shape.form.rows() + 1;
-    widths + (shape.outputs + 2) * shape.jets() * BLOCK + sums * (ROUND + 1)
+    ROUND + widths + (shape.outputs + 2) * shape.jets() * BLOCK + sums * (Sums::STRIDE + 1)
 }
 
 /// Gradients by packets and head, from what forward kept.
@@ -70,7 +70,7 @@ pub fn wave_packets_backward(
     if !to.add_head {
         to.head.fill(0.0);
     }
-    let scratch = &mut scratch[..wave_packets_backward_scratch(shape)];
+    let scratch = on_boundary(scratch, wave_packets_backward_scratch(shape));
     let call = Call { shape, packets, head, kept, given, to, scratch };
     match shape.form {
         Form::Faithful { .. } => call.of::<Faithful>(),
@@ -109,12 +109,12 @@ impl<W: Wave, const ORDER: usize> Kernel for Backward<'_, W, ORDER> {
         let (rows, kept_rows) = (shape.form.rows(), shape.form.kept(ORDER));
         let log_widths = shape.form.log_widths();
         let widths = log_widths.start * waves..log_widths.end * waves;
-        let (inverse_squares, scratch) = scratch.split_at_mut(widths.len());
+        let (inverse_squares, scratch) = scratch.split_at_mut(widths.len().next_multiple_of(Sums::STRIDE));
         invert_squares(s, &packets[widths], inverse_squares);
         let (gradients, scratch) = scratch.split_at_mut(outputs * jets * BLOCK);
         let (of_wave, scratch) = scratch.split_at_mut(jets * BLOCK);
         let (values, scratch) = scratch.split_at_mut(jets * BLOCK);
-        let (sums, totals) = scratch.split_at_mut((rows + 1) * ROUND);
+        let (sums, totals) = scratch.split_at_mut((rows + 1) * Sums::STRIDE);
         let s = Twice(s);
         let mut start = 0;
         while start < shape.points {
@@ -141,7 +141,7 @@ impl<W: Wave, const ORDER: usize> Kernel for Backward<'_, W, ORDER> {
                     let of_points = x.from(axes + wave * kept_rows, 0);
                     let by_value = Rows { first: by_value, stride: BLOCK };
                     let values = Rows { first: values.as_mut_ptr(), stride: BLOCK };
-                    let sums = Rows { first: sums.as_mut_ptr(), stride: ROUND };
+                    let sums = Sums(sums.as_mut_ptr());
                     let mut i = 0;
                     while i < whole {
                         let f = W::kept::<_, ORDER>(s, of_points, i);
@@ -176,12 +176,12 @@ impl<W: Wave, const ORDER: usize> Kernel for Backward<'_, W, ORDER> {
                         if several {
                             values.store(s, 0, i, f.x);
                         }
-                        sums.add(s, rows, 0, adjoints.q);
+                        sums.add(s, rows, adjoints.q);
                         numbers.accumulate::<_, ORDER>(s, x, i, &f, &adjoints, &bars, sums);
                         i += lanes(s);
                     }
                     for (row, total) in totals.iter_mut().enumerate().take(rows + 1) {
-                        *total = s.reduce_add(sums.load(s, row, 0));
+                        *total = s.0.reduce_add(s.0.load(sums.0.add(row * Sums::STRIDE)));
                     }
                 }
                 numbers.finish(&mut totals[..rows]);

@@ -1,9 +1,9 @@
 //! A cos(k x - omega t) exp(-|x - v t|^2 / (2 sigma^2)) sin(phi + epsilon cos(lambda x)).
 
 use super::jets::{Adjoints, Factors, Slopes};
-use super::wave::{Column, ENVELOPE, Rows, Wave};
+use super::wave::{Column, Rows, Sums, Wave, envelope};
 use super::{MAX_AXES, WavePackets};
-use crate::math::{exp2, sin_cos};
+use crate::math::sin_cos;
 use crate::simd::Simd;
 
 /// One wave's numbers.
@@ -50,23 +50,31 @@ impl Wave for Faithful {
     }
 
     #[inline(always)]
-    unsafe fn factors<S: Simd>(&self, s: S, x: Rows, i: usize) -> Factors<S::V> {
+    unsafe fn inner<S: Simd>(&self, s: S, x: Rows, i: usize) -> (S::V, S::V) {
+        let mut inner = s.splat(0.0);
+        for j in 0..self.space.min(MAX_AXES) {
+            // SAFETY: the caller's promise.
+            inner = s.mul_add(unsafe { x.load(s, j, i) }, s.splat(self.lambda[j]), inner);
+        }
+        sin_cos(s, inner)
+    }
+
+    #[inline(always)]
+    unsafe fn factors<S: Simd>(&self, s: S, x: Rows, i: usize, (sin, cos): (S::V, S::V)) -> Factors<S::V> {
         // SAFETY: the caller's promise.
         unsafe {
             let space = self.space.min(MAX_AXES);
             let time = x.load(s, space, i);
             let mut theta = s.mul(time, s.splat(-self.omega));
-            let (mut squares, mut inner) = (s.splat(0.0), s.splat(0.0));
+            let mut squares = s.splat(0.0);
             for j in 0..space {
                 let x = x.load(s, j, i);
                 theta = s.mul_add(x, s.splat(self.k[j]), theta);
-                inner = s.mul_add(x, s.splat(self.lambda[j]), inner);
                 let d = s.neg_mul_add(time, s.splat(self.v[j]), x);
                 squares = s.mul_add(d, d, squares);
             }
-            let (sin, cos) = sin_cos(s, inner);
             let (sin_theta, cos_theta) = sin_cos(s, theta);
-            let envelope = exp2(s, s.mul(squares, s.splat(ENVELOPE * self.inverse_square)));
+            let envelope = envelope(s, squares, self.inverse_square);
             let (sin_mu, cos_mu) = sin_cos(s, s.mul_add(cos, s.splat(self.epsilon), s.splat(self.phi)));
             let (even, odd) = (s.mul(envelope, cos_theta), s.mul(envelope, s.neg(sin_theta)));
             Factors {
@@ -84,11 +92,9 @@ impl Wave for Faithful {
     unsafe fn keep<S: Simd, const ORDER: usize>(s: S, f: &Factors<S::V>, kept: Rows, i: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            kept.store(s, 0, i, f.x);
-            kept.store(s, 1, i, f.t);
-            kept.store(s, 2, i, f.m);
-            kept.store(s, 3, i, f.sin);
-            kept.store(s, 4, i, f.cos);
+            kept.store(s, 2, i, f.x);
+            kept.store(s, 3, i, f.t);
+            kept.store(s, 4, i, f.m);
             if ORDER > 0 {
                 kept.store(s, 5, i, f.b);
             }
@@ -100,11 +106,11 @@ impl Wave for Faithful {
         // SAFETY: the caller's promise.
         unsafe {
             Factors {
-                x: kept.load(s, 0, i),
-                t: kept.load(s, 1, i),
-                m: kept.load(s, 2, i),
-                sin: kept.load(s, 3, i),
-                cos: kept.load(s, 4, i),
+                sin: kept.load(s, 0, i),
+                cos: kept.load(s, 1, i),
+                x: kept.load(s, 2, i),
+                t: kept.load(s, 3, i),
+                m: kept.load(s, 4, i),
                 b: if ORDER > 0 { kept.load(s, 5, i) } else { s.splat(0.0) },
             }
         }
@@ -151,7 +157,7 @@ impl Wave for Faithful {
         f: &Factors<S::V>,
         whole: &Adjoints<S::V>,
         bars: &[Slopes<S::V>; MAX_AXES],
-        sums: Rows,
+        sums: Sums,
     ) {
         let space = self.space.min(MAX_AXES - 1);
         let last = &bars[space];
@@ -171,8 +177,8 @@ impl Wave for Faithful {
                 inner = s.mul_add(f.cos, first, s.neg_mul_add(f.sin, second, inner));
                 epsilon = s.neg_mul_add(f.sin, first, s.neg_mul_add(f.cos, second, epsilon));
             }
-            sums.add(s, 2 * space + 3, 0, whole.mu);
-            sums.add(s, 2 * space + 4, 0, epsilon);
+            sums.add(s, 2 * space + 3, whole.mu);
+            sums.add(s, 2 * space + 4, epsilon);
 
             let envelope_by_time = s.mul(whole.q, time);
             let (mut squares, mut width) = (s.splat(0.0), s.splat(0.0));
@@ -182,27 +188,27 @@ impl Wave for Faithful {
                 let d = s.neg_mul_add(time, v, x);
                 squares = s.mul_add(d, d, squares);
                 if ORDER == 0 {
-                    sums.mul_add(s, 1 + j, 0, whole.theta, x);
-                    sums.mul_add(s, space + 2 + j, 0, envelope_by_time, d);
-                    sums.mul_add(s, 2 * space + 5 + j, 0, inner, x);
+                    sums.mul_add(s, 1 + j, whole.theta, x);
+                    sums.mul_add(s, space + 2 + j, envelope_by_time, d);
+                    sums.mul_add(s, 2 * space + 5 + j, inner, x);
                     continue;
                 }
-                sums.add(s, 1 + j, 0, s.mul_add(whole.theta, x, bar.theta1));
+                sums.add(s, 1 + j, s.mul_add(whole.theta, x, bar.theta1));
                 let q1 = s.neg_mul_add(v, last.q1, bar.q1);
                 let speed = s.mul_add(time, q1, s.mul(d, s.add(envelope_by_time, last.q1)));
-                sums.add(s, space + 2 + j, 0, s.neg_mul_add(s.mul(two, v), last.q2, speed));
+                sums.add(s, space + 2 + j, s.neg_mul_add(s.mul(two, v), last.q2, speed));
                 width = s.add(s.mul_add(d, q1, width), bar.q2);
                 let slope = s.mul(f.cos, s.mul(bar.mu2, s.splat(2.0 * self.lambda[j])));
                 let lambda = s.mul_add(inner, x, s.mul_add(f.sin, bar.mu1, slope));
-                sums.add(s, 2 * space + 5 + j, 0, lambda);
+                sums.add(s, 2 * space + 5 + j, lambda);
             }
             if ORDER == 0 {
-                sums.mul_add(s, space + 1, 0, whole.theta, time);
-                sums.mul_add(s, 2 * space + 2, 0, whole.q, squares);
+                sums.mul_add(s, space + 1, whole.theta, time);
+                sums.mul_add(s, 2 * space + 2, whole.q, squares);
             } else {
-                sums.add(s, space + 1, 0, s.mul_add(whole.theta, time, last.theta1));
+                sums.add(s, space + 1, s.mul_add(whole.theta, time, last.theta1));
                 width = s.mul_add(s.splat(self.speed_square), last.q2, width);
-                sums.add(s, 2 * space + 2, 0, s.mul_add(two, width, s.mul(whole.q, squares)));
+                sums.add(s, 2 * space + 2, s.mul_add(two, width, s.mul(whole.q, squares)));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::faithful::Faithful;
 use super::packet::Packet;
-use super::wave::{Column, Rows, Wave};
+use super::wave::{Column, Rows, Sums, Wave};
 use super::{BLOCK, Form, ROUND, WavePackets};
 use crate::math::exp;
 use crate::simd::{Kernel, Part, Simd, Twice, dispatch, each_vector, lanes};
@@ -22,7 +22,7 @@ pub struct Outputs<'a> {
 /// Floats of scratch of [`wave_packets_forward`].
 pub fn wave_packets_forward_scratch(shape: &WavePackets) -> usize {
     let widths = shape.form.log_widths().len() * shape.waves;
-    widths + (shape.form.axes() + shape.outputs * shape.jets()) * BLOCK
+    ROUND + widths + (shape.form.axes() + 2 + shape.outputs * shape.jets()) * BLOCK
 }
 
 /// Sums waves at points: points \[points, axes\], packets \[rows, waves\], head \[outputs, waves\].
@@ -48,7 +48,7 @@ pub fn wave_packets_forward(
     assert_eq!(to.first.len(), if shape.order > 0 { derivatives } else { 0 }, "first derivatives");
     assert_eq!(to.second.len(), if shape.order > 1 { derivatives } else { 0 }, "second derivatives");
     assert!(to.kept.is_empty() || to.kept.len() == shape.kept_len(), "kept");
-    let scratch = &mut scratch[..wave_packets_forward_scratch(shape)];
+    let scratch = on_boundary(scratch, wave_packets_forward_scratch(shape));
     let call = Call { shape, points, packets, head, to, scratch };
     match shape.form {
         Form::Faithful { .. } => call.of::<Faithful>(),
@@ -87,9 +87,10 @@ impl<W: Wave, const ORDER: usize, const KEEP: bool> Kernel for Forward<'_, W, OR
         let (axes, waves, outputs) = (shape.form.axes(), shape.waves, shape.outputs);
         let log_widths = shape.form.log_widths();
         let widths = log_widths.start * waves..log_widths.end * waves;
-        let (inverse_squares, scratch) = scratch.split_at_mut(widths.len());
+        let (inverse_squares, scratch) = scratch.split_at_mut(widths.len().next_multiple_of(Sums::STRIDE));
         invert_squares(s, &packets[widths], inverse_squares);
-        let (columns, results) = scratch.split_at_mut(axes * BLOCK);
+        let (columns, scratch) = scratch.split_at_mut(axes * BLOCK);
+        let (inner, results) = scratch.split_at_mut(2 * BLOCK);
         let keeps = KEEP && !to.kept.is_empty();
         let results_of = Rows { first: results.as_mut_ptr(), stride: BLOCK };
         let s = Twice(s);
@@ -110,12 +111,28 @@ impl<W: Wave, const ORDER: usize, const KEEP: bool> Kernel for Forward<'_, W, OR
                 for wave in 0..waves {
                     let column = Column { packets, inverse_squares, waves, wave };
                     let numbers = W::gather(shape, column);
-                    let rows = kept.from(if keeps { axes + wave * shape.form.kept(ORDER) } else { 0 }, 0);
+                    let rows = match keeps {
+                        true => kept.from(axes + wave * shape.form.kept(ORDER), start),
+                        false => Rows { first: inner.as_mut_ptr(), stride: BLOCK },
+                    };
+                    let mut i = 0;
+                    while W::MODULATED && i < whole {
+                        let (sin, cos) = numbers.inner(s, x, i);
+                        if KEEP {
+                            rows.store(s, 0, i, sin);
+                        }
+                        rows.store(s, 1, i, cos);
+                        i += lanes(s);
+                    }
                     let mut i = 0;
                     while i < whole {
-                        let f = numbers.factors(s, x, i);
+                        let inner = match W::MODULATED {
+                            true => (rows.load(s, 0, i), rows.load(s, 1, i)),
+                            false => (s.splat(0.0), s.splat(0.0)),
+                        };
+                        let f = numbers.factors(s, x, i, inner);
                         if keeps {
-                            W::keep::<_, ORDER>(s, &f, rows, start + i);
+                            W::keep::<_, ORDER>(s, &f, rows, i);
                         }
                         let mut o = 0;
                         while o < outputs {
@@ -177,6 +194,13 @@ unsafe fn transpose_points(points: &[f32], axes: usize, whole: usize, to: Rows) 
         }
         row[count..].fill(points[(count - 1) * axes + axis]);
     }
+}
+
+/// The part of the first `len` floats of scratch that begins where a vector does.
+pub(super) fn on_boundary(scratch: &mut [f32], len: usize) -> &mut [f32] {
+    let scratch = &mut scratch[..len];
+    let skip = scratch.as_ptr().align_offset(64).min(Sums::STRIDE);
+    &mut scratch[skip..]
 }
 
 /// exp(-2 x) of each.

@@ -2,9 +2,9 @@
 //! Mann & Haykin 1995).
 
 use super::jets::{Adjoints, Factors, Slopes};
-use super::wave::{Column, ENVELOPE, Rows, Wave};
+use super::wave::{Column, Rows, Sums, Wave, envelope};
 use super::{Form, MAX_AXES, WavePackets};
-use crate::math::{exp2, sin_cos};
+use crate::math::sin_cos;
 use crate::simd::Simd;
 
 /// One wave's numbers. What the form lacks is 0: a packet that stands still has no velocity.
@@ -89,7 +89,12 @@ impl Wave for Packet {
     }
 
     #[inline(always)]
-    unsafe fn factors<S: Simd>(&self, s: S, x: Rows, i: usize) -> Factors<S::V> {
+    unsafe fn inner<S: Simd>(&self, s: S, _: Rows, _: usize) -> (S::V, S::V) {
+        (s.splat(0.0), s.splat(0.0))
+    }
+
+    #[inline(always)]
+    unsafe fn factors<S: Simd>(&self, s: S, x: Rows, i: usize, _: (S::V, S::V)) -> Factors<S::V> {
         let axes = self.axes.clamp(1, MAX_AXES);
         let (mut theta, mut squares) = (s.splat(self.phase), s.splat(0.0));
         // SAFETY: the caller's promise.
@@ -103,7 +108,7 @@ impl Wave for Packet {
                 theta = s.mul_add(u, k, theta);
             }
         }
-        let envelope = exp2(s, s.mul(squares, s.splat(ENVELOPE)));
+        let envelope = envelope(s, squares, 1.0);
         let (sin, cos) = sin_cos(s, theta);
         let zero = s.splat(0.0);
         Factors {
@@ -172,7 +177,7 @@ impl Wave for Packet {
         _: &Factors<S::V>,
         whole: &Adjoints<S::V>,
         bars: &[Slopes<S::V>; MAX_AXES],
-        sums: Rows,
+        sums: Sums,
     ) {
         let axes = self.axes.clamp(1, MAX_AXES);
         let end = &bars[axes - 1];
@@ -181,7 +186,7 @@ impl Wave for Packet {
         // SAFETY: the caller's promise.
         unsafe {
             let last = self.last(s, x, i);
-            sums.add(s, 3 * axes, 0, whole.theta);
+            sums.add(s, 3 * axes, whole.theta);
             for j in 0..axes {
                 let is_last = j + 1 == axes;
                 let u = if is_last { last } else { self.relative(s, x, i, j, last) };
@@ -191,15 +196,15 @@ impl Wave for Packet {
                 let (q, theta) = (s.mul(whole.q, u), s.mul(whole.theta, u));
                 let mut centre = s.neg_mul_add(inverse, q, s.mul(theta1, whole.theta));
                 if ORDER == 0 {
-                    sums.mul_add(s, axes + j, 0, q, u);
-                    sums.add(s, 2 * axes + j, 0, theta);
+                    sums.mul_add(s, axes + j, q, u);
+                    sums.add(s, 2 * axes + j, theta);
                     if self.chirp {
-                        sums.mul_add(s, 3 * axes + 1 + j, 0, theta, u);
+                        sums.mul_add(s, 3 * axes + 1 + j, theta, u);
                     }
                     if self.moving && !is_last {
-                        sums.mul_add(s, velocities + j, 0, centre, s.neg(last));
+                        sums.mul_add(s, velocities + j, centre, s.neg(last));
                     }
-                    sums.add(s, j, 0, centre);
+                    sums.add(s, j, centre);
                     continue;
                 }
                 // What reaches u's own slopes: directly, and for all but the last axis through that axis.
@@ -213,19 +218,19 @@ impl Wave for Packet {
                 }
                 let twice_beta = s.add(beta, beta);
                 centre = s.mul_add(twice_beta, own.theta1, s.neg_mul_add(inverse, own.q1, centre));
-                sums.add(s, j, 0, centre);
+                sums.add(s, j, centre);
                 let width = s.mul(two, s.mul_add(u, own.q1, own.q2));
-                sums.add(s, axes + j, 0, s.mul_add(q, u, width));
-                sums.add(s, 2 * axes + j, 0, s.add(theta, own.theta1));
+                sums.add(s, axes + j, s.mul_add(q, u, width));
+                sums.add(s, 2 * axes + j, s.add(theta, own.theta1));
                 if self.chirp {
                     let slope = s.mul(two, s.mul_add(u, own.theta1, own.theta2));
-                    sums.add(s, 3 * axes + 1 + j, 0, s.mul_add(theta, u, slope));
+                    sums.add(s, 3 * axes + 1 + j, s.mul_add(theta, u, slope));
                 }
                 if self.moving && !is_last {
                     let turn = s.mul_add(s.mul(inverse, u), end.q1, s.mul(s.neg(theta1), end.theta1));
                     let bend = s.neg_mul_add(inverse, end.q2, s.mul(twice_beta, end.theta2));
                     let speed = s.mul_add(s.mul(two, v), bend, turn);
-                    sums.add(s, velocities + j, 0, s.neg_mul_add(last, centre, speed));
+                    sums.add(s, velocities + j, s.neg_mul_add(last, centre, speed));
                 }
             }
         }

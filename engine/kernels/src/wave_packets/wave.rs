@@ -2,6 +2,7 @@
 
 use super::MAX_AXES;
 use super::jets::{Adjoints, Factors, Slopes};
+use crate::math::exp2;
 use crate::simd::Simd;
 
 /// Rows of floats at equal distances, a point in each column.
@@ -32,16 +33,6 @@ impl Rows {
         unsafe { s.store(self.first.add(row * self.stride + i), v) }
     }
 
-    /// Adds to it.
-    ///
-    /// # Safety
-    /// It must be there.
-    #[inline(always)]
-    pub unsafe fn add<S: Simd>(self, s: S, row: usize, i: usize, v: S::V) {
-        // SAFETY: the caller's promise.
-        unsafe { self.store(s, row, i, s.add(self.load(s, row, i), v)) }
-    }
-
     /// Adds a product to it.
     ///
     /// # Safety
@@ -60,6 +51,35 @@ impl Rows {
     pub unsafe fn from(self, row: usize, i: usize) -> Rows {
         // SAFETY: the caller's promise.
         Rows { first: unsafe { self.first.add(row * self.stride + i) }, ..self }
+    }
+}
+
+/// A vector of partial sums for each row of `packets`, and one more.
+#[derive(Clone, Copy)]
+pub(super) struct Sums(pub *mut f32);
+
+impl Sums {
+    /// Floats from one row to the next: the widest vector.
+    pub const STRIDE: usize = 16;
+
+    /// Adds to a row.
+    ///
+    /// # Safety
+    /// It must be there.
+    #[inline(always)]
+    pub unsafe fn add<S: Simd>(self, s: S, row: usize, v: S::V) {
+        // SAFETY: the caller's promise.
+        unsafe { s.add_term(self.0.add(row * Sums::STRIDE), v) }
+    }
+
+    /// Adds a product to a row.
+    ///
+    /// # Safety
+    /// It must be there.
+    #[inline(always)]
+    pub unsafe fn mul_add<S: Simd>(self, s: S, row: usize, a: S::V, b: S::V) {
+        // SAFETY: the caller's promise.
+        unsafe { s.add_product(self.0.add(row * Sums::STRIDE), a, b) }
     }
 }
 
@@ -95,8 +115,14 @@ impl Column<'_> {
     }
 }
 
-/// -1/2 log2(e): 2 to this times a sum of squares is its envelope.
-pub(super) const ENVELOPE: f32 = -0.5 * std::f32::consts::LOG2_E;
+/// exp(-1/2 x `factor`), and 0 where that is below 5e-20: nothing that could be seen beside other waves, but
+/// multiplied by a gradient it would be below the normal range, where processors take a hundred cycles for
+/// a product.
+#[inline(always)]
+pub(super) fn envelope<S: Simd>(s: S, squares: S::V, factor: f32) -> S::V {
+    let exponent = s.mul(squares, s.splat(-0.5 * std::f32::consts::LOG2_E * factor));
+    s.select(s.lt(exponent, s.splat(-64.0)), s.splat(0.0), exp2(s, exponent))
+}
 
 /// One wave of a form. All that is not said to be a sum holds without the amplitude.
 pub(super) trait Wave: Copy {
@@ -109,13 +135,21 @@ pub(super) trait Wave: Copy {
     /// The factor on all of it.
     fn amplitude(&self) -> f32;
 
-    /// Evaluates at the points of a vector.
+    /// Sine and cosine of the modulation's inner phase at the points of a vector, where there is one. Waited
+    /// for by what follows, they are evaluated in a loop before.
     ///
     /// # Safety
     /// The points' rows must be there.
-    unsafe fn factors<S: Simd>(&self, s: S, x: Rows, i: usize) -> Factors<S::V>;
+    unsafe fn inner<S: Simd>(&self, s: S, x: Rows, i: usize) -> (S::V, S::V);
 
-    /// Stores what backward reads; B only with derivatives.
+    /// Evaluates at the points of a vector, from the inner phase's sine and cosine.
+    ///
+    /// # Safety
+    /// The points' rows must be there.
+    unsafe fn factors<S: Simd>(&self, s: S, x: Rows, i: usize, inner: (S::V, S::V)) -> Factors<S::V>;
+
+    /// Stores what backward reads; B only with derivatives. The inner phase's sine and cosine, in the first
+    /// two rows, are there.
     ///
     /// # Safety
     /// The rows must be there.
@@ -155,7 +189,7 @@ pub(super) trait Wave: Copy {
         f: &Factors<S::V>,
         whole: &Adjoints<S::V>,
         bars: &[Slopes<S::V>; MAX_AXES],
-        sums: Rows,
+        sums: Sums,
     );
 
     /// From sums to gradients, but for the amplitude's.

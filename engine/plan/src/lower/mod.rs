@@ -14,6 +14,7 @@ mod pool1d;
 mod reduce;
 mod scan;
 mod softmax;
+mod wave_packets;
 mod weight;
 
 use std::sync::Arc;
@@ -124,6 +125,7 @@ pub(crate) fn accumulates(op: &Op) -> bool {
             | Op::RmsNormGrad(_)
             | Op::EmbeddingGrad(_)
             | Op::Conv1dWeightGrad(_)
+            | Op::WavePacketsGrad(_)
     )
 }
 
@@ -162,6 +164,8 @@ pub(crate) fn lower(site: &mut Site) -> Result<Lowered, PlanError> {
         Op::MaxPool1dGrad(op) => pool1d::max_grad(op, site),
         Op::AvgPool1d(op) => pool1d::avg(op, site),
         Op::AvgPool1dGrad(op) => pool1d::avg_grad(op, site),
+        Op::WavePackets(op) => wave_packets::forward(op, site),
+        Op::WavePacketsGrad(op) => wave_packets::backward(op, site),
         Op::Source(_)
         | Op::Reshape(_)
         | Op::BatchSum(_)
