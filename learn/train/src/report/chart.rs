@@ -49,6 +49,8 @@ pub enum LineStyle {
     Baseline(usize),
     /// Any other line, such as a loss: a thin line in the n-th colour.
     Curve(usize),
+    /// The values that the curve of the same number smooths: faint, behind everything and in no legend.
+    Faint(usize),
 }
 
 impl LineStyle {
@@ -63,7 +65,13 @@ impl LineStyle {
             LineStyle::Forecast(n) => coloured("forecast", n),
             LineStyle::Baseline(n) => format!("baseline d{}", n % 3),
             LineStyle::Curve(n) => coloured("curve", n),
+            LineStyle::Faint(n) => coloured("faint", n),
         }
+    }
+
+    /// Whether a line has its name in the legend or at its end.
+    pub(super) fn is_named(self) -> bool {
+        !matches!(self, LineStyle::Faint(_))
     }
 }
 
@@ -157,7 +165,7 @@ pub(super) fn caption(text: &str) -> Markup {
 /// Name and look of each line, once; nothing for a single line, which the title names.
 pub(super) fn legend<'a>(lines: impl Iterator<Item = &'a Line>) -> Markup {
     let mut entries: Vec<(&str, LineStyle)> = Vec::new();
-    for line in lines {
+    for line in lines.filter(|line| line.style.is_named()) {
         if !entries.contains(&(&line.name, line.style)) {
             entries.push((&line.name, line.style));
         }
