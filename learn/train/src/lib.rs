@@ -30,7 +30,9 @@ pub use groups::ParameterGroup;
 pub use optimizer::{Optimizer, OptimizerState};
 pub use options::{OnNotFinite, TrainOptions};
 pub use profile::{Phase, TrainProfile};
-pub use run_folder::{ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics};
+pub use run_folder::{
+    DataFile, ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics,
+};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, train};
 pub use whole::{read_whole, write_whole};

@@ -161,7 +161,8 @@ impl CrossValidate {
         }
         let seed = contenders[0][0].options.train.seed;
         let arguments = interrupt::arguments("");
-        let mut kept = self.run_folder.begin("cross-validate", arguments, seed, &pool, false)?;
+        let mut kept =
+            self.run_folder.begin("cross-validate", arguments, seed, &pool, false, Some(&self.read.data))?;
         for Contender { model, options } in &contenders[0] {
             let name = format!("{}/config.toml", model.name());
             kept.write(&name, &configuration::render(model, options, validation))?;

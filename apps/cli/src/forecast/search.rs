@@ -186,7 +186,14 @@ impl SearchCommand {
             return output::print(&configuration::render(model, options, validation));
         }
         let what = format!("search-{}", model.name());
-        let mut kept = self.run_folder.begin(&what, interrupt::arguments(""), seed, &pool, false)?;
+        let mut kept = self.run_folder.begin(
+            &what,
+            interrupt::arguments(""),
+            seed,
+            &pool,
+            false,
+            Some(&self.read.data),
+        )?;
         let found = parallel::trainings(&pool, &progress, |jobs| {
             search(&frame, &splits, &space, &trials, &contenders, jobs)
         });

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use bessemer::forecast::Forecaster;
 use bessemer::plan::Pool;
 use bessemer::train::report::Report;
-use bessemer::train::{Event, Metric, Metrics, RunFolder, RunRecord, RunStatus, TrainError, read_metrics};
+use bessemer::train::{
+    DataFile, Event, Metric, Metrics, RunFolder, RunRecord, RunStatus, TrainError, read_metrics,
+};
 
 use super::{GIVEN, runs_folder};
 use crate::error::{CliError, Result};
@@ -35,7 +37,8 @@ impl RunFolderArgs {
         self.run.as_deref()
     }
 
-    /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again.
+    /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again; `data`
+    /// is the file that it has read.
     pub fn begin(
         &self,
         what: &str,
@@ -43,6 +46,7 @@ impl RunFolderArgs {
         seed: u64,
         pool: &Pool,
         resume: bool,
+        data: Option<&Path>,
     ) -> Result<KeptRun> {
         let path = match (&self.run, runs_folder()) {
             (Some(path), _) => path.clone(),
@@ -55,6 +59,7 @@ impl RunFolderArgs {
             RunFolder::go_on(&path)?
         } else {
             let mut record = RunRecord::begin(arguments, seed, pool.threads());
+            record.data = data.map(of_file).transpose()?;
             record.machine = machine::facts(pool.threads()).into_iter().collect();
             RunFolder::begin(&path, record)?
         };
@@ -69,6 +74,11 @@ impl RunFolderArgs {
             _hold: Some(interrupt::training()),
         })
     }
+}
+
+/// The file by its content.
+fn of_file(path: &Path) -> Result<DataFile> {
+    DataFile::of(path).map_err(CliError::output(path, "read the file again"))
 }
 
 /// The folder of a run at work, if it has one.

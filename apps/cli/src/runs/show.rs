@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bessemer::train::RunStatus;
+use bessemer::train::{DataFile, RunStatus};
 
 use super::{GoingOn, command_of, name_of, read};
 use crate::error::Result;
@@ -34,6 +34,9 @@ impl Show {
         facts.extend(record.problem.iter().map(|problem| ("problem".into(), problem.clone())));
         let machine = record.machine.iter().filter(|(name, _)| *name != "version");
         facts.extend(machine.map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(DataFile { path, bytes, sha256 }) = &record.data {
+            facts.push(("data".into(), format!("{}, {bytes} bytes, SHA-256 {sha256}", path.display())));
+        }
         facts.push(("command".into(), command_of(&record)));
         facts.push(("in".into(), record.folder.display().to_string()));
         if !matches!(record.status, RunStatus::Started | RunStatus::Finished) {
