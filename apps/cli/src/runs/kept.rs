@@ -37,6 +37,12 @@ impl RunFolderArgs {
         self.run.as_deref()
     }
 
+    /// Whether a place is that folder, or lies within it.
+    pub fn holds(&self, place: &Path) -> bool {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        self.named().is_some_and(|run| absolute(place).starts_with(absolute(run)))
+    }
+
     /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again; `data`
     /// is the file that it has read.
     pub fn begin(

@@ -280,6 +280,10 @@ fn one_fit_at_a_time_writes_into_a_folder() {
         .collect();
     names.sort();
     assert_eq!(names, ["model.toml", "weights.safetensors"]);
+    // Its own checkpoints and its run may be there, too.
+    place.succeed(&format!("{FIT} --out together --checkpoints together --checkpoint-every 10"));
+    place.succeed(&format!("{FIT} --out run/within --run run"));
+    assert!(place.path("run/within/weights.safetensors").exists() && place.path("run/report.html").exists());
     // Nor does one that failed leave anything.
     let fails = format!("{FIT} --learning-rate 1e38 --out other/model");
     place.refuse(&fails, "the loss is NaN");
