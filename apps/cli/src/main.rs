@@ -23,6 +23,7 @@ mod report;
 mod results;
 mod run;
 mod runs;
+mod smoothed;
 mod table;
 mod tuning;
 mod usage;

@@ -51,7 +51,8 @@ pub fn check_folder(path: &Path) -> Result<()> {
 
 /// Keeps other commands that write into the folder out of it, as long as the lock that is given lives.
 pub fn lock_folder(path: &Path) -> Result<FolderLock> {
-    let lock = FolderLock::take(path).map_err(CliError::output(path, "lock the folder"))?;
+    // Checkpoints, which may lie there, too, have a lock of another name.
+    let lock = FolderLock::take(path, ".model.lock").map_err(CliError::output(path, "lock the folder"))?;
     lock.ok_or_else(|| {
         let problem = "another command is at work that writes into this folder";
         CliError::argument(path.display().to_string(), problem, "wait for it, or choose another folder")

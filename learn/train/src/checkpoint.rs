@@ -152,7 +152,7 @@ impl Checkpoints {
         if (self.every == 0 && !self.resume) || nothing_to_resume {
             return Ok(None);
         }
-        match FolderLock::take(&self.folder).map_err(|e| problem(&self.folder, e))? {
+        match FolderLock::take(&self.folder, ".lock").map_err(|e| problem(&self.folder, e))? {
             None => {
                 let said =
                     "another training writes its checkpoints here; wait for it, or choose another folder";

@@ -9,8 +9,8 @@ use crate::disk;
 /// Others that may come and go while a lock is taken.
 const TRIES: usize = 100;
 
-/// Keeps other processes that ask for it out of a folder while it lives: a file `.lock` that the system lets go of
-/// however the process ends. The file, and the folder where it was made for it and stays empty, are gone afterwards;
+/// Keeps other processes that ask for it out of a folder while it lives: a file such as `.lock` that the system lets
+/// go of however the process ends. The file, and the folder where it was made for it and stays empty, are gone afterwards;
 /// what a killed process leaves of it keeps nobody out.
 ///
 /// ```
@@ -18,8 +18,8 @@ const TRIES: usize = 100;
 ///
 /// let place = tempfile::tempdir()?;
 /// let folder = place.path().join("models/sales");
-/// let lock = FolderLock::take(&folder)?;
-/// assert!(lock.is_some() && FolderLock::take(&folder)?.is_none());
+/// let lock = FolderLock::take(&folder, ".lock")?;
+/// assert!(lock.is_some() && FolderLock::take(&folder, ".lock")?.is_none());
 /// drop(lock);
 /// assert!(!place.path().join("models").exists());
 /// # Ok::<(), std::io::Error>(())
@@ -33,13 +33,14 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Locks a folder, which is made if need be; `None` if another process, or another part of this one, has it.
+    /// Locks a folder, which is made if need be, by a file of this name in it; `None` if another process, or another
+    /// part of this one, has it.
     ///
     /// # Errors
     /// If the folder refuses. Where files can't be locked, nobody is kept out.
-    pub fn take(folder: &Path) -> io::Result<Option<FolderLock>> {
+    pub fn take(folder: &Path, name: &str) -> io::Result<Option<FolderLock>> {
         let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-        let path = folder.join(".lock");
+        let path = folder.join(name);
         for _ in 0..TRIES {
             let made = folder.ancestors().take_while(is_new).map(Path::to_path_buf).collect();
             disk::create_folder(folder)?;
@@ -100,10 +101,10 @@ mod tests {
         // Left by a process that was killed.
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(".lock"), "").unwrap();
-        drop(FolderLock::take(&folder).unwrap().unwrap());
+        drop(FolderLock::take(&folder, ".lock").unwrap().unwrap());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "a folder that was there stays");
         let inner = folder.join("c/d");
-        let lock = FolderLock::take(&inner).unwrap().unwrap();
+        let lock = FolderLock::take(&inner, ".lock").unwrap().unwrap();
         fs::write(inner.join("weights"), "").unwrap();
         drop(lock);
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1, "what was written stays");
@@ -118,7 +119,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        if let Ok(Some(lock)) = FolderLock::take(&folder) {
+                        if let Ok(Some(lock)) = FolderLock::take(&folder, ".lock") {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                             taken.fetch_add(1, Ordering::SeqCst);
                             inside.fetch_sub(1, Ordering::SeqCst);

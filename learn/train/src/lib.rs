@@ -32,7 +32,9 @@ pub use model_folder::{Described, ModelFolder};
 pub use optimizer::{Optimizer, OptimizerState};
 pub use options::{OnNotFinite, TrainOptions};
 pub use profile::{Phase, TrainProfile};
-pub use run_folder::{ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics};
+pub use run_folder::{
+    DataFile, ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics,
+};
 pub use schedule::Schedule;
 pub use trainer::{Event, History, Task, train};
 pub use whole::{read_whole, write_whole};

@@ -147,6 +147,12 @@ pub enum Error {
     #[error("{what}: {problem}; {remedy}")]
     Option { what: &'static str, problem: String, remedy: &'static str },
 
+    #[error("`{member}` forecasts {horizon} steps, but `{first}` {expected}; combine models of one horizon")]
+    OtherHorizon { member: String, horizon: usize, first: String, expected: usize },
+
+    #[error("`{member}`: {source}")]
+    Member { member: String, source: Box<Error> },
+
     #[error("{place}: {problem}; {remedy}")]
     Setting { place: String, problem: String, remedy: String },
 

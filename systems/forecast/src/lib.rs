@@ -22,6 +22,7 @@ pub mod baselines;
 pub mod configuration;
 mod contender;
 mod cross_validate;
+mod ensemble;
 mod error;
 mod folder;
 mod forecaster;
@@ -50,6 +51,7 @@ pub use contender::Contender;
 pub use cross_validate::{
     CrossScore, CrossValidation, CrossValidator, FoldScore, FoldTraining, Member, cross_validate,
 };
+pub use ensemble::predict_ensemble;
 pub use error::{Error, Result};
 pub use forecaster::Forecaster;
 pub use frame::{Frame, History, Note, Series};

@@ -7,9 +7,9 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType};
 
-use super::curve::smoothed;
 use super::state::Model;
 use crate::number;
+use crate::smoothed::smoothed;
 
 const EACH: Style = Style::new().fg(Color::DarkGray);
 const SMOOTH: Style = Style::new().fg(Color::Cyan);

@@ -148,11 +148,14 @@ impl Fit {
         if let Some(tuning) = &tuned {
             self.run.print(&tuning.render())?;
         }
-        let _lock = self.out.as_deref().map(output::lock_folder).transpose()?;
+        // A folder within that of the run is locked with it, and that must be empty when the run begins.
+        let apart = self.out.as_deref().filter(|out| !self.run_folder.holds(out));
+        let _lock = apart.map(output::lock_folder).transpose()?;
         let arguments = interrupt::arguments(&fitting::division(&options));
         let what = format!("fit-{}", model.name());
         let seed = options.train.seed;
-        let mut kept = self.run_folder.begin(&what, arguments, seed, &pool, self.resume)?;
+        let mut kept =
+            self.run_folder.begin(&what, arguments, seed, &pool, self.resume, Some(&self.read.data))?;
         let trained = Trained { frame, rows, model, options, validation, tuned };
         let result = self.work(trained, &progress, &pool, &mut kept);
         kept.end(result)

@@ -1,6 +1,6 @@
 //! Options for reading a file of series.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bessemer::forecast::{Frame, Frequency, Layout, ReadOptions, read};
 use clap::ValueEnum;
@@ -14,6 +14,13 @@ pub struct ReadArgs {
     /// CSV or Parquet file of series
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// How a file of series is read.
+#[derive(clap::Args, Debug)]
+pub struct FormArgs {
     /// Column that names the series [default: unique_id, item_id, id, series_id or series]
     #[arg(long, value_name = "NAME", help_heading = "Reading")]
     id_column: Option<String>,
@@ -48,6 +55,18 @@ enum LayoutName {
 impl ReadArgs {
     /// Reads the file, and says what is worth knowing about it.
     pub fn read(&self, run: &RunArgs) -> Result<Frame> {
+        self.form.read(&self.data, run)
+    }
+
+    /// The file, as it was given.
+    pub fn name(&self) -> String {
+        self.data.display().to_string()
+    }
+}
+
+impl FormArgs {
+    /// Likewise, of any file.
+    pub fn read(&self, data: &Path, run: &RunArgs) -> Result<Frame> {
         let options = ReadOptions {
             layout: match self.layout {
                 LayoutName::Auto => Layout::Auto,
@@ -61,15 +80,10 @@ impl ReadArgs {
             frequency: self.frequency.as_deref().map(str::parse::<Frequency>).transpose()?,
             ..ReadOptions::default()
         };
-        let frame = read(&self.data, &options)?;
+        let frame = read(data, &options)?;
         for note in &frame.notes {
             run.note(&format!("note: {note}"));
         }
         Ok(frame)
-    }
-
-    /// The file, as it was given.
-    pub fn name(&self) -> String {
-        self.data.display().to_string()
     }
 }

@@ -5,6 +5,7 @@ use bessemer::train::Metric;
 use bessemer::train::report::{ChartGrid, Line, LineChart, LineStyle};
 
 use crate::number;
+use crate::smoothed::smoothed;
 
 /// Points of a loss by step.
 type Points = Vec<(f64, f64)>;
@@ -40,16 +41,23 @@ pub fn grid_so_far(trainings: &[(String, Vec<Metric>)]) -> ChartGrid {
 fn grid_of(charts: Vec<LineChart>, validated: bool) -> ChartGrid {
     let caption = match validated {
         true => {
-            "Loss of each batch, and of the validation windows, of which the lowest is kept. \
-             Training counts values as the network sees them, validation as the series scaler leaves them."
+            "Loss of each batch, faint, with its moving average in front, and of the validation windows, of which \
+             the lowest is kept. Training counts values as the network sees them, validation as the series scaler leaves them."
         }
-        false => "Loss of each batch, of the values as the network sees them.",
+        false => {
+            "Loss of each batch, faint, with its moving average in front, of the values as the network sees them."
+        }
     };
     ChartGrid { title: "Training loss by step".into(), charts, same_y: false, caption: caption.into() }
 }
 
 fn panel(number: usize, name: &str, training: Points, validation: Points, best: Option<u64>) -> LineChart {
-    let mut lines = vec![Line::new(name, LineStyle::Curve(number), training)];
+    let training: Points = training.into_iter().filter(|(_, loss)| loss.is_finite()).collect();
+    let smooth = smoothed(&training);
+    let mut lines = vec![
+        Line::new(format!("{name}, each batch"), LineStyle::Faint(number), training),
+        Line::new(name, LineStyle::Curve(number), smooth),
+    ];
     if !validation.is_empty() {
         lines.push(Line::new("validation", LineStyle::Actual, validation));
     }

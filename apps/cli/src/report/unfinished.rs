@@ -26,7 +26,11 @@ pub fn unfinished(folder: &Path, record: &RunRecord) -> Report {
         training.push(losses::grid_so_far(&trainings).into());
     }
     for (place, (name, metrics)) in trainings.iter().enumerate().filter(|(_, (_, m))| !m.is_empty()) {
-        training.push(course(place, name, metrics).into());
+        let mut charts = course(place, name, metrics);
+        if !name.is_empty() {
+            charts.title = format!("Learning rate and gradient of {name} by step");
+        }
+        training.push(charts.into());
     }
     let GoingOn { from, command } = GoingOn::of(folder, record);
     let steps = |(name, metrics): &(String, Vec<Metric>)| {

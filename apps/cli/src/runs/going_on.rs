@@ -40,7 +40,9 @@ fn resumed(folder: &Path, record: &RunRecord) -> String {
     if value_of(&words, "--run").is_none() {
         words.push(format!("--run={}", place(folder, record).display()));
     }
-    words.push("--resume".into());
+    if !words.iter().any(|word| word == "--resume") {
+        words.push("--resume".into());
+    }
     let words: Vec<String> = words.iter().map(|word| interrupt::quoted(word)).collect();
     format!("bessemer {}", words.join(" "))
 }

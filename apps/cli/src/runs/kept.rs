@@ -6,7 +6,7 @@ use bessemer::forecast::Forecaster;
 use bessemer::plan::Pool;
 use bessemer::train::report::Report;
 use bessemer::train::{
-    Checkpoints, Event, Metric, Metrics, RunFolder, RunRecord, RunStatus, TrainError, read_metrics,
+    Checkpoints, DataFile, Event, Metric, Metrics, RunFolder, RunRecord, RunStatus, TrainError, read_metrics,
 };
 
 use super::{GIVEN, runs_folder};
@@ -38,7 +38,14 @@ impl RunFolderArgs {
         self.run.as_deref()
     }
 
-    /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again.
+    /// Whether a place is that folder, or lies within it.
+    pub fn holds(&self, place: &Path) -> bool {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        self.named().is_some_and(|run| absolute(place).starts_with(absolute(run)))
+    }
+
+    /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again; `data`
+    /// is the file that it has read.
     pub fn begin(
         &self,
         what: &str,
@@ -46,6 +53,7 @@ impl RunFolderArgs {
         seed: u64,
         pool: &Pool,
         resume: bool,
+        data: Option<&Path>,
     ) -> Result<KeptRun> {
         let path = match (&self.run, runs_folder()) {
             (Some(path), _) => path.clone(),
@@ -58,6 +66,7 @@ impl RunFolderArgs {
             RunFolder::go_on(&path)?
         } else {
             let mut record = RunRecord::begin(arguments, seed, pool.threads());
+            record.data = data.map(of_file).transpose()?;
             record.machine = machine::facts(pool.threads()).into_iter().collect();
             RunFolder::begin(&path, record)?
         };
@@ -71,6 +80,11 @@ impl RunFolderArgs {
             _hold: Some(interrupt::training()),
         })
     }
+}
+
+/// The file by its content.
+fn of_file(path: &Path) -> Result<DataFile> {
+    DataFile::of(path).map_err(CliError::output(path, "read the file again"))
 }
 
 /// The folder of a run at work, if it has one.

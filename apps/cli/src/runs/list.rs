@@ -17,7 +17,7 @@ Example:
 
 With --json:
   [{\"name\", \"started\", \"status\", \"problem\", \"seconds\", \"seed\", \"threads\", \"version\", \"arguments\",
-    \"folder\", \"machine\", \"results\": {MODEL: {SCORE: number}}}]")]
+    \"folder\", \"data\": {\"path\", \"bytes\", \"sha256\"}, \"machine\", \"results\": {MODEL: {SCORE: number}}}]")]
 pub struct List {
     /// The folder that runs lie in [default: `runs`, or that of BESSEMER_RUNS]
     #[arg(value_name = "FOLDER")]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bessemer::train::RunFolder;
+use bessemer::train::{DataFile, RunFolder};
 
 use super::{GIVEN, name_of, read};
 use crate::error::{CliError, Result};
@@ -70,6 +70,10 @@ impl Repeat {
         // Files are named as they were from there.
         std::env::set_current_dir(&record.folder)
             .map_err(CliError::output(&record.folder, "go to the folder that the run was begun in"))?;
+        let changed = record.data.as_ref().and_then(change_of);
+        if let Some(change) = &changed {
+            eprintln!("note: {change}");
+        }
         crate::execute(arguments)?;
         let mut pairs: Vec<(PathBuf, PathBuf)> = weights_in(&folder)
             .into_iter()
@@ -95,10 +99,29 @@ impl Repeat {
             false => Err(CliError::argument(
                 name_of(&folder),
                 "its weights are others than those of the new run",
-                "the data, the program or the processor may have changed since",
+                match (changed, record.data) {
+                    (Some(change), _) => change,
+                    (None, Some(_)) => "the program or the processor may have changed since".into(),
+                    (None, None) => "the data, the program or the processor may have changed since".into(),
+                },
             )),
         }
     }
+}
+
+/// What has become of the data since, if they are no longer the same.
+fn change_of(before: &DataFile) -> Option<String> {
+    let place = before.path.display();
+    let now = DataFile::of(&before.path);
+    let Ok(now) = now else { return Some(format!("the data in {place} cannot be read any more")) };
+    if now.is_same_as(before) {
+        return None;
+    }
+    let lengths = match now.bytes == before.bytes {
+        true => "as many bytes, but others".to_string(),
+        false => format!("{} bytes then, {} now", before.bytes, now.bytes),
+    };
+    Some(format!("the data in {place} have changed since: {lengths}"))
 }
 
 /// Arguments without those that say where results go.

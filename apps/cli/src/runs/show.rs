@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bessemer::train::RunStatus;
+use bessemer::train::{DataFile, RunStatus};
 
 use super::{GoingOn, command_of, name_of, read};
 use crate::error::Result;
@@ -35,6 +35,9 @@ impl Show {
         facts.extend(record.problem.iter().map(|problem| ("problem".into(), problem.clone())));
         let machine = record.machine.iter().filter(|(name, _)| *name != "version");
         facts.extend(machine.map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(DataFile { path, bytes, sha256 }) = &record.data {
+            facts.push(("data".into(), format!("{}, {bytes} bytes, SHA-256 {sha256}", path.display())));
+        }
         facts.push(("command".into(), command_of(&record)));
         facts.push(("in".into(), record.folder.display().to_string()));
         if !matches!(record.status, RunStatus::Started | RunStatus::Finished) {

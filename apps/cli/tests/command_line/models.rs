@@ -32,6 +32,45 @@ fn a_fitted_model_forecasts_every_series() {
 }
 
 #[test]
+fn forecasts_of_several_models_are_combined() {
+    let place = Place::new();
+    place.succeed(FIT);
+    place.succeed(
+        &FIT.replace("--model nhits --set hidden=16", "--model nlinear")
+            .replace("--out model", "--out second")
+            .replace("--lookback 14", "--lookback 21"),
+    );
+    let values = |models: &str| -> Vec<f64> {
+        place.succeed(&format!("forecast predict {models} series.csv --out forecast.csv --quiet"));
+        let text = place.read("forecast.csv");
+        text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect()
+    };
+    let [first, second] = ["model", "second"].map(values);
+    let mean = values("model second --ensemble mean");
+    assert!(place.read("forecast.csv").starts_with("unique_id,ds,ensemble-mean\n"));
+    assert_eq!(mean.len(), 14);
+    for ((mean, a), b) in mean.iter().zip(first).zip(second) {
+        // Written in single precision.
+        assert!((mean - (a + b) / 2.0).abs() < 1e-5 * mean.abs(), "{mean} of {a} and {b}");
+    }
+    let json =
+        place.succeed("forecast predict model second series.csv --ensemble median --out x.csv --json -");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["model"], &json["members"][1]), (&"ensemble-median".into(), &"second".into()));
+
+    place.succeed(&FIT.replace("--horizon 7", "--horizon 6").replace("--out model", "--out third"));
+    for (arguments, problem) in [
+        ("model second series.csv --out y.csv", "add --ensemble mean or --ensemble median"),
+        ("model third series.csv --out y.csv --ensemble mean", "`third` forecasts 6 steps, but `model` 7"),
+        ("model --out y.csv", "a model's folder and a file of series are needed"),
+        ("model none series.csv --out y.csv --ensemble mean", "none/model.toml"),
+        ("model second series.csv --out y.csv --ensemble mean --samples 9", "cannot be used with"),
+    ] {
+        place.refuse(&format!("forecast predict {arguments}"), problem);
+    }
+}
+
+#[test]
 fn settings_and_training_are_saved() {
     let place = Place::new();
     let json = place.succeed(&format!("{FIT} --validation 0.2 --patience 2 --loss mae --json -"));

@@ -280,6 +280,10 @@ fn one_fit_at_a_time_writes_into_a_folder() {
         .collect();
     names.sort();
     assert_eq!(names, ["model.toml", "weights.safetensors"]);
+    // Its own checkpoints and its run may be there, too.
+    place.succeed(&format!("{FIT} --out together --checkpoints together --checkpoint-every 10"));
+    place.succeed(&format!("{FIT} --out run/within --run run"));
+    assert!(place.path("run/within/weights.safetensors").exists() && place.path("run/report.html").exists());
     // Nor does one that failed leave anything.
     let fails = format!("{FIT} --learning-rate 1e38 --out other/model");
     place.refuse(&fails, "the loss is NaN");
@@ -342,7 +346,14 @@ fn a_run_keeps_the_configuration_it_was_given() {
     assert_ne!(place.read("series.csv"), series);
     let other = keeping(&place, "runs repeat run --to other").output().unwrap();
     let said = String::from_utf8(other.stderr).unwrap();
-    assert!(other.status.code() == Some(2) && said.contains("its weights are others"), "{said}");
+    let length = series.len();
+    let change =
+        format!("the data in series.csv have changed since: {length} bytes then, {} now", length + 1);
+    assert!(said.contains(&format!("note: {change}")), "{said}");
+    assert!(other.status.code() == Some(2), "{said}");
+    assert!(said.contains(&format!("its weights are others than those of the new run; {change}")), "{said}");
+    let shown = succeed(&place, "runs show run");
+    assert!(shown.contains(&format!("series.csv, {length} bytes, SHA-256 ")), "{shown}");
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub enum LineStyle {
     Curve(usize),
     /// No line at all: a dot for each position, in the n-th colour.
     Points(usize),
+    /// The values that the curve of the same number smooths: faint, behind everything and in no legend.
+    Faint(usize),
 }
 
 impl LineStyle {
@@ -71,7 +73,13 @@ impl LineStyle {
             LineStyle::Baseline(n) => format!("baseline d{}", n % 3),
             LineStyle::Curve(n) => coloured("curve", n),
             LineStyle::Points(n) => coloured("points", n),
+            LineStyle::Faint(n) => coloured("faint", n),
         }
+    }
+
+    /// Whether a line has its name in the legend or at its end.
+    pub(super) fn is_named(self) -> bool {
+        !matches!(self, LineStyle::Faint(_))
     }
 }
 
@@ -167,7 +175,7 @@ pub(super) fn caption(text: &str) -> Markup {
 /// Name and look of each line, once; nothing for a single line, which the title names.
 pub(super) fn legend<'a>(lines: impl Iterator<Item = &'a Line>) -> Markup {
     let mut entries: Vec<(&str, LineStyle)> = Vec::new();
-    for line in lines {
+    for line in lines.filter(|line| line.style.is_named()) {
         if !entries.contains(&(&line.name, line.style)) {
             entries.push((&line.name, line.style));
         }

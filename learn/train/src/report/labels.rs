@@ -23,21 +23,21 @@ pub(super) struct EndLabel<'a> {
 /// A label for every line, or none at all: where a line ends early or is none, a name is too wide or there are
 /// too many, the legend does the whole work.
 pub(super) fn place<'a>(chart: &'a LineChart, frame: &Frame, text: f64) -> Option<Vec<EndLabel<'a>>> {
-    let is_dots = |line: &Line| line.style.is_points();
-    if chart.lines.len() < 2
-        || chart.lines.iter().any(is_dots)
-        || chart.lines.iter().any(|line| text_width(&line.name, text) > WIDEST)
+    let named: Vec<&Line> = chart.lines.iter().filter(|line| line.style.is_named()).collect();
+    if named.len() < 2
+        || named.iter().any(|line| line.style.is_points())
+        || named.iter().any(|line| text_width(&line.name, text) > WIDEST)
     {
         return None;
     }
-    let ends = chart.lines.iter().map(|line| last_point(line, frame)).collect::<Option<Vec<_>>>()?;
+    let ends = named.iter().map(|line| last_point(line, frame)).collect::<Option<Vec<_>>>()?;
     let near = 0.04 * (frame.x.end - frame.x.start);
     if ends.iter().any(|(x, _)| frame.x.end - x > near) {
         return None;
     }
     let wanted: Vec<f64> = ends.iter().map(|(_, y)| *y).collect();
     let placed = spread(&wanted, text + 4.0, frame.y.end, frame.y.start)?;
-    let labelled = chart.lines.iter().zip(ends).zip(placed);
+    let labelled = named.into_iter().zip(ends).zip(placed);
     Some(labelled.map(|((line, end), y)| EndLabel { line, end, x: frame.x.end + LEADER, y }).collect())
 }
 

@@ -42,11 +42,12 @@ fn contents(chart: &LineChart, size: &Size, plan: &Plan<'_>) -> Markup {
 /// Drawing order, lowest first. The first forecast is the one to see, so it comes last.
 fn layer(style: LineStyle) -> (usize, std::cmp::Reverse<usize>) {
     let (layer, n) = match style {
-        LineStyle::Baseline(n) => (0, n),
-        LineStyle::Actual => (1, 0),
-        LineStyle::Points(n) => (2, n),
-        LineStyle::Curve(n) => (3, n),
-        LineStyle::Forecast(n) => (4, n),
+        LineStyle::Faint(n) => (0, n),
+        LineStyle::Baseline(n) => (1, n),
+        LineStyle::Actual => (2, 0),
+        LineStyle::Points(n) => (3, n),
+        LineStyle::Curve(n) => (4, n),
+        LineStyle::Forecast(n) => (5, n),
     };
     (layer, std::cmp::Reverse(n))
 }

@@ -233,6 +233,23 @@ fn lines_that_end_early_are_named_in_the_legend() {
 }
 
 #[test]
+fn values_behind_a_curve_are_drawn_first_and_not_in_the_legend() {
+    let page = one_chart(LineChart {
+        lines: vec![
+            Line::new("training", LineStyle::Curve(0), [(0.0, 1.0), (10.0, 1.0)]),
+            Line::new("each batch", LineStyle::Faint(0), [(0.0, 1.5), (10.0, 0.5)]),
+            Line::new("validation", LineStyle::Actual, [(0.0, 1.1), (10.0, 1.1)]),
+        ],
+        ..LineChart::default()
+    });
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+    assert!(place("<title>each batch</title>") < place("<title>training</title>"));
+    // Its name is in the drawing's description and that title, but neither beside a swatch nor at the line's end.
+    assert!(!page.contains("</svg>each batch") && !page.contains(">each batch</text>"));
+    assert!(page.contains("</svg>training") && page.contains(">training</text>"));
+}
+
+#[test]
 fn a_loss_is_drawn_to_the_left_of_the_origin() {
     let page = sample().render();
     let loss = page.split("bar  loss").nth(1).unwrap_or("");

@@ -1,5 +1,6 @@
 //! A folder for each training: what was asked for, what happened, and what came of it.
 
+mod data_file;
 mod metrics;
 mod tensorboard;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
+pub use data_file::DataFile;
 pub use metrics::{Metric, Metrics, read_metrics};
 
 use crate::disk;
@@ -79,6 +81,9 @@ pub struct RunRecord {
     pub arguments: Vec<String>,
     /// The folder it was given in.
     pub folder: PathBuf,
+    /// The file that the data were read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataFile>,
     /// The processor, the system and so on.
     pub machine: BTreeMap<String, String>,
     /// For each model, by name, the scores that it ended with.
@@ -100,6 +105,7 @@ impl RunRecord {
             threads,
             arguments,
             folder: std::env::current_dir().unwrap_or_default(),
+            data: None,
             machine: BTreeMap::new(),
             results: BTreeMap::new(),
         }
@@ -349,6 +355,7 @@ mod tests {
     fn record() -> RunRecord {
         let mut record = RunRecord::begin(vec!["forecast".into(), "fit".into()], 7, 2);
         record.machine.insert("processor".into(), "abacus".into());
+        record.data = Some(DataFile { path: "sales.csv".into(), bytes: 9, sha256: "0".repeat(64) });
         record
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::refusal::{brief, nearest};
+use super::setting::ANY;
 use super::{Configuration, Setting, names, refuse, tree_of};
 use crate::error::{Result, closest, shorten};
 use crate::models::Model;
@@ -52,7 +53,7 @@ impl Configuration {
                     configuration.kind = form.remove("kind").map(|kind| kind_of(&kind, place)).transpose()?;
                     for (key, value) in form {
                         let place = format!("{place}: model.{}", shorten(&key));
-                        let path = configuration.kind.map(str::to_string).into_iter().chain([key]).collect();
+                        let path = vec![configuration.kind.unwrap_or(ANY).to_string(), key];
                         configuration.settings.push(Setting { place, path, value });
                     }
                 }
@@ -185,10 +186,17 @@ mod tests {
                 "fit.train.optimizer.beta3: `beta3` is unknown; did you mean `beta",
             ),
             ("[fit.train.schedule]\nkind = 'step'\nevry = 1", "did you mean `every`?"),
+            (
+                "[model]\nsteps = 5",
+                "mlp has no setting `steps`; it is a setting of the training, below `fit`",
+            ),
             ("[fit", "no valid TOML"),
         ] {
             let given = Configuration::parse(text, "fit.toml");
-            let result = given.and_then(|given| given.options(FitOptions::new(1, 2)));
+            let result = given.and_then(|given| {
+                given.models(&[given.kind.unwrap_or("mlp")])?;
+                given.options(FitOptions::new(1, 2))
+            });
             let error = result.err().map(|e| e.to_string());
             assert!(error.as_ref().is_some_and(|e| e.contains(expected)), "{text}: {error:?}");
         }

@@ -41,7 +41,7 @@ pub use validation::Validation;
 use crate::error::{Error, Result, closest, shorten};
 use crate::models::Model;
 use crate::options::FitOptions;
-use refusal::{nearest, plain_words, remedy_of};
+use refusal::{brief, nearest, plain_words, unknown_name};
 use setting::{put, unknown_of_kind};
 
 /// The largest number that is asked of a model; products of a few such still fit into a machine word.
@@ -117,8 +117,9 @@ impl Configuration {
                 }
                 Err(error) => {
                     let problem = plain_words(&error.to_string());
-                    if !problem.contains("missing field") {
-                        return Err(setting.refuse_value(&problem));
+                    if !problem.starts_with("missing field") {
+                        let remedy = "`bessemer forecast fit --print-config` shows what it may be".into();
+                        return Err(setting.refuse_value(&problem, remedy));
                     }
                     if missing.as_ref().is_none_or(|(before, _)| *before != problem) {
                         let error = setting.refuse(&problem, "set that, too");
@@ -178,7 +179,7 @@ fn apply(setting: &Setting, models: &mut [Model], training: &Value) -> Result<()
         }
         form.insert(setting.key().to_string(), value);
         *model = serde_json::from_value(Value::Object(form))
-            .map_err(|error| setting.refuse(&plain_words(&error.to_string()), remedy()))?;
+            .map_err(|error| setting.refuse_value(&plain_words(&error.to_string()), remedy()))?;
         applied = true;
     }
     match (applied, setting.model()) {
@@ -200,6 +201,7 @@ fn unknown(setting: &Setting, models: &[&str], mut known: Vec<String>, training:
     let inner = training.get("train").and_then(Value::as_object);
     let options = [training.as_object(), inner].into_iter().flatten().flat_map(Map::keys);
     let remedy = match closest(setting.key(), options, 0.9) {
+        Some(name) if name == setting.key() => "it is a setting of the training, below `fit`".into(),
         Some(name) => format!("did you mean `{name}`?"),
         None => nearest(setting.key(), &known),
     };
@@ -239,8 +241,8 @@ impl Setting {
     }
 
     /// For a value that serde refuses, with the nearest name where one is unknown.
-    fn refuse_value(&self, problem: &str) -> Error {
-        let (problem, remedy) = remedy_of(problem);
+    fn refuse_value(&self, problem: &str, remedy: String) -> Error {
+        let (problem, remedy) = unknown_name(problem).unwrap_or_else(|| (brief(problem), remedy));
         self.refuse(&problem, remedy)
     }
 }

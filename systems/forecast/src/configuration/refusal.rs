@@ -28,9 +28,8 @@ pub(super) fn plain_words(message: &str) -> String {
     words.iter().fold(message.to_string(), |text, (from, to)| text.replace(from, to))
 }
 
-/// A message of serde's, in plain words, as a problem and its remedy. Where a name is unknown, it lists those that it
-/// knows, and the nearest of them was meant.
-pub(super) fn remedy_of(problem: &str) -> (String, String) {
+/// The problem and the remedy in a message of serde's that a name is unknown: it lists those that it knows.
+pub(super) fn unknown_name(problem: &str) -> Option<(String, String)> {
     for unknown in ["unknown field `", "unknown variant `"] {
         let Some((name, known)) =
             problem.strip_prefix(unknown).and_then(|rest| rest.rsplit_once("`, expected "))
@@ -43,9 +42,9 @@ pub(super) fn remedy_of(problem: &str) -> (String, String) {
             Some(best) => format!("did you mean `{best}`?"),
             None => format!("it may be {}", known.join(", ")),
         };
-        return (format!("`{}` is unknown", shorten(name)), remedy);
+        return Some((format!("`{}` is unknown", shorten(name)), remedy));
     }
-    (brief(problem), "`bessemer forecast fit --print-config` shows what it may be".into())
+    None
 }
 
 /// The beginning of a message: a value in it may be as long as a file.

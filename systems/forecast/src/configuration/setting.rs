@@ -10,6 +10,9 @@ use crate::models::Model;
 /// Where settings of the training lie in [`FitOptions`](crate::FitOptions), innermost first.
 const SECTIONS: [&[&str]; 2] = [&["train"], &[]];
 
+/// In the place of a model's name: any that has the setting.
+pub(super) const ANY: &str = "model";
+
 /// A setting by its name, which may have dots in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
@@ -34,7 +37,7 @@ impl Setting {
 
     /// The model it is for, by its name, if it says one.
     pub(super) fn model(&self) -> Option<&str> {
-        self.path.first().filter(|_| self.path.len() == 2).map(String::as_str)
+        self.path.first().map(String::as_str).filter(|name| self.path.len() == 2 && *name != ANY)
     }
 
     pub(super) fn key(&self) -> &str {
