@@ -51,6 +51,11 @@ impl Inputs {
         self.parts.len()
     }
 
+    /// Copies all points into a buffer for each input.
+    pub fn copy(&self, inputs: &mut [Vec<f32>]) {
+        self.parts.iter().zip(inputs).for_each(|((_, all), input)| input.copy_from_slice(all));
+    }
+
     /// Copies the points of these numbers into a buffer for each input.
     pub fn gather(&self, numbers: impl Iterator<Item = usize> + Clone, inputs: &mut [Vec<f32>]) {
         for ((width, all), input) in self.parts.iter().zip(inputs) {

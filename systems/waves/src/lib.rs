@@ -27,7 +27,9 @@
 mod error;
 mod fitter;
 mod folder;
+mod found;
 pub mod generate;
+mod greedy;
 mod inputs;
 pub mod models;
 mod options;
@@ -39,11 +41,14 @@ mod seeds;
 mod signal;
 mod split;
 mod task;
+pub mod toys;
 mod write;
 
 pub use error::{Error, Result};
 pub use fitter::WaveFitter;
+pub use found::FoundPacket;
 pub use generate::Generator;
+pub use greedy::Greedy;
 pub use models::Model;
 pub use options::{FitOptions, Loss};
 pub use read::{ReadOptions, read};

@@ -6,6 +6,7 @@ use bessemer_train::{TrainError, TrainOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::greedy::Greedy;
 use crate::models::{Model, Shape};
 use crate::scale::{AxisScale, ValueScale};
 
@@ -42,6 +43,8 @@ pub struct FitOptions {
     pub micro_batch: Option<usize>,
     /// Lanes, see [`PlanOptions::lanes`].
     pub lanes: Option<usize>,
+    /// Packets are found one after the other before all are trained; for models of packets only.
+    pub greedy: Option<Greedy>,
     /// The training itself. Its seed is that of initial values, of fixed random numbers and of batches.
     pub train: TrainOptions,
 }
@@ -65,7 +68,7 @@ impl FitOptions {
             let problem = "integers of 8 bits cannot be trained".to_string();
             return Err(Error::Option { what: "precision", problem, remedy: "use f32, bf16 or f16" });
         }
-        Ok(())
+        self.greedy.as_ref().map_or(Ok(()), Greedy::check)
     }
 
     /// What is trained on what, for checkpoints: all settings but those of the training itself, and a

@@ -45,8 +45,13 @@ impl Task for PointTask {
         let order = self.order.as_ref().map(|(_, order)| order);
         let numbers = (place * self.batch..(place + 1) * self.batch).map(|n| order.map_or(n, |o| o.get(n)));
         let (of_points, targets) = inputs.split_at_mut(self.training.inputs.count());
-        self.training.inputs.gather(numbers.clone(), of_points);
-        gather(&self.training.targets, self.channels, numbers, &mut targets[0]);
+        if self.batch == points {
+            self.training.inputs.copy(of_points);
+            targets[0].copy_from_slice(&self.training.targets);
+        } else {
+            self.training.inputs.gather(numbers.clone(), of_points);
+            gather(&self.training.targets, self.channels, numbers, &mut targets[0]);
+        }
         Ok(1.0 / (self.batch * self.channels) as f32)
     }
 

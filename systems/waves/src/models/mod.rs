@@ -5,6 +5,8 @@ mod gaussian;
 mod grid;
 mod interference;
 mod layers;
+mod packets;
+mod quasimoto;
 mod rff;
 mod siren;
 mod wire;
@@ -14,12 +16,16 @@ pub use finer::Finer;
 pub use gaussian::Gaussian;
 pub use grid::Grid;
 pub use interference::Interference;
+pub(crate) use packets::Packet;
+pub use packets::Packets;
+pub use quasimoto::Quasimoto;
 pub use rff::Rff;
 pub use siren::Siren;
 pub use wire::Wire;
 pub use wire_real::WireReal;
 
 use bessemer_nn::{GraphError, Trace, Value};
+use bessemer_plan::Parameters;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -39,6 +45,9 @@ pub struct Shape {
 pub trait Network {
     /// Points `[samples, axes]`, as scaled, to values `[samples, channels]`.
     fn forward(&self, t: &mut Trace, points: Value, shape: Shape) -> std::result::Result<Value, GraphError>;
+
+    /// Writes initial values that are not drawn as the trace says.
+    fn start(&self, _parameters: &mut Parameters, _shape: Shape) {}
 
     /// What is wrong with the settings for this shape, if anything.
     fn check(&self, shape: Shape) -> Option<String>;
@@ -102,6 +111,8 @@ macro_rules! models {
 }
 
 models! {
+    "packets" => Packets,
+    "quasimoto" => Quasimoto,
     "siren" => Siren,
     "rff" => Rff,
     "gaussian" => Gaussian,
