@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bessemer_nn::{Trace, initialize};
 use bessemer_plan::{Executable, Parameters, Pool, Precision};
-use bessemer_train::{Checkpoints, Event, History, Schedule, TrainError, TrainOptions, weights};
+use bessemer_train::{Checkpoints, Event, History, TrainError, TrainOptions, weights};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::predictor::Predictor;
 use crate::scale::Scale;
 use crate::scores::{Note, Outcome, Score, means, parts};
 use crate::signal::Signal;
+use crate::source::Source;
 use crate::split::Split;
 use crate::task::{PointTask, Samples};
 
@@ -57,6 +58,7 @@ pub struct WaveFitter {
     pub(crate) axes: Vec<Scaled>,
     pub(crate) channels: Vec<Scaled>,
     pub(crate) parameters: Parameters,
+    pub(crate) source: Source,
     /// What training did; of a model that was loaded, nothing.
     pub history: History,
     predictor: Option<Predictor>,
@@ -134,8 +136,14 @@ impl WaveFitter {
         let before = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
         let (parameters, history) =
             lesson.learn(model, begun, &options.train, before, checkpoints.as_ref(), watch)?;
-        let model = model.clone();
-        Ok(WaveFitter { model, options, axes, channels, parameters, history, predictor: None })
+        let (model, parameters) = match (&options.greedy, model) {
+            (Some(greedy), Model::Packets(kind)) if greedy.drop_below > 0.0 => {
+                lesson.drop_weak(greedy, kind, parameters, before + options.train.steps, watch)?
+            }
+            _ => (model.clone(), parameters),
+        };
+        let source = Source::of(signal);
+        Ok(WaveFitter { model, options, axes, channels, parameters, source, history, predictor: None })
     }
 
     /// An untrained model whose weights are still to be read from the file `weights`, which must be large enough
@@ -145,6 +153,7 @@ impl WaveFitter {
         options: FitOptions,
         axes: Vec<Scaled>,
         channels: Vec<Scaled>,
+        source: Source,
         weights: &Path,
     ) -> Result<WaveFitter> {
         options.check()?;
@@ -169,7 +178,7 @@ impl WaveFitter {
         }
         let parameters = Parameters::new(t.graph.parameters());
         let history = History::default();
-        Ok(WaveFitter { model, options, axes, channels, parameters, history, predictor: None })
+        Ok(WaveFitter { model, options, axes, channels, parameters, source, history, predictor: None })
     }
 
     /// The model with its settings.
@@ -327,16 +336,7 @@ impl Lesson<'_> {
         };
         let (shape, seed) = (self.shape, self.options.train.seed);
         let points = self.task.training.inputs.points().to_vec();
-        let schedule = Schedule::Cosine { warmup: 0, total: greedy.steps, floor: 0.0 };
-        let train = TrainOptions {
-            steps: greedy.steps,
-            learning_rate: greedy.learning_rate,
-            schedule,
-            validate_every: 0,
-            patience: None,
-            average: None,
-            ..self.options.train.clone()
-        };
+        let train = greedy.training(&self.options.train);
         let (mut found, mut bias) = (Vec::new(), vec![0.0; shape.channels]);
         for round in 1..=greedy.rounds {
             let mut values = self.task.training.targets.clone();
@@ -367,6 +367,31 @@ impl Lesson<'_> {
             bias = Packets::bias(&parameters).to_vec();
         }
         Ok(self.with_packets(kind, kind.count, &found, &bias)?.1)
+    }
+
+    /// Leaves out packets of little energy, and trains the others once more.
+    fn drop_weak(
+        &mut self,
+        greedy: &Greedy,
+        kind: &Packets,
+        parameters: Parameters,
+        before: u64,
+        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<(Model, Parameters)> {
+        let packets = kind.packets(&parameters, self.shape);
+        let energies = kind.energies(&packets, self.task.training.inputs.points(), self.shape.axes);
+        let least = greedy.drop_below * energies.iter().sum::<f64>();
+        let mut strong: Vec<Packet> = Vec::new();
+        strong
+            .extend(packets.into_iter().zip(energies).filter(|(_, energy)| *energy >= least).map(|(p, _)| p));
+        if strong.len() == kind.count || strong.is_empty() {
+            return Ok((Model::Packets(kind.clone()), parameters));
+        }
+        let bias = Packets::bias(&parameters).to_vec();
+        let (model, parameters) = self.with_packets(kind, strong.len(), &strong, &bias)?;
+        let (parameters, _) =
+            self.learn(&model, Some(parameters), &greedy.training(&self.options.train), before, None, watch)?;
+        Ok((model, parameters))
     }
 
     /// A model of so many packets, and parameters that hold those that are given; others have no amplitude.
@@ -413,7 +438,7 @@ impl Lesson<'_> {
         let mut step = Executable::compile(&trace, batch, &self.options.plan()).map_err(failed)?;
         let mut parameters = begun.map_or_else(|| self.begin(model), Ok)?;
         let greedy = self.options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
-        let all = greedy + self.options.train.steps;
+        let all = (greedy + self.options.train.steps).max(before + train.steps);
         // Validation is of another model while there are fewer packets.
         let validation = if before < greedy { self.task.validation.take() } else { None };
         let history = bessemer_train::train(

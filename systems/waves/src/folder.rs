@@ -9,6 +9,7 @@ use crate::error::{Error, Result, shorten};
 use crate::fitter::{Scaled, WaveFitter};
 use crate::models::Model;
 use crate::options::FitOptions;
+use crate::source::Source;
 
 /// The form of the folder that this version writes and reads.
 const FORMAT: u32 = 1;
@@ -22,6 +23,7 @@ struct Description {
     fit: FitOptions,
     axes: Vec<Scaled>,
     channels: Vec<Scaled>,
+    source: Source,
 }
 
 /// A file of the folder that cannot be used.
@@ -46,6 +48,7 @@ impl WaveFitter {
             fit: self.options.clone(),
             axes: self.axes.clone(),
             channels: self.channels.clone(),
+            source: self.source.clone(),
         };
         ModelFolder::new(folder, FORMAT).save(&description, &self.parameters, &[]).map_err(failed)
     }
@@ -57,7 +60,7 @@ impl WaveFitter {
     pub fn load(folder: &Path) -> Result<WaveFitter> {
         let files = ModelFolder::new(folder, FORMAT);
         let described = files.describe::<Description>().map_err(failed)?;
-        let Description { model, fit, axes, channels, .. } = &described.description;
+        let Description { model, fit, axes, channels, source, .. } = &described.description;
         if let Some(Scaled { name, scale }) =
             axes.iter().chain(channels).find(|scaled| !scaled.scale.is_sound())
         {
@@ -65,8 +68,11 @@ impl WaveFitter {
             let problem = format!("`{name}`: shift {shift:e} and scale {scale:e} make no sense");
             return Err(Error::ModelFolder { path: folder.join("model.toml"), problem });
         }
+        if let Some(problem) = source.problem(axes.len()) {
+            return Err(Error::ModelFolder { path: folder.join("model.toml"), problem });
+        }
         let (model, fit, axes, channels) = (model.clone(), fit.clone(), axes.clone(), channels.clone());
-        let mut fitted = WaveFitter::untrained(model, fit, axes, channels, &files.weights())?;
+        let mut fitted = WaveFitter::untrained(model, fit, axes, channels, source.clone(), &files.weights())?;
         described.load_weights(&files, &mut fitted.parameters).map_err(failed)?;
         Ok(fitted)
     }

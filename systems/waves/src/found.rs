@@ -55,23 +55,18 @@ impl WaveFitter {
         let (axes, spaces) = (shape.axes, shape.axes - 1);
         let scale = |axis: usize| self.axes[axis].scale.scale;
         let packets = kind.packets(&self.parameters, shape);
-        let scaled: Vec<f64> = signal
-            .points()
-            .iter()
-            .zip(self.axes.iter().cycle())
-            .map(|(x, axis)| f64::from(axis.scale.apply(*x)))
-            .collect();
+        let coordinates = signal.points().iter().zip(self.axes.iter().cycle());
+        let scaled: Vec<f32> = coordinates.map(|(x, axis)| axis.scale.apply(*x)).collect();
+        let energies = kind.energies(&packets, &scaled, axes);
         let mut found: Vec<FoundPacket> = packets
             .iter()
-            .map(|packet| {
+            .zip(energies)
+            .map(|(packet, energy)| {
                 let row = |number: usize| f64::from(packet.rows[number]);
                 let after = 3 * axes + 1;
                 let moving_from = after + if kind.chirp { axes } else { 0 };
                 let velocities = if kind.moving { spaces } else { 0 };
                 let amplitudes = packet.amplitudes.iter().zip(&self.channels);
-                let energy: f64 =
-                    scaled.chunks_exact(axes).map(|point| kind.wave(packet, point).powi(2)).sum::<f64>()
-                        * packet.amplitudes.iter().map(|a| f64::from(*a).powi(2)).sum::<f64>();
                 let phase = row(3 * axes) / TAU;
                 FoundPacket {
                     centre: (0..axes)

@@ -5,6 +5,7 @@
 use bessemer_kernels::chunks::for_chunks;
 use bessemer_kernels::random::{Stream, uniform_at};
 use bessemer_plan::Pool;
+use bessemer_train::{Schedule, TrainOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -40,11 +41,14 @@ pub struct Greedy {
     pub steps: u64,
     /// The learning rate of these steps, which falls to 0 in every round.
     pub learning_rate: f64,
+    /// Packets whose share of the energy of all is below this are left out at the end, and the others trained for
+    /// one more round; 0 leaves all.
+    pub drop_below: f64,
 }
 
 impl Default for Greedy {
     fn default() -> Self {
-        Greedy { rounds: 8, candidates: 4096, steps: 300, learning_rate: 3e-3 }
+        Greedy { rounds: 8, candidates: 4096, steps: 300, learning_rate: 3e-3, drop_below: 0.0 }
     }
 }
 
@@ -62,7 +66,24 @@ impl Greedy {
             let problem = format!("a learning rate of {}", self.learning_rate);
             return failed(problem, "give a positive number");
         }
+        if !(0.0..1.0).contains(&self.drop_below) {
+            let problem = format!("packets below a share of {} are to be left out", self.drop_below);
+            return failed(problem, "give 0 or more, and less than 1");
+        }
         Ok(())
+    }
+
+    /// How packets are trained after a round, where all of them are trained like that at the end.
+    pub(crate) fn training(&self, all: &TrainOptions) -> TrainOptions {
+        TrainOptions {
+            steps: self.steps,
+            learning_rate: self.learning_rate,
+            schedule: Schedule::Cosine { warmup: 0, total: self.steps, floor: 0.0 },
+            validate_every: 0,
+            patience: None,
+            average: None,
+            ..all.clone()
+        }
     }
 
     /// Packets that there are after a round, counted from 1, of `count` in all.

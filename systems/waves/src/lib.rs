@@ -39,6 +39,7 @@ mod scale;
 mod scores;
 mod seeds;
 mod signal;
+mod source;
 mod split;
 mod task;
 pub mod toys;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result, shorten};
 
 /// The most axes of a signal.
@@ -38,7 +40,8 @@ pub struct Signal {
 }
 
 /// What is known of a signal besides its numbers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Origin {
     /// If the points are a full grid, the last axis running fastest, how many there are along each axis; else
     /// empty. Coordinates of a grid need not be stored to have it again.

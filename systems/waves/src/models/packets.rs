@@ -110,6 +110,16 @@ impl Packets {
         angle.cos() * (-0.5 * square).exp()
     }
 
+    /// The sum of squares of every packet, with its amplitudes, over points `[N, axes]`.
+    pub(crate) fn energies(&self, packets: &[Packet], points: &[f32], axes: usize) -> Vec<f64> {
+        let points: Vec<f64> = points.iter().map(|x| f64::from(*x)).collect();
+        let energy = |packet: &Packet| {
+            let squares: f64 = points.chunks_exact(axes).map(|point| self.wave(packet, point).powi(2)).sum();
+            squares * packet.amplitudes.iter().map(|a| f64::from(*a).powi(2)).sum::<f64>()
+        };
+        packets.iter().map(energy).collect()
+    }
+
     /// The constant of every channel.
     pub(crate) fn bias(parameters: &Parameters) -> &[f32] {
         named(parameters, "bias")
