@@ -34,6 +34,7 @@ pub enum RunStatus {
     Started,
     /// It was at work, but its process is gone without a chance to say so. This is found out where a record is read
     /// and never written.
+    #[serde(skip_deserializing)]
     Killed,
     /// It came to its end.
     Finished,

@@ -185,6 +185,12 @@ pub fn run_records() -> Vec<(&'static str, Vec<u8>)> {
         ("huge_threads", with("threads = 2", "threads = 99999999999999999999")),
         ("no_date", with("2026-11-21", "2026-13-41")),
         ("unknown_status", with("finished", "flown")),
+        ("status_found_out", with("finished", "killed")),
+        ("data", with("[machine]", "[data]\npath = \"a.csv\"\nbytes = 9\nsha256 = \"0\"\n\n[machine]")),
+        (
+            "data_negative",
+            with("[machine]", "[data]\npath = \"a.csv\"\nbytes = -9\nsha256 = \"0\"\n\n[machine]"),
+        ),
         ("seconds_nan", with("seconds = 1.5", "seconds = nan")),
         ("a_key_twice", with("seed = 7", "seed = 7\nseed = 8")),
         ("deep", [b"x = ".to_vec(), b"[".repeat(5000)].concat()),

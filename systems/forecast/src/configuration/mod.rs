@@ -20,8 +20,9 @@
 //! let whole = Configuration::parse(&configuration::render(&model, &options, None), "all of it")?;
 //! assert_eq!((whole.model()?, whole.options(FitOptions::new(1, 1))?), (model, options));
 //!
-//! let slip = Configuration::parse("[fit.train]\nstep = 300", "fit.toml").unwrap_err();
-//! assert_eq!(slip.to_string(), "fit.toml: fit.train.step: `step` is unknown; did you mean `steps`?");
+//! let slip = Configuration::parse("[fit.train]\nstep = 300", "fit.toml")?;
+//! let refused = slip.options(FitOptions::new(12, 24)).unwrap_err();
+//! assert_eq!(refused.to_string(), "fit.toml: fit.train.step: `step` is unknown; did you mean `steps`?");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
