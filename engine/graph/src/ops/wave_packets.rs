@@ -209,8 +209,7 @@ impl Operation for WavePackets {
             ))
         };
         let [points, packets, head] = inputs else { return problem() };
-        let (&[n, d], &[p, w], &[m, head_w]) =
-            (&points.shape[..], &packets.shape[..], &head.shape[..])
+        let (&[n, d], &[p, w], &[m, head_w]) = (&points.shape[..], &packets.shape[..], &head.shape[..])
         else {
             return problem();
         };
@@ -237,9 +236,10 @@ impl Operation for WavePackets {
                 return Err(GraphError::Shape {
                     operation: self.name(),
                     scope: b.graph.scope(),
-                    problem: "derivatives along the axes have no gradient by the points; let the points depend on \
+                    problem:
+                        "derivatives along the axes have no gradient by the points; let the points depend on \
                               no parameter, or the loss on y alone"
-                        .into(),
+                            .into(),
                 });
             }
             // Σ_o dy[n, o] ∂y[n, o]/∂x_i
@@ -359,7 +359,8 @@ mod tests {
     use crate::{Graph, gradients_of};
 
     fn forms() -> Vec<Form> {
-        let packets = [(1, false, false), (1, true, false), (2, false, true), (3, true, false), (3, true, true)];
+        let packets =
+            [(1, false, false), (1, true, false), (2, false, true), (3, true, false), (3, true, true)];
         let packets = packets.map(|(axes, chirp, moving)| Form::Packet { axes, chirp, moving });
         [Form::Faithful { space: 1 }, Form::Faithful { space: 3 }].into_iter().chain(packets).collect()
     }
