@@ -48,7 +48,7 @@ pub(crate) fn sin_cos<S: Simd>(s: S, x: S::V) -> (S::V, S::V) {
     let z = s.mul(r, r);
     let p = polynomial(s, z, [2.604_872_9e-6, -1.980_983_2e-4, 8.333_083e-3, -1.666_666_1e-1]);
     let sine = s.mul_add(p, s.mul(r, z), r);
-    let cosine = polynomial(s, z, [2.319_126_9e-5, -1.385_579_8e-3, 4.166_397_5e-2, -4.999_993_1e-1, 1.0]);
+    let cosine = polynomial(s, z, [2.319_126_9e-5, -1.385_579_8e-3, 4.166_397_5e-2, -4.999_993e-1, 1.0]);
     let sign = s.shl_i::<31>(s.bits(shifted));
     (s.as_float(s.xor_i(s.bits(sine), sign)), s.as_float(s.xor_i(s.bits(cosine), sign)))
 }
