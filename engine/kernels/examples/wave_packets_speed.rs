@@ -1,11 +1,13 @@
-//! What one core does in sums of wave packets: nanoseconds a wave and point, forward (for prediction, and
-//! keeping what backward reads) and backward, and their share of the peak by operations counted.
+//! What one core does in sums of wave packets: nanoseconds a wave and point, forward (to predict, and to
+//! train, where it keeps what backward reads) and backward. Without derivatives also the share of what the
+//! processor could do, by vector instructions counted.
 //!
 //! `cargo run --release -p bessemer-kernels --example wave_packets_speed`
 //!
-//! The floor, in vector instructions for 16 wave-points of the faithful form in 1-D, order 0: 3 sines with
-//! cosines at 19, the envelope 13, phases and position 7, products 7 and the sum 2 make 86; backward 3
-//! products and 8 sums at some 2 make 19. Two units retire two a cycle: 43 and 10 cycles.
+//! The count, for a vector of points and a wave, of the faithful form with s axes of space: 19 for each of three
+//! sines with its cosine, 11 for the envelope, 9 for products and the sum, and 4 s + 1 for phases and positions;
+//! backward 11 + 5 s. Of packets with d axes: 19, 11 and 4, and 4 d, with d more for the chirp and d - 1 for the
+//! motion; backward 4 + 8 d, with d and 2 (d - 1) more. Loads, stores and sums over the points come on top.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,7 @@ use bessemer_kernels::wave_packets::{
 fn main() {
     let peak = measure_flops(5);
     println!("peak {:.0} GFLOP/s: {:.3} ns for 16 multiply-adds", peak / 1e9, 32.0 / peak * 1e9);
-    println!("ns a wave-point{:>21} {:>9} {:>9} {:>9}", "", "predict", "forward", "backward");
+    println!("ns a wave-point{:>21} {:>9} {:>15}", "predict", "forward", "backward");
     let faithful = |space| Form::Faithful { space };
     let packet = |axes, chirp, moving| Form::Packet { axes, chirp, moving };
     for (name, form, waves) in [
@@ -27,7 +29,8 @@ fn main() {
         ("faithful 4-D", faithful(3), 8),
         ("faithful 6-D", faithful(5), 6),
         ("packet 1-D", packet(1, false, false), 16),
-        ("packet 2-D chirp moving", packet(2, true, true), 16),
+        ("chirp 1-D", packet(1, true, false), 16),
+        ("moving chirp 2-D", packet(2, true, true), 16),
         ("packet 4-D", packet(4, false, false), 8),
     ] {
         for order in 0..3 {
@@ -73,12 +76,31 @@ fn main() {
                 wave_packets_backward(&shape, &packets, &head, kept, given, to, scratch.as_mut_slice());
             });
             let each = |seconds: f64| seconds * 1e9 / (shape.points * waves) as f64;
+            let share = |instructions: usize, seconds: f64| match order {
+                0 => format!("{:>5.0}%", 3200.0 / peak * instructions as f64 / (each(seconds) * 16e-9)),
+                _ => String::new(),
+            };
+            let (there, back) = instructions(form);
             println!(
-                "{name:>26}, order {order} {:>9.3} {:>9.3} {:>9.3}",
+                "{name:>16}, order {order} {:>9.3} {:>9.3}{:6} {:>9.3}{:6}",
                 each(predicting),
                 each(keeping),
-                each(backward)
+                share(there, keeping),
+                each(backward),
+                share(back, backward),
             );
+        }
+    }
+}
+
+/// Vector instructions of a vector of points and a wave, forward and backward.
+fn instructions(form: Form) -> (usize, usize) {
+    match form {
+        Form::Faithful { space } => (3 * 19 + 11 + 9 + 4 * space + 1, 11 + 5 * space),
+        Form::Packet { axes, chirp, moving } => {
+            let chirps = if chirp { axes } else { 0 };
+            let moves = if moving { axes - 1 } else { 0 };
+            (19 + 11 + 4 + 4 * axes + chirps + moves, 4 + 8 * axes + chirps + 2 * moves)
         }
     }
 }

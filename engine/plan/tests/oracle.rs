@@ -18,6 +18,7 @@ use bessemer_graph::ops::scan::Scan;
 use bessemer_graph::ops::softmax::Softmax;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::ops::unfold::Unfold;
+use bessemer_graph::ops::wave_packets::{Form, WavePackets};
 use bessemer_graph::{Bindings, Graph, Op, Tensor, Type, ValueId, differentiate, evaluate};
 use bessemer_kernels::isa::Isa;
 use bessemer_plan::{Executable, PlanOptions};
@@ -348,6 +349,38 @@ fn convolution_and_pooling() {
         let v = g.parameter("v", &[4, 2, 2])?;
         let y = g.apply1(grouped, &[y, v])?;
         g.apply1(AvgPool1d { kernel: 3, stride: 2, padding: 1, ceil_mode: true }, &[y])
+    });
+}
+
+#[test]
+fn sums_of_wave_packets() {
+    // Six points a sample, of four axes and of eight; two outputs, and one whose head counts twice.
+    check("faithful waves", |g, x, _| {
+        let samples = g.shape(x)[0];
+        let flat = g.reshape(x, &[samples * 6, 8])?;
+        let points = g.slice(flat, 1, 0, 4)?;
+        let form = Form::Faithful { space: 3 };
+        let packets = g.parameter("packets", &[form.rows().len(), 3])?;
+        let head = g.parameter("head", &[2, 3])?;
+        let y = g.wave_packets(points, packets, head, WavePackets { form, order: 2 })?;
+        let jet = g.add(y[1], y[2])?;
+        let y = g.reshape(y[0], &[samples * 6, 2, 1])?;
+        let y = g.mul(y, jet)?;
+        g.reshape(y, &[samples, 48])
+    });
+    check("packets", |g, x, _| {
+        let samples = g.shape(x)[0];
+        let points = g.reshape(x, &[samples * 6, 8])?;
+        let form = Form::Packet { axes: 8, chirp: true, moving: true };
+        let packets = g.parameter("packets", &[form.rows().len(), 3])?;
+        let head = g.parameter("head", &[1, 3])?;
+        let y = g.wave_packets(points, packets, head, WavePackets { form, order: 0 })?[0];
+        // At points that depend on a parameter.
+        let shift = g.parameter("shift", &[8])?;
+        let moved = g.add(points, shift)?;
+        let z = g.wave_packets(moved, packets, head, WavePackets { form, order: 0 })?[0];
+        let y = g.mul(y, z)?;
+        g.reshape(y, &[samples, 6])
     });
 }
 

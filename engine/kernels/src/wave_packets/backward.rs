@@ -142,11 +142,11 @@ impl<W: Wave, const ORDER: usize> Kernel for Backward<'_, W, ORDER> {
                     let by_value = Rows { first: by_value, stride: BLOCK };
                     let values = Rows { first: values.as_mut_ptr(), stride: BLOCK };
                     let sums = Sums(sums.as_mut_ptr());
+                    let zero = s.splat(0.0);
+                    let mut bars = [Slopes::splat(zero); MAX_AXES];
                     let mut i = 0;
                     while i < whole {
                         let f = W::kept::<_, ORDER>(s, of_points, i);
-                        let zero = s.splat(0.0);
-                        let mut bars = [Slopes::splat(zero); MAX_AXES];
                         let y = by_value.load(s, 0, i);
                         let adjoints = if ORDER == 0 {
                             let mu = if W::MODULATED { s.mul(y, f.m) } else { zero };

@@ -182,8 +182,8 @@ impl Wave for Faithful {
 
             let envelope_by_time = s.mul(whole.q, time);
             let (mut squares, mut width) = (s.splat(0.0), s.splat(0.0));
-            for j in 0..space {
-                let (bar, v) = (&bars[j], s.splat(self.v[j]));
+            for (j, bar) in bars.iter().enumerate().take(space) {
+                let v = s.splat(self.v[j]);
                 let x = x.load(s, j, i);
                 let d = s.neg_mul_add(time, v, x);
                 squares = s.mul_add(d, d, squares);

@@ -92,7 +92,6 @@ impl<W: Wave, const ORDER: usize, const KEEP: bool> Kernel for Forward<'_, W, OR
         let (columns, scratch) = scratch.split_at_mut(axes * BLOCK);
         let (inner, results) = scratch.split_at_mut(2 * BLOCK);
         let keeps = KEEP && !to.kept.is_empty();
-        let results_of = Rows { first: results.as_mut_ptr(), stride: BLOCK };
         let s = Twice(s);
         let mut start = 0;
         while start < shape.points {
@@ -108,6 +107,7 @@ impl<W: Wave, const ORDER: usize, const KEEP: bool> Kernel for Forward<'_, W, OR
                 };
                 transpose_points(&points[start * axes..(start + count) * axes], axes, whole, x);
                 results.fill(0.0);
+                let results_of = Rows { first: results.as_mut_ptr(), stride: BLOCK };
                 for wave in 0..waves {
                     let column = Column { packets, inverse_squares, waves, wave };
                     let numbers = W::gather(shape, column);
@@ -207,7 +207,7 @@ pub(super) fn on_boundary(scratch: &mut [f32], len: usize) -> &mut [f32] {
 #[inline(always)]
 pub(super) fn invert_squares<S: Simd>(s: S, log_widths: &[f32], inverse_squares: &mut [f32]) {
     each_vector!(s, log_widths.len(), |i, part| {
-        // SAFETY: the macro keeps i and the part inside the slices, of one length.
+        // SAFETY: the macro keeps i and the part inside the first slice, and the second is no shorter.
         unsafe {
             let x = part.load(s, log_widths.as_ptr().add(i));
             part.store(s, inverse_squares.as_mut_ptr().add(i), exp(s, s.mul(x, s.splat(-2.0))));

@@ -7,11 +7,22 @@
 //! a block of points, whose coordinates were transposed once. What forward evaluates (products of the
 //! envelope with sines and cosines) is kept, five numbers a point and wave at most but for derivatives, so
 //! that backward evaluates nothing but sums of products: every gradient is one of those, up to a factor that
-//! all points share. `examples/wave_packets_speed.rs` counts instructions and measures; keeping costs a
-//! third of what evaluating again would.
+//! all points share. How the derivatives of a wave follow from those of its factors, and the reverse of that, is
+//! the same for all forms (`jets.rs`).
 //!
-//! With the derivatives of a product's factors along an axis known (`jets.rs`), those of the product and
-//! the reverse of it are the same for all forms.
+//! Nanoseconds a wave and point on one core at 240 GFLOP/s (`examples/wave_packets_speed.rs`, which counts
+//! instructions too: the faithful form's 81 there and 16 back in 1-D would take 0.69 and 0.14):
+//!
+//! | form | axes | forward, keeping nothing | forward | backward | with second derivatives |
+//! |---|---|---|---|---|---|
+//! | faithful | 1 + t | 0.66 | 0.89 | 0.41 | 1.5 + 1.9 |
+//! | faithful | 3 + t | 0.87 | 1.10 | 0.61 | 2.6 + 3.7 |
+//! | faithful | 5 + t | 1.08 | 1.38 | 0.79 | 3.8 + 5.5 |
+//! | packet | 1 | 0.38 | 0.45 | 0.33 | 0.7 + 0.9 |
+//! | packet, chirp, moving | 2 | 0.51 | 0.59 | 0.53 | 1.1 + 1.9 |
+//!
+//! Keeping costs 0.2, of which a part is what only backward wants evaluated; evaluating all of it once more
+//! would cost backward at least the third column.
 
 mod backward;
 mod faithful;

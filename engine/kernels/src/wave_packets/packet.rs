@@ -187,7 +187,7 @@ impl Wave for Packet {
         unsafe {
             let last = self.last(s, x, i);
             sums.add(s, 3 * axes, whole.theta);
-            for j in 0..axes {
+            for (j, bar) in bars.iter().enumerate().take(axes) {
                 let is_last = j + 1 == axes;
                 let u = if is_last { last } else { self.relative(s, x, i, j, last) };
                 let (inverse, beta, v) =
@@ -208,7 +208,7 @@ impl Wave for Packet {
                     continue;
                 }
                 // What reaches u's own slopes: directly, and for all but the last axis through that axis.
-                let mut own = bars[j];
+                let mut own = *bar;
                 if self.moving && !is_last {
                     let square = s.mul(v, v);
                     own.q1 = s.neg_mul_add(v, end.q1, own.q1);

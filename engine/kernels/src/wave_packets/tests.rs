@@ -149,7 +149,7 @@ proptest! {
         for isa in Isa::available().into_iter().chain([Isa::Scalar]) {
             let got = isa.force(|| run(&shape, &x, &packets, &head, &given, add));
             let start = if add { 0.5 } else { 0.0 };
-            for n in 0..points {
+            for (n, jets) in jets.iter().enumerate() {
                 for o in 0..outputs {
                     for i in 0..1 + order * axes {
                         let value = match i {
@@ -157,9 +157,9 @@ proptest! {
                             i if i <= axes => got.y[1][(n * outputs + o) * axes + i - 1],
                             i => got.y[2][(n * outputs + o) * axes + i - 1 - axes],
                         };
-                        let exact: f64 = (0..waves).map(|w| head_of(o, w) * jets[n][w][i]).sum();
+                        let exact: f64 = (0..waves).map(|w| head_of(o, w) * jets[w][i]).sum();
                         // Derivatives are differences of terms as large as the slopes, squared.
-                        let size: f64 = 1.0 + jets[n].iter().flatten().map(|v| v.abs()).sum::<f64>();
+                        let size: f64 = 1.0 + jets.iter().flatten().map(|v| v.abs()).sum::<f64>();
                         prop_assert!((f64::from(value) - exact).abs() <= 1e-5 * size,
                             "{isa} point {n}, output {o}, value {i}: {value}, not {exact}");
                     }
@@ -206,5 +206,82 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+fn forward(shape: &WavePackets, x: &[f32], packets: &[f32]) -> Vec<f32> {
+    let none = [Vec::new(), Vec::new(), Vec::new()];
+    let head = vec![1.0; shape.waves];
+    let given = [vec![1.0; shape.points], none[1].clone(), none[2].clone()];
+    let [y, ..] = run(shape, x, packets, &head, &given, false).y;
+    y
+}
+
+#[test]
+fn phases_of_thousands_keep_their_digits() {
+    let form = Form::Packet { axes: 1, chirp: false, moving: false };
+    let shape = WavePackets { form, order: 0, points: 1000, waves: 1, outputs: 1 };
+    let x: Vec<f32> = (0..1000).map(|i| 10.0 * ((i as f32 * 0.618_034).fract() - 0.5)).collect();
+    // Centre 0, width e^3, frequency 1,000.
+    let packets = [0.0, 3.0, 1000.0, 0.25];
+    let p = packets.map(f64::from);
+    for isa in Isa::available().into_iter().chain([Isa::Scalar]) {
+        let y = isa.force(|| forward(&shape, &x, &packets));
+        for (x, y) in x.iter().zip(y) {
+            let exact = psi(form, &p, &[f64::from(*x)]);
+            // The phase is rounded to a float, once or, without a fused multiply-add, twice.
+            let phase = 1000.0 * f64::from(x.abs()) + 0.25;
+            let bound = phase * 2f64.powi(-23) + 1e-6;
+            assert!((f64::from(y) - exact).abs() <= bound, "{isa} at {x}: {y}, not {exact}");
+        }
+    }
+}
+
+#[test]
+fn far_away_there_is_nothing() {
+    // Envelopes of 2^-63 and of 2^-65: the first is there, the second isn't, and nothing is below the
+    // normal range, where arithmetic is slow.
+    let distance = |exponent: f32| (2.0 * exponent * std::f32::consts::LN_2).sqrt();
+    let form = Form::Packet { axes: 1, chirp: false, moving: false };
+    let shape = WavePackets { form, order: 0, points: 4, waves: 1, outputs: 1 };
+    let x = [distance(63.0), distance(65.0), 1e3, 1e30];
+    for isa in Isa::available() {
+        let y = isa.force(|| forward(&shape, &x, &[0.0, 0.0, 0.0, 0.0]));
+        assert!((y[0] / 2f32.powi(-63) - 1.0).abs() < 1e-4, "{isa}: {}", y[0]);
+        assert_eq!(y[1..], [0.0; 3], "{isa}");
+    }
+}
+
+#[test]
+fn nan_stays_at_its_point_and_is_not_lost() {
+    for form in [Form::Faithful { space: 2 }, Form::Packet { axes: 3, chirp: true, moving: true }] {
+        let shape = WavePackets { form, order: 0, points: 37, waves: 2, outputs: 1 };
+        let mut x = vec![0.25; 37 * 3];
+        x[3 * 11 + 1] = f32::NAN;
+        for isa in Isa::available() {
+            let packets = vec![0.5; form.rows() * 2];
+            let given = [vec![1.0; 37], Vec::new(), Vec::new()];
+            let got = isa.force(|| run(&shape, &x, &packets, &[1.0; 2], &given, false));
+            for (n, y) in got.y[0].iter().enumerate() {
+                assert_eq!(y.is_nan(), n == 11, "{isa} at {n}");
+            }
+            assert!(got.packets.iter().chain(&got.head).all(|g| g.is_nan()), "{isa}: {:?}", got.packets);
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let packet = |axes, moving| Form::Packet { axes, chirp: false, moving };
+    for (form, order) in [
+        (Form::Faithful { space: 0 }, 0),
+        (Form::Faithful { space: 8 }, 0),
+        (packet(0, false), 0),
+        (packet(9, false), 0),
+        (packet(1, true), 0),
+        (packet(2, false), 3),
+    ] {
+        let shape = WavePackets { form, order, points: 1, waves: 1, outputs: 1 };
+        assert!(std::panic::catch_unwind(|| shape.check(&[], &[])).is_err(), "{shape:?}");
     }
 }
