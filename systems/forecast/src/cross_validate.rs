@@ -332,12 +332,6 @@ mod tests {
     }
 
     #[test]
-    fn spread_over_folds() {
-        assert_eq!(Spread::of(&[1.0, 3.0, 5.0]), Spread { mean: 3.0, deviation: Some(2.0) });
-        assert_eq!(Spread::of(&[7.0]), Spread { mean: 7.0, deviation: None });
-    }
-
-    #[test]
     fn what_cannot_be_divided_is_refused() {
         let (frame, pool) = (air_passengers::frame(), Pool::new(1));
         let refused = |division, validation| {

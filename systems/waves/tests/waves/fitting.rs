@@ -20,20 +20,22 @@ fn fit(signal: &Signal, split: &Split, model: &Model, options: &FitOptions) -> W
 #[test]
 fn every_model_learns() {
     let (signal, split) = packet();
-    for model in small_models() {
-        let mut options = steps(150);
+    for mut model in small_models() {
+        let mut options = FitOptions { axes: AxisScale::None, ..steps(400) };
         options.train.learning_rate = 1e-2;
-        // In units of the data the fixed frequencies of these two fit the packet's.
-        if matches!(model, Model::Interference(_) | Model::Rff(_)) {
-            options.axes = AxisScale::None;
+        match &mut model {
+            // The packet's own frequencies are 12 and 20.
+            Model::Rff(rff) => rff.sigma = 12.0,
+            Model::Interference(interference) => interference.frequency = 12.0,
+            // Grids and FINER are made for axes of -1 .. 1.
+            Model::Grid(_) | Model::Finer(_) => options.axes = AxisScale::Unit,
+            _ => {}
         }
         let mut fitted = fit(&signal, &split, &model, &options);
         let outcome = fitted.evaluate(&signal, &split, &Pool::new(1)).unwrap();
         let score = outcome.score(Part::Training).unwrap();
         let ratio = score.mse / score.mean_mse;
-        assert!(ratio < 0.8, "{}: {ratio} of the error of the mean", model.name());
-        let (first, last) = (fitted.history.losses[0], *fitted.history.losses.last().unwrap());
-        assert!(last < first, "{}: {first} to {last}", model.name());
+        assert!(ratio < 0.3, "{}: {ratio} of the error of the mean", model.name());
     }
 }
 
@@ -244,4 +246,26 @@ fn what_moves_is_followed() {
     let mut fitted = fit(&signal, &split, &model, &options);
     let score = &fitted.evaluate(&signal, &split, &Pool::new(2)).unwrap().scores[0];
     assert!(score.mse < 0.5 * score.mean_mse, "{score:?}");
+}
+
+/// Errors on the training points of the glitchy chirp as they are published, each of a single unknown seed: RFF
+/// 0.0059 and the interference basis 0.0083 after 1,000 steps, SIREN 0.000015. Two in three seeds of the
+/// interference basis end at 0.0148 instead.
+#[test]
+fn published_fits_are_had_again() {
+    let signal = Generator::by_name("glitchy-chirp").unwrap().signal().unwrap();
+    let (split, pool) = (Split::all(&signal), Pool::new(2));
+    let options = FitOptions { axes: AxisScale::None, values: ValueScale::None, ..steps(1000) };
+    for (name, seeds, least, most) in [
+        ("rff", [1, 2], 0.0055, 0.0062),
+        ("interference", [3, 1], 0.0080, 0.0150),
+        ("siren", [1, 2], 0.0, 0.000_05),
+    ] {
+        let model = Model::by_name(name).unwrap();
+        let fits = fit_seeds(&signal, &split, &model, &options, &seeds, &Jobs::new(&pool)).unwrap();
+        for (_, outcome) in fits {
+            let mse = outcome.score(Part::Training).unwrap().mse;
+            assert!((least..=most).contains(&mse), "{name}: {mse}");
+        }
+    }
 }
