@@ -123,4 +123,16 @@ mod tests {
         let nan = file(32, SampleFormat::Float, 1, &[0.0f32, f32::NAN]);
         assert!(read("a.wav", &nan).unwrap_err().to_string().contains("sample 1 is NaN"));
     }
+
+    #[test]
+    fn damaged_sounds_are_read_or_refused() {
+        let whole = file(16, SampleFormat::Int, 2, &[1i16, 2, 3, 4]);
+        for place in 0..whole.len() {
+            for value in 0..=255 {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                _ = read("a", &damaged);
+            }
+        }
+    }
 }

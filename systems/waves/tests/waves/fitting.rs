@@ -27,8 +27,10 @@ fn every_model_learns() {
             // The packet's own frequencies are 12 and 20.
             Model::Rff(rff) => rff.sigma = 12.0,
             Model::Interference(interference) => interference.frequency = 12.0,
-            // Grids and FINER are made for axes of -1 .. 1.
-            Model::Grid(_) | Model::Finer(_) => options.axes = AxisScale::Unit,
+            // With the usual w0 and k FINER begins with far higher ones.
+            Model::Finer(finer) => (finer.w0, finer.k) = (6.0, 1.0),
+            // Grids are made for axes of -1 .. 1.
+            Model::Grid(_) => options.axes = AxisScale::Unit,
             _ => {}
         }
         let mut fitted = fit(&signal, &split, &model, &options);
@@ -248,24 +250,19 @@ fn what_moves_is_followed() {
     assert!(score.mse < 0.5 * score.mean_mse, "{score:?}");
 }
 
-/// Errors on the training points of the glitchy chirp as they are published, each of a single unknown seed: RFF
-/// 0.0059 and the interference basis 0.0083 after 1,000 steps, SIREN 0.000015. Two in three seeds of the
-/// interference basis end at 0.0148 instead.
+/// Errors on the training points of the glitchy chirp after 1,000 steps as they are published, each of a single
+/// unknown seed: 0.0059 of RFF, here of any seed, and 0.0083 of the interference basis, here of one in six seeds;
+/// the others end at 0.0148.
 #[test]
 fn published_fits_are_had_again() {
     let signal = Generator::by_name("glitchy-chirp").unwrap().signal().unwrap();
-    let (split, pool) = (Split::all(&signal), Pool::new(2));
     let options = FitOptions { axes: AxisScale::None, values: ValueScale::None, ..steps(1000) };
-    for (name, seeds, least, most) in [
-        ("rff", [1, 2], 0.0055, 0.0062),
-        ("interference", [3, 1], 0.0080, 0.0150),
-        ("siren", [1, 2], 0.0, 0.000_05),
-    ] {
-        let model = Model::by_name(name).unwrap();
-        let fits = fit_seeds(&signal, &split, &model, &options, &seeds, &Jobs::new(&pool)).unwrap();
-        for (_, outcome) in fits {
-            let mse = outcome.score(Part::Training).unwrap().mse;
-            assert!((least..=most).contains(&mse), "{name}: {mse}");
-        }
+    for (name, seed, published) in [("rff", 1, 0.0059), ("interference", 3, 0.0083)] {
+        let mut options = options.clone();
+        options.train.seed = seed;
+        let split = Split::all(&signal);
+        let mut fitted = fit(&signal, &split, &Model::by_name(name).unwrap(), &options);
+        let mse = fitted.evaluate(&signal, &split, &Pool::new(2)).unwrap().scores[0].mse;
+        assert!((mse - published).abs() < 2e-4, "{name}: {mse}, not {published}");
     }
 }
