@@ -46,18 +46,15 @@ pub trait Network {
     /// The setting by which the model grows: with each step of it, it has more parameters.
     fn size_mut(&mut self) -> &mut usize;
 
-    /// What the network reads of each point besides its coordinates, if it looks rows of tables up.
-    fn look_up(&self, _axes: usize) -> Option<LookUp> {
-        None
+    /// How many rows of tables the network looks up at each point.
+    ///
+    /// If any, `forward` declares the inputs `rows`, integers, and `shares`, `[samples, so many]` each.
+    fn look_ups(&self, _axes: usize) -> usize {
+        0
     }
-}
 
-/// Rows of tables that belong to a point, found before the network runs.
-pub struct LookUp {
-    /// How many rows belong to a point.
-    pub rows: usize,
-    /// Writes the rows of a point, by number, and how much of each it takes.
-    pub of: Box<dyn Fn(&[f32], &mut [i32], &mut [f32]) + Send + Sync>,
+    /// Writes the rows that a point, as scaled, looks up, by number, and how much of each it takes.
+    fn look_up(&self, _point: &[f32], _rows: &mut [i32], _shares: &mut [f32]) {}
 }
 
 macro_rules! models {
