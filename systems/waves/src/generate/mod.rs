@@ -147,10 +147,11 @@ impl Generator {
         let count = axes.iter().fold(1u64, |count, axis| count.saturating_mul(axis.count as u64));
         check_size(count, axes.len(), 1)?;
         let axes: Vec<(&str, Vec<f32>)> = axes.iter().map(|axis| (axis.name, axis.coordinates())).collect();
-        let mut signal = Signal::on_grid(&axes, &["y"], vec![0.0; count as usize])?;
-        let mut values = vec![0.0; signal.len()];
-        self.formula().fill(signal.points(), &mut values);
-        signal = signal.with_values(values)?;
+        let mut signal = Signal::on_grid(&axes, &["y"], |points| {
+            let mut values = vec![0.0; count as usize];
+            self.formula().fill(points, &mut values);
+            values
+        })?;
         signal.origin.window = self.formula().window();
         Ok(signal)
     }

@@ -62,7 +62,7 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
     }
     let along = |(axis, len): (usize, &u64)| (format!("i{axis}"), (0..*len).map(|i| i as f32).collect());
     let axes: Vec<(String, Vec<f32>)> = shape.iter().enumerate().map(along).collect();
-    let mut signal = Signal::on_grid(&axes, &["value".to_string()], values)?;
+    let mut signal = Signal::on_grid(&axes, &["value".to_string()], |_| values)?;
     signal.origin.value_bytes = Some(kind.bytes);
     Ok(signal)
 }

@@ -54,7 +54,7 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
         |pixel: &[u8]| pixel.chunks_exact(bytes).take(names.len()).map(number).collect::<Vec<f32>>();
     let values: Vec<f32> = pixels.chunks_exact(numbers * bytes).flat_map(of_pixel).collect();
     let along = |length: usize| (0..length).map(|place| place as f32).collect::<Vec<f32>>();
-    let mut signal = Signal::on_grid(&[("y", along(height)), ("x", along(width))], names, values)?;
+    let mut signal = Signal::on_grid(&[("y", along(height)), ("x", along(width))], names, |_| values)?;
     signal.origin.value_bytes = Some(bytes);
     signal.origin.range = Some(1.0);
     Ok(signal)

@@ -50,7 +50,7 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
         _ => (1..=channels).map(|number| format!("channel{number}")).collect(),
     };
     let times = (0..claimed / channels).map(|n| (n as f64 / f64::from(sample_rate)) as f32).collect();
-    let mut signal = Signal::on_grid(&[("seconds".to_string(), times)], &names, values)?;
+    let mut signal = Signal::on_grid(&[("seconds".to_string(), times)], &names, |_| values)?;
     signal.origin.sample_rate = Some(sample_rate);
     signal.origin.value_bytes = Some(bytes);
     Ok(signal)
