@@ -267,3 +267,23 @@ fn published_fits_are_had_again() {
         assert!((mse - published).abs() < 2e-4, "{name}: {mse}, not {published}");
     }
 }
+
+/// The values of points that are not trained on change no bit.
+#[test]
+fn held_out_points_are_never_looked_at() {
+    let (signal, split) = packet();
+    let split = Split { validation: Vec::new(), ..split };
+    let mut values = signal.values().to_vec();
+    for number in 0..signal.len() {
+        if !split.train.contains(&number) {
+            values[number] = 1e6;
+        }
+    }
+    let other = signal.with_values(values).unwrap();
+    for model in small_models() {
+        let values = |signal: &Signal| {
+            fit(signal, &split, &model, &steps(3)).predict(signal.points(), &Pool::new(1)).unwrap()
+        };
+        assert_eq!(values(&signal), values(&other), "{}", model.name());
+    }
+}
