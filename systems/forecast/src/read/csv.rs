@@ -44,7 +44,8 @@ impl Table<'_> {
         };
         let first: Vec<String> = (0..columns).map(|column| first.cell(column).to_string()).collect();
         self.records.rewind();
-        let is_date = |column: usize| matches!(TimeKind::detect(&first[column]), Some((TimeKind::Calendar(_), _)));
+        let is_date =
+            |column: usize| matches!(TimeKind::detect(&first[column]), Some((TimeKind::Calendar(_), _)));
         columns::find(self.source, self.records.names(), options, is_date)
     }
 
