@@ -274,9 +274,9 @@ fn held_out_points_are_never_looked_at() {
     let (signal, split) = packet();
     let split = Split { validation: Vec::new(), ..split };
     let mut values = signal.values().to_vec();
-    for number in 0..signal.len() {
+    for (number, value) in values.iter_mut().enumerate() {
         if !split.train.contains(&number) {
-            values[number] = 1e6;
+            *value = 1e6;
         }
     }
     let other = signal.with_values(values).unwrap();
