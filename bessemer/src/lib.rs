@@ -17,6 +17,8 @@
 //! }
 //! # Ok::<(), bessemer::forecast::Error>(())
 //! ```
+//!
+//! The second, [`waves`], fits compact models to signals.
 
 #![forbid(unsafe_code)]
 
@@ -26,4 +28,6 @@ pub use bessemer_kernels as kernels;
 pub use bessemer_nn as nn;
 pub use bessemer_plan as plan;
 pub use bessemer_study as study;
+pub use bessemer_tables as tables;
 pub use bessemer_train as train;
+pub use bessemer_waves as waves;

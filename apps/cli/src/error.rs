@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bessemer::forecast;
 use bessemer::train::TrainError;
+use bessemer::waves;
 
 /// A result whose error ends the command.
 pub type Result<T> = std::result::Result<T, CliError>;
@@ -14,6 +15,9 @@ pub enum CliError {
     /// The data, the model or the training.
     #[error(transparent)]
     Forecast(forecast::Error),
+    /// A signal, or a model of one.
+    #[error(transparent)]
+    Waves(waves::Error),
     /// An argument that cannot be used.
     #[error("{place}: {problem}; {remedy}")]
     Argument {
@@ -83,6 +87,17 @@ impl CliError {
     pub fn output(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> CliError {
         let path = path.to_path_buf();
         move |source| CliError::Output { path, action, source }
+    }
+}
+
+impl From<waves::Error> for CliError {
+    fn from(error: waves::Error) -> CliError {
+        match error {
+            waves::Error::Cancelled { done, all } => {
+                CliError::Interrupted { doing: format!("fitting, after {done} of {all} models"), run: None }
+            }
+            error => CliError::Waves(error),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod smoothed;
 mod table;
 mod tuning;
 mod usage;
+mod waves;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ enum Command {
     Machine(machine::MachineCommand),
     Profile(profile::ProfileCommand),
     #[command(subcommand)]
+    Waves(waves::Waves),
+    #[command(subcommand)]
     Runs(runs::Runs),
 }
 
@@ -64,6 +67,7 @@ impl Command {
             Command::Bench(bench) => bench.run(),
             Command::Machine(machine) => machine.run(),
             Command::Profile(profile) => profile.run(),
+            Command::Waves(waves) => waves.run(),
             Command::Runs(runs) => runs.run(),
         }
     }

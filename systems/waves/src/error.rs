@@ -25,6 +25,9 @@ pub enum Error {
     #[error("`{file}`: unknown extension; name the file {known}")]
     UnknownFormat { file: String, known: &'static str },
 
+    #[error("`{file}`: {source}")]
+    In { file: String, source: Box<Error> },
+
     #[error("`{file}`: {problem}; {remedy}")]
     File { file: String, problem: String, remedy: &'static str },
 

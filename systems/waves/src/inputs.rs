@@ -21,18 +21,16 @@ impl Inputs {
         let scaled: Vec<f32> = points.zip(axes.iter().cycle()).map(|(x, scale)| scale.apply(x)).collect();
         let len = scaled.len() / d;
         check_look_ups(model, d, len)?;
-        let mut looked_up = Vec::new();
-        if let Some(look_up) = model.network().look_up(d) {
-            let k = look_up.rows;
+        let mut parts = vec![(d, scaled)];
+        let k = model.network().look_ups(d);
+        if k > 0 {
             let (mut rows, mut shares) = (vec![0; len * k], vec![0.0; len * k]);
             let of_points = rows.chunks_exact_mut(k).zip(shares.chunks_exact_mut(k));
-            scaled
-                .chunks_exact(d)
-                .zip(of_points)
-                .for_each(|(x, (rows, shares))| (look_up.of)(x, rows, shares));
-            looked_up = vec![(k, as_words(&rows).to_vec()), (k, shares)];
+            for (point, (rows, shares)) in parts[0].1.chunks_exact(d).zip(of_points) {
+                model.network().look_up(point, rows, shares);
+            }
+            parts.extend([(k, as_words(&rows).to_vec()), (k, shares)]);
         }
-        let parts = [(d, scaled)].into_iter().chain(looked_up).collect();
         Ok(Inputs { parts, len })
     }
 

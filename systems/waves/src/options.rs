@@ -104,16 +104,15 @@ pub(crate) fn training_trace(
     Ok(t)
 }
 
-/// A check of the settings of a model that also says what is wrong with its size beside so many points.
+/// Refuses points for which a network would look up more than may be held.
 pub(crate) fn check_look_ups(model: &Model, axes: usize, points: usize) -> Result<()> {
-    let Some(look_up) = model.network().look_up(axes) else { return Ok(()) };
-    let numbers = (points as u64).saturating_mul(2 * look_up.rows as u64);
+    let rows = model.network().look_ups(axes);
+    let numbers = (points as u64).saturating_mul(2 * rows as u64);
     if numbers > crate::MAX_NUMBERS {
+        let most = crate::MAX_NUMBERS;
         let problem = format!(
-            "looking up {} rows for each of {points} points takes {numbers} numbers, more than {}; lower levels, \
-             or give fewer points",
-            look_up.rows,
-            crate::MAX_NUMBERS
+            "looking up {rows} rows for each of {points} points takes {numbers} numbers, more than {most}; lower \
+             levels, or give fewer points"
         );
         return Err(Error::ModelSettings { model: model.name(), problem });
     }

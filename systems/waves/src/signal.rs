@@ -87,14 +87,15 @@ impl Signal {
         Ok(Signal { axes, points, channels, values, origin: Origin::default() })
     }
 
-    /// Values on a full grid: along each axis its name and coordinates, the last axis running fastest.
+    /// Values on a full grid: along each axis its name and coordinates, the last axis running fastest. The points
+    /// are handed to `values`.
     ///
     /// # Errors
     /// As [`Signal::new`].
     pub(crate) fn on_grid<S: AsRef<str>>(
         axes: &[(S, Vec<f32>)],
         channels: &[S],
-        values: Vec<f32>,
+        values: impl FnOnce(&[f32]) -> Vec<f32>,
     ) -> Result<Signal> {
         let grid: Vec<usize> = axes.iter().map(|(_, along)| along.len()).collect();
         let count = grid.iter().fold(1u64, |count, len| count.saturating_mul(*len as u64));
@@ -109,6 +110,7 @@ impl Signal {
         }
         let names: Vec<&str> = axes.iter().map(|(name, _)| name.as_ref()).collect();
         let channels: Vec<&str> = channels.iter().map(AsRef::as_ref).collect();
+        let values = values(&points);
         let mut signal = Signal::new(&names, points, &channels, values)?;
         signal.origin.grid = grid;
         Ok(signal)
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn the_last_axis_of_a_grid_runs_fastest() {
         let axes = [("y", vec![0.0, 1.0]), ("x", vec![5.0, 6.0, 7.0])];
-        let signal = Signal::on_grid(&axes, &["v"], vec![0.0; 6]).unwrap();
+        let signal = Signal::on_grid(&axes, &["v"], |_| vec![0.0; 6]).unwrap();
         assert_eq!(signal.points(), [0.0, 5.0, 0.0, 6.0, 0.0, 7.0, 1.0, 5.0, 1.0, 6.0, 1.0, 7.0]);
         assert_eq!((signal.origin.grid.as_slice(), signal.raw_bytes()), (&[2, 3][..], 24));
         let scattered = Signal::new(&["y", "x"], signal.points().to_vec(), &["v"], vec![0.0; 6]).unwrap();

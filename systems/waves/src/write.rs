@@ -123,10 +123,10 @@ mod tests {
         let mut sound = Generator::by_name("multi-tone").unwrap().signal().unwrap();
         sound.origin.sample_rate = Some(8000);
         let mut axes = [("y", vec![0.0, 1.0]), ("x", vec![0.0, 1.0, 2.0])];
-        let grey = Signal::on_grid(&axes, &["grey"], [0.0, 0.2, 1.0, 0.4, 0.6, 0.8].to_vec()).unwrap();
+        let grey = Signal::on_grid(&axes, &["grey"], |_| vec![0.0, 0.2, 1.0, 0.4, 0.6, 0.8]).unwrap();
         axes[1].1.truncate(1);
         let colour =
-            Signal::on_grid(&axes, &["red", "green", "blue"], [0.0, 0.2, 1.0, 0.4, 0.6, 0.8].to_vec())
+            Signal::on_grid(&axes, &["red", "green", "blue"], |_| vec![0.0, 0.2, 1.0, 0.4, 0.6, 0.8])
                 .unwrap();
         let table =
             Signal::new(&["a", "b, \"c\""], vec![0.1, -1e-30, 3e7, 4.0], &["y"], vec![1.5, -2.0]).unwrap();
@@ -157,7 +157,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let axes = [("y", vec![0.0]), ("x", vec![0.0, 1.0])];
-        write(&path, &Signal::on_grid(&axes, &["grey"], vec![-0.5, 7.0]).unwrap()).unwrap();
+        write(&path, &Signal::on_grid(&axes, &["grey"], |_| vec![-0.5, 7.0]).unwrap()).unwrap();
         assert_eq!(read(&path, &ReadOptions::default()).unwrap().values(), [0.0, 1.0]);
     }
 

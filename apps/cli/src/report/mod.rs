@@ -8,10 +8,13 @@ mod fit;
 mod forecasts;
 mod ladder;
 mod losses;
+mod picture;
 mod scores;
 mod search;
 mod settings;
+mod spectrum;
 mod unfinished;
+mod waves;
 
 use std::path::Path;
 
@@ -26,6 +29,7 @@ pub use fit::fit;
 pub use ladder::ladder;
 pub use search::{Tried, search};
 pub use unfinished::unfinished;
+pub use waves::{waves, waves_compared};
 
 use crate::error::{CliError, Result};
 use crate::interrupt;

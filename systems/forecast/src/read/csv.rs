@@ -42,11 +42,11 @@ impl Table<'_> {
             let file = self.source.file.into();
             return Err(TableError::NoRows { file, below: " below the header" }.into());
         };
-        let dates: Vec<bool> = (0..columns)
-            .map(|column| matches!(TimeKind::detect(first.cell(column)), Some((TimeKind::Calendar(_), _))))
-            .collect();
+        let first: Vec<String> = (0..columns).map(|column| first.cell(column).to_string()).collect();
         self.records.rewind();
-        columns::find(self.source, self.records.names(), options, |column| dates[column])
+        let is_date =
+            |column: usize| matches!(TimeKind::detect(&first[column]), Some((TimeKind::Calendar(_), _)));
+        columns::find(self.source, self.records.names(), options, is_date)
     }
 
     fn read_long(

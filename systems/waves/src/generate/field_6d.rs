@@ -39,6 +39,10 @@ impl Formula for Field6d {
     fn size_mut(&mut self) -> &mut usize {
         &mut self.size
     }
+
+    fn times_mut(&mut self) -> Option<&mut usize> {
+        Some(&mut self.times)
+    }
 }
 
 #[cfg(test)]

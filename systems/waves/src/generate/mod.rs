@@ -62,6 +62,11 @@ trait Formula {
 
     /// Points along each axis of space.
     fn size_mut(&mut self) -> &mut usize;
+
+    /// Points in time, of what can move.
+    fn times_mut(&mut self) -> Option<&mut usize> {
+        None
+    }
 }
 
 /// Writes the value at each point of `AXES` coordinates.
@@ -138,6 +143,12 @@ impl Generator {
         self
     }
 
+    /// The same with so many points in time, if it can move.
+    pub fn with_times(mut self, times: usize) -> Option<Generator> {
+        *self.formula_mut().times_mut()? = times;
+        Some(self)
+    }
+
     /// The signal: a full grid, one channel `y`.
     ///
     /// # Errors
@@ -147,10 +158,11 @@ impl Generator {
         let count = axes.iter().fold(1u64, |count, axis| count.saturating_mul(axis.count as u64));
         check_size(count, axes.len(), 1)?;
         let axes: Vec<(&str, Vec<f32>)> = axes.iter().map(|axis| (axis.name, axis.coordinates())).collect();
-        let mut signal = Signal::on_grid(&axes, &["y"], vec![0.0; count as usize])?;
-        let mut values = vec![0.0; signal.len()];
-        self.formula().fill(signal.points(), &mut values);
-        signal = signal.with_values(values)?;
+        let mut signal = Signal::on_grid(&axes, &["y"], |points| {
+            let mut values = vec![0.0; count as usize];
+            self.formula().fill(points, &mut values);
+            values
+        })?;
         signal.origin.window = self.formula().window();
         Ok(signal)
     }

@@ -9,7 +9,7 @@ use bessemer_nn::{GraphError, Init, Trace, Value};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{head, stack};
-use super::{LookUp, MAX_LAYERS, MAX_PARAMETERS, MAX_WIDTH, Network, Shape, out_of_bounds};
+use super::{MAX_LAYERS, MAX_PARAMETERS, MAX_WIDTH, Network, Shape, out_of_bounds};
 
 /// The most axes: a point has 2 to that power neighbours in each grid.
 const MAX_GRID_AXES: usize = 4;
@@ -104,31 +104,31 @@ impl Network for Grid {
         &mut self.cells
     }
 
-    fn look_up(&self, axes: usize) -> Option<LookUp> {
-        let corners = 1 << axes;
-        let grid = self.clone();
-        let of = move |point: &[f32], rows: &mut [i32], shares: &mut [f32]| {
-            let mut first = 0;
-            let by_level = rows.chunks_exact_mut(corners).zip(shares.chunks_exact_mut(corners));
-            for (cells, (rows, shares)) in grid.resolutions().zip(by_level) {
-                rows.fill(first);
-                shares.fill(1.0);
-                let mut stride = 1;
-                for (axis, x) in point.iter().enumerate() {
-                    let place = (f64::from(*x).clamp(-1.0, 1.0) + 1.0) / 2.0 * cells as f64;
-                    let cell = (place as usize).min(cells - 1);
-                    let share = (place - cell as f64) as f32;
-                    for (corner, (row, part)) in rows.iter_mut().zip(&mut *shares).enumerate() {
-                        let is_upper = corner >> axis & 1 == 1;
-                        *row += ((cell + usize::from(is_upper)) * stride) as i32;
-                        *part *= if is_upper { share } else { 1.0 - share };
-                    }
-                    stride *= cells + 1;
+    fn look_ups(&self, axes: usize) -> usize {
+        self.levels << axes
+    }
+
+    fn look_up(&self, point: &[f32], rows: &mut [i32], shares: &mut [f32]) {
+        let corners = 1 << point.len();
+        let mut first = 0;
+        let by_level = rows.chunks_exact_mut(corners).zip(shares.chunks_exact_mut(corners));
+        for (cells, (rows, shares)) in self.resolutions().zip(by_level) {
+            rows.fill(first);
+            shares.fill(1.0);
+            let mut stride = 1;
+            for (axis, x) in point.iter().enumerate() {
+                let place = (f64::from(*x).clamp(-1.0, 1.0) + 1.0) / 2.0 * cells as f64;
+                let cell = (place as usize).min(cells - 1);
+                let share = (place - cell as f64) as f32;
+                for (corner, (row, part)) in rows.iter_mut().zip(&mut *shares).enumerate() {
+                    let is_upper = corner >> axis & 1 == 1;
+                    *row += ((cell + usize::from(is_upper)) * stride) as i32;
+                    *part *= if is_upper { share } else { 1.0 - share };
                 }
-                first += stride as i32;
+                stride *= cells + 1;
             }
-        };
-        Some(LookUp { rows: self.levels * corners, of: Box::new(of) })
+            first += stride as i32;
+        }
     }
 }
 
@@ -161,9 +161,8 @@ mod tests {
                 }
             }
             prop_assert_eq!(table.len() as u128, grid.vertices(axes));
-            let look_up = grid.look_up(axes).unwrap();
-            let (mut rows, mut shares) = (vec![0; look_up.rows], vec![0.0; look_up.rows]);
-            (look_up.of)(point, &mut rows, &mut shares);
+            let (mut rows, mut shares) = (vec![0; grid.look_ups(axes)], vec![0.0; grid.look_ups(axes)]);
+            grid.look_up(point, &mut rows, &mut shares);
             let wanted = linear(&point.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>());
             for (rows, shares) in rows.chunks(1 << axes).zip(shares.chunks(1 << axes)) {
                 let found: f64 = rows.iter().zip(shares).map(|(r, s)| table[*r as usize] * f64::from(*s)).sum();
@@ -174,10 +173,10 @@ mod tests {
 
     #[test]
     fn beyond_its_ends_an_axis_goes_on_as_its_end() {
-        let look_up = Grid::default().look_up(2).unwrap();
+        let grid = Grid::default();
         let at = |point: [f32; 2]| {
-            let (mut rows, mut shares) = (vec![0; look_up.rows], vec![0.0; look_up.rows]);
-            (look_up.of)(&point, &mut rows, &mut shares);
+            let (mut rows, mut shares) = (vec![0; grid.look_ups(2)], vec![0.0; grid.look_ups(2)]);
+            grid.look_up(&point, &mut rows, &mut shares);
             (rows, shares)
         };
         assert_eq!(at([1.5, -7.0]), at([1.0, -1.0]));

@@ -28,7 +28,7 @@ use bessemer_nn::{GraphError, Trace, Value};
 use bessemer_plan::Parameters;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,18 +55,15 @@ pub trait Network {
     /// The setting by which the model grows: with each step of it, it has more parameters.
     fn size_mut(&mut self) -> &mut usize;
 
-    /// What the network reads of each point besides its coordinates, if it looks rows of tables up.
-    fn look_up(&self, _axes: usize) -> Option<LookUp> {
-        None
+    /// How many rows of tables the network looks up at each point.
+    ///
+    /// If any, `forward` declares the inputs `rows`, integers, and `shares`, `[samples, so many]` each.
+    fn look_ups(&self, _axes: usize) -> usize {
+        0
     }
-}
 
-/// Rows of tables that belong to a point, found before the network runs.
-pub struct LookUp {
-    /// How many rows belong to a point.
-    pub rows: usize,
-    /// Writes the rows of a point, by number, and how much of each it takes.
-    pub of: Box<dyn Fn(&[f32], &mut [i32], &mut [f32]) + Send + Sync>,
+    /// Writes the rows that a point, as scaled, looks up, by number, and how much of each it takes.
+    fn look_up(&self, _point: &[f32], _rows: &mut [i32], _shares: &mut [f32]) {}
 }
 
 macro_rules! models {
@@ -161,6 +158,39 @@ impl Model {
             )));
         }
         Ok(count as usize)
+    }
+
+    /// The same model with a setting of its own changed, given by name and as text.
+    ///
+    /// ```
+    /// use bessemer_waves::Model;
+    ///
+    /// let narrow = Model::by_name("siren")?.with("width", "32")?;
+    /// let error = narrow.with("widht", "32").unwrap_err().to_string();
+    /// assert!(error.contains("did you mean `width`?"), "{error}");
+    /// # Ok::<(), bessemer_waves::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it has no such setting, or the value is not of its kind.
+    pub fn with(&self, name: &str, value: &str) -> Result<Model> {
+        let failed = |problem: String| Error::ModelSettings { model: self.name(), problem };
+        let mut settings = toml::Table::try_from(self).map_err(|error| failed(error.to_string()))?;
+        let known: Vec<&str> = settings.keys().map(String::as_str).filter(|key| *key != "kind").collect();
+        let Some(place) = settings.get(name).filter(|_| name != "kind") else {
+            return Err(Error::unknown("setting", name, &known));
+        };
+        let number = |text: &str| text.parse::<f64>().ok().filter(|x| x.is_finite());
+        let parsed = match place {
+            toml::Value::Integer(_) => value.parse().ok().map(toml::Value::Integer),
+            toml::Value::Float(_) => number(value).map(toml::Value::Float),
+            toml::Value::Boolean(_) => value.parse().ok().map(toml::Value::Boolean),
+            _ => None,
+        };
+        let kind = place.type_str();
+        let parsed = parsed.ok_or_else(|| failed(format!("{name} is `{}`; it must be a {kind}", shorten(value))))?;
+        settings.insert(name.to_string(), parsed);
+        settings.try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
     }
 
     /// The same model at the size whose number of parameters is nearest to `wanted`, so that models can be

@@ -208,13 +208,12 @@ fn traced(model: &Model, shape: Shape) -> Traced {
     parameters.as_mut_slice().iter_mut().enumerate().for_each(|(i, x)| *x += 0.2 * (i as f32 + 1.0).sin());
     let points: Vec<f32> = (0..POINTS * shape.axes).map(|i| (i as f32 * 1.7 + 0.4).sin()).collect();
     let (mut rows, mut shares) = (Vec::new(), Vec::new());
-    if let Some(look_up) = model.network().look_up(shape.axes) {
-        rows.resize(POINTS * look_up.rows, 0);
-        shares.resize(POINTS * look_up.rows, 0.0);
-        for (number, point) in points.chunks(shape.axes).enumerate() {
-            let place = number * look_up.rows..(number + 1) * look_up.rows;
-            (look_up.of)(point, &mut rows[place.clone()], &mut shares[place]);
-        }
+    let look_ups = model.network().look_ups(shape.axes);
+    rows.resize(POINTS * look_ups, 0);
+    shares.resize(POINTS * look_ups, 0.0);
+    for (number, point) in points.chunks(shape.axes).enumerate() {
+        let place = number * look_ups..(number + 1) * look_ups;
+        model.network().look_up(point, &mut rows[place.clone()], &mut shares[place]);
     }
     Traced { t, output, parameters, points, rows, shares }
 }
@@ -395,6 +394,12 @@ fn parameters_are_as_many_as_published() {
         (Model::Siren(Siren::default()), one, 4353),
         (Model::Siren(Siren { width: 32, ..Siren::default() }), one, 1153),
         (Model::Rff(Rff::default()), one, 257),
+        (Model::Gaussian(Gaussian::default()), one, 4353),
+        (Model::WireReal(WireReal::default()), one, 4555),
+        (Model::Wire(Wire::default()), one, 4321),
+        (Model::Finer(Finer::default()), one, 4353),
+        (Model::Grid(Grid::default()), one, 289),
+        (Model::Interference(Interference::default()), one, 57),
         (Model::Interference(Interference::default()), two, 66),
     ] {
         assert_eq!(model.parameter_count(shape).unwrap(), count, "{}", model.name());

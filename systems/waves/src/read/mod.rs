@@ -68,7 +68,7 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Signal> {
             (format!("`{file}` has no columns"), "leave the columns out, or give a table");
         return Err(Error::Option { what: "columns", problem, remedy });
     }
-    match extension.to_str() {
+    let read = match extension.to_str() {
         Some("csv" | "tsv" | "parquet") => match bessemer_tables::open(path, &limits)? {
             Contents::Text(text) => table::read_csv(&file, &text, options, &limits),
             Contents::Parquet(contents) => table::read_parquet(&file, contents, options, &limits),
@@ -76,6 +76,12 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Signal> {
         Some("npy") => npy::read(&file, &whole()?),
         Some("wav") => wav::read(&file, &whole()?),
         Some("png") => png::read(&file, &whole()?),
-        _ => Err(Error::UnknownFormat { file, known: KNOWN }),
-    }
+        _ => return Err(Error::UnknownFormat { file, known: KNOWN }),
+    };
+    read.map_err(|error| match error {
+        Error::Axes { .. } | Error::Channels { .. } | Error::NoPoints | Error::TooLarge { .. } => {
+            Error::In { file, source: Box::new(error) }
+        }
+        other => other,
+    })
 }

@@ -62,7 +62,7 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
     }
     let along = |(axis, len): (usize, &u64)| (format!("i{axis}"), (0..*len).map(|i| i as f32).collect());
     let axes: Vec<(String, Vec<f32>)> = shape.iter().enumerate().map(along).collect();
-    let mut signal = Signal::on_grid(&axes, &["value".to_string()], values)?;
+    let mut signal = Signal::on_grid(&axes, &["value".to_string()], |_| values)?;
     signal.origin.value_bytes = Some(kind.bytes);
     Ok(signal)
 }
@@ -200,7 +200,7 @@ mod tests {
             (file("<f4", "(-1,)", &[0; 8]), "its shape (-1,) makes no sense"),
             (file("<f4", "()", &[0; 4]), "it has 0 axes"),
             (file("|u1", "(1, 1, 1, 1, 1, 1, 1, 1, 1)", &[0]), "it has 9 axes"),
-            (file("<f4", "(0,)", b""), "no points"),
+            (file("<f4", "(0,)", b""), "the signal has no points"),
             (fortran, "its first axis runs fastest"),
             (
                 file("<f8", "(2,)", &[1e300f64, 0.0].map(f64::to_le_bytes).concat()),
@@ -214,5 +214,17 @@ mod tests {
         let nan: Vec<u8> = [0.0, 0.0, f32::NAN, 0.0].map(f32::to_le_bytes).concat();
         let error = read("a.npy", &file("<f4", "(2, 2)", &nan)).unwrap_err().to_string();
         assert!(error.contains("the number at [1, 0] is NaN"), "{error}");
+    }
+
+    #[test]
+    fn damaged_arrays_are_read_or_refused() {
+        let whole = file("<f4", "(1, 2)", &[0; 8]);
+        for place in 0..whole.len() {
+            for value in 0..=255 {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                _ = read("a", &damaged);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::signal::{Signal, check_size};
 
 /// What the decoder may allocate besides the image, in bytes.
-const DECODER_MAX: usize = 256 << 20;
+const DECODER_MAX: usize = 64 << 20;
 
 /// Times by which the data in an image can grow as it is unpacked: what deflate can do at most, and a margin.
 const UNPACKED_MAX: u64 = 1100;
@@ -22,6 +22,9 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
     let broken = |error: png::DecodingError| refuse(format!("it is no whole PNG image ({error})"));
     let mut decoder = Decoder::new_with_limits(Cursor::new(contents), Limits { bytes: DECODER_MAX });
     decoder.set_transformations(Transformations::EXPAND);
+    // Neither is looked at, and both can be packed tight.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(broken)?;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
     let (color, depth) = reader.output_color_type();
@@ -51,7 +54,7 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
         |pixel: &[u8]| pixel.chunks_exact(bytes).take(names.len()).map(number).collect::<Vec<f32>>();
     let values: Vec<f32> = pixels.chunks_exact(numbers * bytes).flat_map(of_pixel).collect();
     let along = |length: usize| (0..length).map(|place| place as f32).collect::<Vec<f32>>();
-    let mut signal = Signal::on_grid(&[("y", along(height)), ("x", along(width))], names, values)?;
+    let mut signal = Signal::on_grid(&[("y", along(height)), ("x", along(width))], names, |_| values)?;
     signal.origin.value_bytes = Some(bytes);
     signal.origin.range = Some(1.0);
     Ok(signal)
@@ -137,5 +140,17 @@ mod tests {
                 (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
             })
         })
+    }
+
+    #[test]
+    fn damaged_images_are_read_or_refused() {
+        let whole = file(ColorType::Rgb, BitDepth::Eight, (2, 1), &[1, 2, 3, 4, 5, 6]);
+        for place in 0..whole.len() {
+            for value in 0..=255 {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                _ = read("a", &damaged);
+            }
+        }
     }
 }

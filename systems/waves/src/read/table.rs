@@ -82,7 +82,7 @@ impl Columns {
             let count = rows.len() / width;
             check_size(count as u64, 1, width)?;
             let along = (0..count).map(|row| row as f32).collect();
-            return Signal::on_grid(&[("row".to_string(), along)], &name(&self.values), values);
+            return Signal::on_grid(&[("row".to_string(), along)], &name(&self.values), |_| values);
         }
         let points = rows.chunks_exact(width).flat_map(|row| &row[..d]).copied().collect();
         Signal::new(&name(&self.axes), points, &name(&self.values), values)

@@ -50,7 +50,7 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
         _ => (1..=channels).map(|number| format!("channel{number}")).collect(),
     };
     let times = (0..claimed / channels).map(|n| (n as f64 / f64::from(sample_rate)) as f32).collect();
-    let mut signal = Signal::on_grid(&[("seconds".to_string(), times)], &names, values)?;
+    let mut signal = Signal::on_grid(&[("seconds".to_string(), times)], &names, |_| values)?;
     signal.origin.sample_rate = Some(sample_rate);
     signal.origin.value_bytes = Some(bytes);
     Ok(signal)
@@ -122,5 +122,17 @@ mod tests {
         assert!(read("a.wav", &still).unwrap_err().to_string().contains("0 samples a second"));
         let nan = file(32, SampleFormat::Float, 1, &[0.0f32, f32::NAN]);
         assert!(read("a.wav", &nan).unwrap_err().to_string().contains("sample 1 is NaN"));
+    }
+
+    #[test]
+    fn damaged_sounds_are_read_or_refused() {
+        let whole = file(16, SampleFormat::Int, 2, &[1i16, 2, 3, 4]);
+        for place in 0..whole.len() {
+            for value in 0..=255 {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                _ = read("a", &damaged);
+            }
+        }
     }
 }

@@ -36,7 +36,7 @@ fn tables_are_read_or_refused() {
     let axes = |axes: &[&str]| ReadOptions { axes: names(axes), values: None };
     let both = |axes: &[&str], values: &[&str]| ReadOptions { axes: names(axes), values: names(values) };
     let values = |values: &[&str]| ReadOptions { axes: None, values: names(values) };
-    let many = format!("{}\n{}\n", vec!["c"; 10].join(","), vec!["1"; 10].join(","));
+    let many = format!("{}\n{}\n", ["c"; 10].join(","), ["1"; 10].join(","));
     let mut messages = Vec::new();
     for (text, options) in [
         ("x,y\n1,2\n3,4\n", &usual),
