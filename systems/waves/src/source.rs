@@ -79,7 +79,8 @@ impl WaveFitter {
         let named: Vec<(String, Vec<f32>)> =
             self.axes().map(str::to_string).enumerate().map(|(axis, name)| (name, along(axis))).collect();
         let channels: Vec<String> = self.channels().map(str::to_string).collect();
-        let mut signal = Signal::on_grid(&named, &channels, vec![0.0; points as usize * channels.len()])?;
+        let zeros = vec![0.0; points as usize * channels.len()];
+        let mut signal = Signal::on_grid(&named, &channels, |_| zeros)?;
         let values = self.predict(signal.points(), pool)?;
         signal = signal.with_values(values)?;
         let Origin { sample_rate, range, value_bytes, .. } = self.source.origin.clone();

@@ -5,6 +5,9 @@ use bessemer::graph::ops::attention::Attention;
 use bessemer::nn::layers::{Activation, EncoderLayer, Linear, Lstm, Masks};
 use bessemer::nn::losses::Loss;
 use bessemer::nn::{GraphError, Init, Trace, Value};
+use bessemer::plan::Parameters;
+use bessemer::waves;
+use bessemer::waves::models::{Quasimoto, Siren};
 use clap::ValueEnum;
 
 /// A model with its shapes.
@@ -36,6 +39,20 @@ pub enum BenchModel {
     /// Likewise over 32,768
     #[value(name = "attention-32k")]
     Attention32k,
+    /// 16 packets of the Quasimoto reference over (x, t); all of 1,000 points
+    #[value(name = "waves-1d")]
+    Waves1d,
+    /// 8 of them over (x, y, z, t); all of 8,000 points
+    #[value(name = "waves-4d")]
+    Waves4d,
+    /// 6 of them over five axes of space and t; all of 32,768 points
+    #[value(name = "waves-6d")]
+    Waves6d,
+    /// SIREN of 2 layers of 64 over one axis; all of 1,000 points
+    Siren,
+    /// SIREN of 4 layers of 256 over two axes; all of 256 x 256 points
+    #[value(name = "siren-image")]
+    SirenImage,
 }
 
 impl BenchModel {
@@ -52,6 +69,11 @@ impl BenchModel {
             BenchModel::Attention4k => "attention-4k",
             BenchModel::Attention16k => "attention-16k",
             BenchModel::Attention32k => "attention-32k",
+            BenchModel::Waves1d => "waves-1d",
+            BenchModel::Waves4d => "waves-4d",
+            BenchModel::Waves6d => "waves-6d",
+            BenchModel::Siren => "siren",
+            BenchModel::SirenImage => "siren-image",
         }
     }
 
@@ -66,6 +88,10 @@ impl BenchModel {
             | BenchModel::Attention4k
             | BenchModel::Attention16k
             | BenchModel::Attention32k => 8,
+            BenchModel::Waves1d | BenchModel::Siren => 1000,
+            BenchModel::Waves4d => 8000,
+            BenchModel::Waves6d => 32_768,
+            BenchModel::SirenImage => 65_536,
         }
     }
 
@@ -80,6 +106,10 @@ impl BenchModel {
             BenchModel::Attention4k => (&[1 << 12, 3 * HEAD], (1 << 12) * HEAD),
             BenchModel::Attention16k => (&[1 << 14, 3 * HEAD], (1 << 14) * HEAD),
             BenchModel::Attention32k => (&[1 << 15, 3 * HEAD], (1 << 15) * HEAD),
+            BenchModel::Siren => (&[1], 1),
+            BenchModel::Waves1d | BenchModel::SirenImage => (&[2], 1),
+            BenchModel::Waves4d => (&[4], 1),
+            BenchModel::Waves6d => (&[6], 1),
         }
     }
 
@@ -102,10 +132,40 @@ impl BenchModel {
             | BenchModel::Attention4k
             | BenchModel::Attention16k
             | BenchModel::Attention32k => attention(t, x, targets)?,
+            BenchModel::Waves1d
+            | BenchModel::Waves4d
+            | BenchModel::Waves6d
+            | BenchModel::Siren
+            | BenchModel::SirenImage => self.wave().network().forward(t, x, self.wave_shape())?,
         };
         let loss = Loss::Mse.sum(t, forecast, y, None)?;
         t.graph.set_loss(loss);
         Ok(())
+    }
+
+    /// Writes initial values that are not drawn as the trace says.
+    pub fn start(self, parameters: &mut Parameters) {
+        if matches!(self, BenchModel::Waves1d | BenchModel::Waves4d | BenchModel::Waves6d) {
+            self.wave().network().start(parameters, self.wave_shape());
+        }
+    }
+
+    /// The model of a signal.
+    fn wave(self) -> waves::Model {
+        let packets = |count| waves::Model::Quasimoto(Quasimoto { count });
+        match self {
+            BenchModel::Waves4d => packets(8),
+            BenchModel::Waves6d => packets(6),
+            BenchModel::SirenImage => {
+                waves::Model::Siren(Siren { width: 256, layers: 4, ..Siren::default() })
+            }
+            BenchModel::Siren => waves::Model::Siren(Siren::default()),
+            _ => packets(16),
+        }
+    }
+
+    fn wave_shape(self) -> waves::models::Shape {
+        waves::models::Shape { axes: self.shapes().0[0], channels: 1, seed: 1 }
     }
 
     /// Numbers in the inputs of a batch.

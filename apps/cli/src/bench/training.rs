@@ -42,6 +42,7 @@ impl Training {
         fits("a step takes at least", data + 4 * step.arena_floats(pool.threads()) as u128)?;
         let mut parameters = Parameters::new(step.parameters());
         initialize(&mut parameters, first.inits(), 1);
+        model.start(&mut parameters);
         let draw = |(i, len): (usize, usize)| {
             let mut data = vec![0.0; len];
             fill_normal(Stream { seed: 1, step: 0, site: i as u32 }, 0, &mut data);

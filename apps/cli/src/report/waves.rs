@@ -114,9 +114,9 @@ pub fn waves_compared(compared: &Compared, threads: usize) -> Report {
         let title = format!("{}, {}", part.part, number::counted(part.points, "point"));
         let table = compared.models.iter().fold(Table::new(columns).title(title), |table, model| {
             let part = &model.parts[place];
-            let interval = part
-                .interval
-                .map_or("n/a".into(), |[low, high]| format!("{} to {}", number::digits(low), number::digits(high)));
+            let interval = part.interval.map_or("n/a".into(), |[low, high]| {
+                format!("{} to {}", number::digits(low), number::digits(high))
+            });
             let cells = [
                 model.name.clone(),
                 number::count(model.parameters),
@@ -135,24 +135,28 @@ pub fn waves_compared(compared: &Compared, threads: usize) -> Report {
         ("points", number::count(compared.points)),
         ("seeds", format!("{:?}", compared.seeds)),
     ];
-    Report::new(format!("{} compared on {}", number::counted(compared.models.len(), "model"), compared.signal))
-        .subtitle(format!(
-            "{} has the lowest error, {} on points {}; predicting their mean has {}.",
-            best.name,
-            number::digits(part.mse.mean),
-            part.part,
-            number::digits(part.mean_mse)
-        ))
-        .section("Accuracy", blocks)
-        .section(
-            "How this was made",
-            [
-                Block::key_values("Comparison", facts),
-                settings::machine(threads),
-                Block::code("To make it again", command_line()),
-            ],
-        )
-        .footer(footer())
+    Report::new(format!(
+        "{} compared on {}",
+        number::counted(compared.models.len(), "model"),
+        compared.signal
+    ))
+    .subtitle(format!(
+        "{} has the lowest error, {} on points {}; predicting their mean has {}.",
+        best.name,
+        number::digits(part.mse.mean),
+        part.part,
+        number::digits(part.mean_mse)
+    ))
+    .section("Accuracy", blocks)
+    .section(
+        "How this was made",
+        [
+            Block::key_values("Comparison", facts),
+            settings::machine(threads),
+            Block::code("To make it again", command_line()),
+        ],
+    )
+    .footer(footer())
 }
 
 fn loss_lines(metrics: &[Metric]) -> Vec<Line> {
@@ -309,16 +313,19 @@ fn images(signal: &Signal, again: &Signal, rows: usize, columns: usize) -> Pictu
     let every = rows.max(columns).div_ceil(PIXELS_MAX).max(1);
     let places = |len: usize| (0..len).step_by(every);
     let (high, wide) = (rows.div_ceil(every), columns.div_ceil(every));
-    let ends = signal.values().iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
+    let ends =
+        signal.values().iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
     let (least, most) = signal.origin.range.map_or(ends, |range| (0.0, range));
     let span = if most > least { most - least } else { 1.0 };
-    let at = |of: &Signal, row: usize, column: usize, channel: usize| of.value(row * columns + column)[channel];
+    let at =
+        |of: &Signal, row: usize, column: usize, channel: usize| of.value(row * columns + column)[channel];
     let drawn = |title: &str, of: &Signal| {
         if channels == 3 {
             let rgb: Vec<u8> = places(rows)
                 .flat_map(|row| places(columns).map(move |column| (row, column)))
                 .flat_map(|(row, column)| {
-                    [0, 1, 2].map(|c| (255.0 * ((at(of, row, column, c) - least) / span).clamp(0.0, 1.0)) as u8)
+                    [0, 1, 2]
+                        .map(|c| (255.0 * ((at(of, row, column, c) - least) / span).clamp(0.0, 1.0)) as u8)
                 })
                 .collect();
             picture(title, wide, high, &rgb)
@@ -332,7 +339,8 @@ fn images(signal: &Signal, again: &Signal, rows: usize, columns: usize) -> Pictu
     let error: Vec<Vec<f32>> = places(rows)
         .map(|row| {
             let of = |column: usize| {
-                let each = (0..channels).map(|c| (at(signal, row, column, c) - at(again, row, column, c)).abs());
+                let each =
+                    (0..channels).map(|c| (at(signal, row, column, c) - at(again, row, column, c)).abs());
                 each.fold(0.0, f32::max)
             };
             places(columns).map(of).collect()
@@ -356,7 +364,8 @@ fn predicted(signal: &Signal, split: &Split, again: &Signal) -> LineChart {
     let points =
         held.iter().step_by(every).map(|n| (f64::from(signal.value(*n)[0]), f64::from(again.value(*n)[0])));
     let points: Vec<(f64, f64)> = points.collect();
-    let ends = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (x, _)| (a.min(*x), b.max(*x)));
+    let ends =
+        points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (x, _)| (a.min(*x), b.max(*x)));
     LineChart {
         title: format!("{}: the model's values beside the signal's", signal.channels()[0]),
         x_label: "signal".into(),

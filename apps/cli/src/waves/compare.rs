@@ -204,7 +204,8 @@ impl Compare {
             return Ok((name.to_string(), asked.model, asked.options));
         }
         let model = self.size.model(name, signal, self.train.seed)?;
-        let shape = Shape { axes: signal.axes().len(), channels: signal.channels().len(), seed: self.train.seed };
+        let shape =
+            Shape { axes: signal.axes().len(), channels: signal.channels().len(), seed: self.train.seed };
         model.parameter_count(shape)?;
         let options = self.train.options(&model, validates)?;
         Ok((model.name().to_string(), model, options))
@@ -219,11 +220,14 @@ fn render(compared: &Compared) -> String {
         let rows = compared.models.iter().map(|model| {
             let part = &model.parts[place];
             let deviation = part.mse.deviation.map_or(String::new(), |d| format!(" ± {}", number::digits(d)));
-            let interval = part
-                .interval
-                .map_or("n/a".into(), |[low, high]| format!("{} to {}", number::digits(low), number::digits(high)));
-            let ratio =
-                if part.mean_mse > 0.0 { number::digits(part.mse.mean / part.mean_mse) } else { "n/a".into() };
+            let interval = part.interval.map_or("n/a".into(), |[low, high]| {
+                format!("{} to {}", number::digits(low), number::digits(high))
+            });
+            let ratio = if part.mean_mse > 0.0 {
+                number::digits(part.mse.mean / part.mean_mse)
+            } else {
+                "n/a".into()
+            };
             [
                 model.name.clone(),
                 number::count(model.parameters),

@@ -110,12 +110,16 @@ impl Fit {
             let options = self.train.options(&model, !split.validation.is_empty())?;
             Asked { model, options }
         };
-        let _lock = self.out.as_deref().filter(|out| !self.run_folder.holds(out)).map(output::lock_folder).transpose()?;
+        let _lock = self
+            .out
+            .as_deref()
+            .filter(|out| !self.run_folder.holds(out))
+            .map(output::lock_folder)
+            .transpose()?;
         let what = format!("waves-{}", asked.model.name());
         let arguments = interrupt::arguments("");
         let data = self.signal.file();
-        let mut kept =
-            self.run_folder.begin(&what, arguments, self.train.seed, &pool, self.resume, data)?;
+        let mut kept = self.run_folder.begin(&what, arguments, self.train.seed, &pool, self.resume, data)?;
         let result = self.work(&signal, &split, &asked, &progress, &pool, &mut kept);
         kept.end(result)
     }
@@ -222,9 +226,7 @@ fn fit(
             let doing = format!("{} was at training step {step}", model.name());
             Err(match checkpoint {
                 None => CliError::Interrupted { doing, run: kept.path().map(Path::to_path_buf) },
-                Some(_) => {
-                    CliError::Paused { doing, command: interrupt::resume_command("", kept.path()) }
-                }
+                Some(_) => CliError::Paused { doing, command: interrupt::resume_command("", kept.path()) },
             })
         }
         Err(error) => Err(error.into()),

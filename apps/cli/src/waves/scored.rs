@@ -95,7 +95,8 @@ impl Scored {
     fn scores(&self) -> String {
         let header = vec!["points", "number", "MSE", "of the mean", "ratio", "PSNR, dB"];
         let rows = self.scores.iter().map(|score| {
-            let ratio = if score.mean_mse > 0.0 { number::digits(score.mse / score.mean_mse) } else { "n/a".into() };
+            let ratio =
+                if score.mean_mse > 0.0 { number::digits(score.mse / score.mean_mse) } else { "n/a".into() };
             [
                 score.part.clone(),
                 number::count(score.points),

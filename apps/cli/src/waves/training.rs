@@ -35,8 +35,8 @@ pub struct WaveTrainArgs {
     #[arg(long, value_parser = number::decimal::<f32>, value_name = "NORM")]
     clip_norm: Option<f32>,
     /// Keep an exponential average of the weights with this decay, such as 0.999
-    #[arg(long, value_parser = number::decimal::<f64>, value_name = "DECAY", conflicts_with = "swa_start")]
-    ema: Option<f64>,
+    #[arg(long, value_parser = number::decimal::<f32>, value_name = "DECAY", conflicts_with = "swa_start")]
+    ema: Option<f32>,
     /// Average the weights from this step on (stochastic weight averaging), one in fifty steps, at half the
     /// learning rate
     #[arg(long, value_parser = number::whole::<u64>, value_name = "STEP")]

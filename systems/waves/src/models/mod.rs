@@ -188,7 +188,8 @@ impl Model {
             _ => None,
         };
         let kind = place.type_str();
-        let parsed = parsed.ok_or_else(|| failed(format!("{name} is `{}`; it must be a {kind}", shorten(value))))?;
+        let parsed =
+            parsed.ok_or_else(|| failed(format!("{name} is `{}`; it must be a {kind}", shorten(value))))?;
         settings.insert(name.to_string(), parsed);
         settings.try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
     }
