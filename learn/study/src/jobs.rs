@@ -182,11 +182,18 @@ mod tests {
             let pool = Pool::new(threads);
             let stop = AtomicBool::new(false);
             let jobs = Jobs { stop: &|| stop.load(Ordering::Relaxed), ..Jobs::new(&pool) };
+            let ended = AtomicUsize::new(0);
             let result = jobs.run(&[0, 1, 2, 3, 4, 5, 6], |item, job| {
-                if *item == 2 {
-                    stop.store(true, Ordering::Relaxed);
+                if *item < 2 {
+                    ended.fetch_add(1, Ordering::Relaxed);
+                    return Ok(*item);
                 }
-                if *item < 2 { Ok(*item) } else { wait(job) }
+                // The first two are not to be met before they have begun.
+                while *item == 2 && ended.load(Ordering::Relaxed) < 2 {
+                    std::thread::yield_now();
+                }
+                stop.fetch_or(*item == 2, Ordering::Relaxed);
+                wait(job)
             });
             assert!(matches!(result, Err(Ended::Cancelled { done: 2, all: 7 })), "{result:?}");
         }

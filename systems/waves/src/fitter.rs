@@ -279,6 +279,12 @@ impl WaveFitter {
         if parameters > values {
             notes.push(Note::MoreParametersThanPoints { parameters, values });
         }
+        if let Model::Quasimoto(model) = &self.model
+            && !self.history.losses.is_empty()
+            && model.is_frozen(&self.parameters, self.shape())
+        {
+            notes.push(Note::Frozen { names: "omega and v", packets: model.count });
+        }
         let first = split.train[0];
         let is_constant = |of: &dyn Fn(usize) -> f32| split.train.iter().all(|n| of(*n) == of(first));
         for (place, axis) in self.axes().enumerate() {
@@ -439,8 +445,9 @@ impl Lesson<'_> {
         let mut parameters = begun.map_or_else(|| self.begin(model), Ok)?;
         let greedy = self.options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
         let all = (greedy + self.options.train.steps).max(before + train.steps);
-        // Validation is of another model while there are fewer packets.
-        let validation = if before < greedy { self.task.validation.take() } else { None };
+        if let Some((samples, predictor)) = &mut self.task.validation {
+            *predictor = Predictor::new(model, shape, self.options.precision, samples.inputs.len())?;
+        }
         let history = bessemer_train::train(
             &mut self.task,
             std::slice::from_mut(&mut step),
@@ -450,9 +457,7 @@ impl Lesson<'_> {
             checkpoints,
             self.pool,
             &mut |event| watch(later(event, before, all)),
-        );
-        self.task.validation = validation.or(self.task.validation.take());
-        let history = history?;
+        )?;
         if let Some(value) = parameters.as_slice().iter().find(|weight| !weight.is_finite()) {
             let (step, value) = (history.losses.len() as u64, f64::from(*value));
             return Err(failed(TrainError::NotFinite { what: "a weight", step, value, first: None }));

@@ -179,6 +179,13 @@ pub enum Note {
         /// The name of the axis.
         axis: String,
     },
+    /// Numbers of all packets that training has left exactly as they began.
+    Frozen {
+        /// Their names.
+        names: &'static str,
+        /// How many packets there are.
+        packets: usize,
+    },
     /// All training values are the same.
     ConstantChannel {
         /// The name of the channel.
@@ -196,6 +203,11 @@ impl fmt::Display for Note {
             Note::ConstantAxis { axis } => {
                 write!(f, "axis `{axis}` is constant in training: nothing can be learned of it")
             }
+            Note::Frozen { names, packets } => write!(
+                f,
+                "{names} of all {packets} packets are as they began: where all times are 0 they have no gradient, and \
+                 every packet stays around the origin"
+            ),
             Note::ConstantChannel { channel } => {
                 write!(f, "channel `{channel}` is constant in training: its mean has no error there")
             }

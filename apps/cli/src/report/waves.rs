@@ -329,6 +329,12 @@ fn images(signal: &Signal, again: &Signal, rows: usize, columns: usize) -> Pictu
                 })
                 .collect();
             picture(title, wide, high, &rgb)
+        } else if signal.origin.range.is_some() {
+            let grey: Vec<u8> = places(rows)
+                .flat_map(|row| places(columns).map(move |column| (row, column)))
+                .flat_map(|(row, column)| [(255.0 * at(of, row, column, 0).clamp(0.0, 1.0)) as u8; 3])
+                .collect();
+            picture(title, wide, high, &grey)
         } else {
             let lines: Vec<Vec<f32>> = places(rows)
                 .map(|row| places(columns).map(|column| at(of, row, column, 0)).collect())

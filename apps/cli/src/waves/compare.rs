@@ -32,13 +32,14 @@ With --json:
    \"models\": [{\"name\", \"parameters\", \"seconds_fit\",
                \"parts\": [{\"part\", \"points\", \"mse\": {\"mean\", \"deviation\"}, \"interval\": [low, high], \"each\",
                           \"mean_mse\"}]}]}
-Models are sorted by their mean error on the points held out. The interval is where the mean lies with 95 %
+As packets are trained in rounds before all are, other models have as many steps more, unless --steps says how
+many. Models are sorted by their mean error on the points held out. The interval is where the mean lies with 95 %
 probability, by Student's t; mean_mse is the error of predicting the mean of the training values."
 )]
 pub struct Compare {
     #[command(flatten)]
     signal: SignalArgs,
-    /// Models, separated by commas
+    /// Models, separated by commas, each with settings of its own if need be, such as siren:w0=10
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "packets,siren,rff")]
     models: Vec<String>,
     #[command(flatten)]
@@ -200,15 +201,17 @@ impl Compare {
     ) -> Result<(String, Model, bessemer::waves::FitOptions)> {
         let name = name.trim();
         if name == "faithful" {
-            let asked = self.train.faithful(signal)?;
+            let asked = self.train.of_others().faithful(signal)?;
             return Ok((name.to_string(), asked.model, asked.options));
         }
-        let model = self.size.model(name, signal, self.train.seed)?;
+        let (kind, settings) = name.split_once(':').unwrap_or((name, ""));
+        let settings = settings.split(':').filter(|setting| !setting.is_empty()).map(str::to_string);
+        let model = self.size.with(settings).model(kind, signal, self.train.seed)?;
         let shape =
             Shape { axes: signal.axes().len(), channels: signal.channels().len(), seed: self.train.seed };
         model.parameter_count(shape)?;
-        let options = self.train.options(&model, validates)?;
-        Ok((model.name().to_string(), model, options))
+        let options = self.train.of(&model).options(&model, validates)?;
+        Ok((name.to_string(), model, options))
     }
 }
 

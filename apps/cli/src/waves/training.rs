@@ -13,7 +13,7 @@ use crate::precision::PrecisionName;
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Training")]
 pub struct WaveTrainArgs {
-    /// Training steps [default: 2,000]
+    /// Training steps [default: 2,000 after those of the rounds of packets, 4,400 for other models]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     steps: Option<u64>,
     /// Learning rate [default: 0.003 for packets, 0.001 for others]
@@ -105,7 +105,8 @@ impl WaveTrainArgs {
             return Err(CliError::argument("--drop-below", problem, "leave it out, or --rounds 0"));
         }
         let train = &mut options.train;
-        train.steps = self.steps.unwrap_or(2000);
+        // As many in all as packets have in the usual rounds and after them.
+        train.steps = self.steps.unwrap_or(if options.greedy.is_some() { 2000 } else { 4400 });
         train.learning_rate = self.learning_rate.unwrap_or(if packets { 3e-3 } else { 1e-3 });
         train.schedule = match self.schedule {
             Some(ScheduleName::Constant) => Schedule::Constant,
@@ -132,6 +133,16 @@ impl WaveTrainArgs {
             return Err(CliError::argument("--patience", problem, "give some with --validation"));
         }
         Ok(options)
+    }
+
+    /// Of several models, what is meant for this one.
+    pub fn of(&self, model: &Model) -> WaveTrainArgs {
+        if matches!(model, Model::Packets(_)) { self.clone() } else { self.of_others() }
+    }
+
+    /// What is meant for models that are not of packets.
+    pub fn of_others(&self) -> WaveTrainArgs {
+        WaveTrainArgs { rounds: None, drop_below: None, ..self.clone() }
     }
 
     /// The reference's model and training for a signal: 16, 8 or 6 packets by the number of axes, coordinates and
@@ -170,6 +181,11 @@ pub struct SizeArgs {
 }
 
 impl SizeArgs {
+    /// With more settings.
+    pub fn with(&self, settings: impl Iterator<Item = String>) -> SizeArgs {
+        SizeArgs { set: self.set.iter().cloned().chain(settings).collect(), ..self.clone() }
+    }
+
     /// The model of a name, for a signal.
     pub fn model(&self, name: &str, signal: &Signal, seed: u64) -> Result<Model> {
         let mut model = Model::by_name(name)?;

@@ -13,3 +13,4 @@ mod resume;
 mod runs;
 mod studies;
 mod studies_kept;
+mod waves;

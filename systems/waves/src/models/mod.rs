@@ -187,9 +187,13 @@ impl Model {
             toml::Value::Boolean(_) => value.parse().ok().map(toml::Value::Boolean),
             _ => None,
         };
-        let kind = place.type_str();
+        let kind = match place {
+            toml::Value::Integer(_) => "a whole number",
+            toml::Value::Boolean(_) => "true or false",
+            _ => "a number",
+        };
         let parsed =
-            parsed.ok_or_else(|| failed(format!("{name} is `{}`; it must be a {kind}", shorten(value))))?;
+            parsed.ok_or_else(|| failed(format!("{name} is `{}`; it must be {kind}", shorten(value))))?;
         settings.insert(name.to_string(), parsed);
         settings.try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
     }

@@ -30,6 +30,19 @@ impl Default for Quasimoto {
     }
 }
 
+impl Quasimoto {
+    /// Whether ω and v are exactly as they began.
+    pub(crate) fn is_frozen(&self, parameters: &Parameters, shape: Shape) -> bool {
+        let mut begun = Parameters::new(parameters.specs());
+        self.start(&mut begun, shape);
+        let space = space(shape);
+        // Of A, k, omega, v: those after the first two.
+        let rows = (1 + space) * self.count..(2 + 2 * space) * self.count;
+        let place = parameters.find("packets");
+        place.is_some_and(|place| parameters.get(place)[rows.clone()] == begun.get(place)[rows])
+    }
+}
+
 /// Axes of space.
 fn space(shape: Shape) -> usize {
     (shape.axes - 1).max(1)

@@ -7,7 +7,7 @@ use bessemer_study::Jobs;
 use bessemer_train::{Average, Checkpoints, Event, GradScaler, Schedule, TrainError};
 use bessemer_waves::models::{Grid, Interference, Siren};
 use bessemer_waves::{
-    AxisScale, Error, FitOptions, Generator, Loss, Model, Note, Part, Signal, Split, SplitOptions,
+    AxisScale, Error, FitOptions, Generator, Greedy, Loss, Model, Note, Part, Signal, Split, SplitOptions,
     ValueScale, WaveFitter, fit_seeds,
 };
 
@@ -288,4 +288,70 @@ fn held_out_points_are_never_looked_at() {
         };
         assert_eq!(values(&signal), values(&other), "{}", model.name());
     }
+}
+
+/// A training of packets that were found in rounds: after a stop they are not looked for again.
+#[test]
+fn packets_that_were_found_go_on_with_the_same_bits() {
+    let (signal, split) = packet();
+    let model = Model::by_name("packets").unwrap().with("count", "5").unwrap();
+    let greedy = Greedy { rounds: 2, candidates: 200, steps: 10, ..Greedy::default() };
+    let options = FitOptions { greedy: Some(greedy), ..steps(40) };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |stop: Option<u64>, resume: bool, threads: usize| {
+        let checkpoints = Checkpoints {
+            folder: folder.path().to_path_buf(),
+            every: u64::MAX,
+            keep: 1,
+            resume,
+            about: String::new(),
+        };
+        let mut last = 0;
+        let watch = &mut |event: Event| {
+            if let Event::Step { step, steps, .. } = event {
+                // One count for the rounds and what follows.
+                assert_eq!((step, steps), (if resume && last == 0 { step } else { last + 1 }, 60));
+                last = step;
+                if stop == Some(step) {
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        let kept = (stop.is_some() || resume).then_some(&checkpoints);
+        WaveFitter::fit_watched(&signal, &split, &model, &options, kept, &Pool::new(threads), watch)
+    };
+    let bytes = |fitted: &WaveFitter| {
+        let place = tempfile::tempdir().unwrap();
+        fitted.save(place.path()).unwrap();
+        std::fs::read(place.path().join("weights.safetensors")).unwrap()
+    };
+    let whole = bytes(&run(None, false, 1).unwrap());
+    assert!(run(Some(37), false, 2).is_err());
+    assert_eq!(bytes(&run(None, true, 2).unwrap()), whole);
+}
+
+#[test]
+fn weak_packets_are_left_out() {
+    let (signal, split) = packet();
+    let model = Model::by_name("packets").unwrap().with("count", "12").unwrap();
+    let fit = |drop_below| {
+        let greedy = Greedy { rounds: 3, candidates: 500, steps: 50, drop_below, ..Greedy::default() };
+        let fitted = fit(&signal, &split, &model, &FitOptions { greedy: Some(greedy), ..steps(100) });
+        fitted.packets(&signal)
+    };
+    let (all, strong) = (fit(0.0), fit(0.02));
+    assert_eq!(all.len(), 12);
+    let expected = all.iter().filter(|packet| packet.energy_share >= 0.02).count();
+    // Shares are of the training points there, and of all here.
+    assert!(strong.len().abs_diff(expected) <= 1 && strong.len() < 12, "{} {expected}", strong.len());
+}
+
+#[test]
+fn greed_is_for_packets() {
+    let (signal, split) = packet();
+    let options = FitOptions { greedy: Some(Greedy::default()), ..steps(1) };
+    let model = Model::by_name("siren").unwrap();
+    let error = WaveFitter::fit(&signal, &split, &model, &options, &Pool::new(1)).err().unwrap();
+    assert_eq!(error.to_string(), "greedy: `siren` is no model of packets; leave it out, or fit `packets`");
 }
