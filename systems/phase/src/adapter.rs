@@ -6,6 +6,7 @@ use bessemer_kernels::pool::Pool;
 use bessemer_kernels::random::{Stream, normal_at, uniform_at};
 use bessemer_phase_reader::index;
 
+use crate::network::half_turns;
 use crate::samples::Samples;
 use crate::settings::Settings;
 
@@ -67,8 +68,8 @@ impl Adapter {
         let stream = Stream { site: SITE_BIAS, ..stream };
         let bias = weights.chunks_exact(features).enumerate().map(|(row, weights)| {
             let is_phase = row % (2 * settings.dimensions) < settings.dimensions;
-            let circle = if is_phase { settings.phases } else { settings.magnitudes } as f64;
-            let centre = f64::from(uniform_at(stream, row as u64)) * circle * f64::from(1u32 << shift);
+            let turns = half_turns(uniform_at(stream, row as u64), settings.phases);
+            let centre = if is_phase { f64::from(turns) * f64::from(1u32 << shift) } else { 0.0 };
             let mean: f64 = weights.iter().zip(&mean).map(|(w, x)| f64::from(*w) * x).sum();
             (centre - mean).round() as i32
         });

@@ -97,7 +97,7 @@ impl Classifier {
         let scaler = Scaler::fit(table, &split.train);
         let samples = samples(table, &scaler);
         let graph = Graph::random(settings, options.seed);
-        let indices = Network::random_indices(settings, options.seed);
+        let indices = Network::first_indices(settings, options.seed);
         let adapter = Adapter::random(settings, &samples, &split.train, options.swing, options.seed);
         let classes = table.classes.len();
         let codes = Codes::cross_polytope(classes, settings.dimensions, settings.phases, options.seed);

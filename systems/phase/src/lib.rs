@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+pub mod baselines;
 mod classifier;
 mod codes;
 pub mod credit;
 pub mod data;
 mod error;
+mod folder;
 mod graph;
 mod loss;
 mod memory;

@@ -13,7 +13,6 @@ use crate::tables::Tables;
 compile_error!("numbers are handed to the reader as they lie in memory, least byte first");
 
 const SITE_PHASES: u32 = 0x5048_0005;
-const SITE_MAGNITUDES: u32 = 0x5048_0006;
 
 /// All that makes a classifier, but for its options of training.
 #[derive(Clone, Debug)]
@@ -71,14 +70,22 @@ impl Network {
         Network { settings, graph, phase, magnitude, adapter, codes, tables, fixed, shape }
     }
 
-    /// Nodes' indices drawn evenly from their circles.
-    pub(crate) fn random_indices(settings: &Settings, seed: u64) -> (Vec<i16>, Vec<i16>) {
-        let draw = |site: u32, steps: usize| -> Vec<i16> {
-            let stream = Stream { seed, step: 0, site };
-            let at = |i: usize| (uniform_at(stream, i as u64) * steps as f32) as i16;
-            (0..settings.nodes() * settings.dimensions).map(at).collect()
-        };
-        (draw(SITE_PHASES, settings.phases), draw(SITE_MAGNITUDES, settings.magnitudes))
+    /// Nodes' indices to begin with.
+    ///
+    /// Whether a message arrives depends on the sign of its strength, and of a message whose strength is near 0
+    /// it changes from sample to sample, which turns all that follows by any angle. So phases begin where cosines
+    /// are 1 or -1 and hardly change with a small angle, and magnitudes where they are 1: with an odd number
+    /// of dimensions, no strength is near 0. Outputs begin anywhere, as slopes vanish at these places.
+    pub(crate) fn first_indices(settings: &Settings, seed: u64) -> (Vec<i16>, Vec<i16>) {
+        let stream = Stream { seed, step: 0, site: SITE_PHASES };
+        let at = |i: usize| uniform_at(stream, i as u64);
+        let d = settings.dimensions;
+        let outputs = (settings.nodes() - settings.outputs) * d;
+        let phase = (0..settings.nodes() * d).map(|i| match i < outputs {
+            true => half_turns(at(i), settings.phases),
+            false => (at(i) * settings.phases as f32) as i16,
+        });
+        (phase.collect(), vec![0; settings.nodes() * d])
     }
 
     /// As inference sees it.
@@ -96,4 +103,9 @@ impl Network {
             codes: bytemuck::cast_slice(&self.fixed),
         }
     }
+}
+
+/// 0 or half a circle, by a uniform number.
+pub(crate) fn half_turns(uniform: f32, steps: usize) -> i16 {
+    if uniform < 0.5 { 0 } else { (steps / 2) as i16 }
 }
