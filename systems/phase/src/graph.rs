@@ -98,7 +98,7 @@ mod tests {
         let (inputs, nodes) = (settings.inputs, settings.nodes());
         let layer_of = |node: usize| match node {
             node if node < inputs => 0,
-            node if node < nodes - settings.outputs => 1 + (node - inputs) / 198,
+            node if node < nodes - settings.outputs => 1 + (node - inputs) / 50,
             _ => 9,
         };
         let mut sources = vec![0; nodes];

@@ -54,13 +54,13 @@ pub struct FitOptions {
 impl Default for FitOptions {
     fn default() -> Self {
         FitOptions {
-            epochs: 40,
-            batch: 64,
+            epochs: 30,
+            batch: 32,
             accumulate: 1,
             temperature: 0.1,
             credit: Credit::Chain,
             rate_nodes: 3.0,
-            rate_adapter: 0.3,
+            rate_adapter: 1.0,
             rate_codes: 0.0,
             weight_decay: 0.0,
             threshold: 1.0,

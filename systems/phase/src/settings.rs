@@ -52,7 +52,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            intermediate: 200,
+            intermediate: 100,
             inputs: 64,
             outputs: 50,
             layers: 2,

@@ -1,8 +1,7 @@
 //! Credit node by node, the obvious way: what the fast forms are checked against and timed beside.
 
-use std::f64::consts::{PI, TAU};
-
 use crate::route::Route;
+use crate::tables::Tables;
 
 /// [`Chain::take_back`](super::Chain::take_back) for one node at a time: how often its own indices are in
 /// what each output holds is counted by going through all messages again, from the first. Gives the slopes of
@@ -35,19 +34,20 @@ pub fn chain(route: &Route, nodes: usize, outputs: &[u16], slopes: &[f64]) -> Ve
     own
 }
 
-/// [`local_slopes`](super::local_slopes) for one node, in f64 and without tables. `circles` are N and M.
-pub fn local(circles: [usize; 2], phase: &[i16], magnitude: &[i16], pull: &[f64]) -> Vec<f64> {
-    let turn = TAU / circles[0] as f64;
-    let step = TAU / (circles[1] - 1) as f64;
-    let angle: Vec<f64> = phase.iter().map(|p| f64::from(*p) * turn).collect();
-    let bend: Vec<f64> = magnitude.iter().map(|m| f64::from(*m) * step - PI).collect();
-    let signal: Vec<f64> = angle.iter().zip(&bend).map(|(a, u)| a.cos() * u.sin().exp()).collect();
+/// [`local_slopes`](super::local_slopes) for one node, in f64, term by term.
+pub fn local(tables: &Tables, phase: &[i16], magnitude: &[i16], pull: &[f64]) -> Vec<f64> {
+    let at = |table: &[f32], index: &[i16]| -> Vec<f64> {
+        index.iter().map(|index| f64::from(table[*index as usize])).collect()
+    };
+    let cosine: Vec<f64> = phase.iter().map(|phase| f64::from(tables.cosine(*phase))).collect();
+    let size: Vec<f64> = magnitude.iter().map(|magnitude| f64::from(tables.size(*magnitude))).collect();
+    let (cosine_slope, size_slope) = (at(&tables.cosine_slopes, phase), at(&tables.size_slopes, magnitude));
+    let signal: Vec<f64> = cosine.iter().zip(&size).map(|(cosine, size)| cosine * size).collect();
     let norm = signal.iter().map(|s| s * s).sum::<f64>().sqrt();
     let along: f64 = signal.iter().zip(pull).map(|(s, c)| s * c).sum();
     let of_signal: Vec<f64> =
         signal.iter().zip(pull).map(|(s, c)| c / norm - s * along / norm.powi(3)).collect();
-    let of_phase = (0..pull.len()).map(|i| -angle[i].sin() * bend[i].sin().exp() * of_signal[i] * turn);
-    let of_magnitude =
-        (0..pull.len()).map(|i| angle[i].cos() * bend[i].cos() * bend[i].sin().exp() * of_signal[i] * step);
+    let of_phase = (0..pull.len()).map(|i| of_signal[i] * cosine_slope[i] * size[i]);
+    let of_magnitude = (0..pull.len()).map(|i| of_signal[i] * cosine[i] * size_slope[i]);
     of_phase.chain(of_magnitude).collect()
 }

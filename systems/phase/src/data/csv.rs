@@ -148,6 +148,6 @@ mod tests {
             said("a,b\n1,2\n", Some("c")),
             said("a\n1\n", None),
             said("a,b\n\0,x\n", None),
-        ].join("\n"), @"");
+        ].join("\n"));
     }
 }

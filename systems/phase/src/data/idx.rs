@@ -111,6 +111,6 @@ mod tests {
             said(b"", &labels),
             said(b"\x1f\x8bno", &labels),
             said(&images, &images),
-        ].join("\n"), @"");
+        ].join("\n"));
     }
 }

@@ -53,7 +53,7 @@ mod tests {
     fn levels_come_from_the_rows_to_learn_from() {
         let mut table = Table {
             names: vec!["a".into(), "b".into()],
-            values: vec![0.0, 5.0, 10.0, 5.0, 1000.0, -9.0],
+            values: vec![0.0, 4.0, 10.0, 4.0, 1000.0, -9.0],
             classes: vec!["0".into(), "1".into()],
             labels: vec![0, 1, 1],
             is_image: false,
@@ -66,6 +66,6 @@ mod tests {
         };
         assert_eq!(levels(&table), [0, 0, 255, 0, 255, 0]);
         table.is_image = true;
-        assert_eq!(levels(&table), [0, 128, 255, 128, 255, 0]);
+        assert_eq!(levels(&table), [0, 102, 255, 102, 255, 0]);
     }
 }
