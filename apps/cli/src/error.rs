@@ -14,6 +14,9 @@ pub enum CliError {
     /// The data, the model or the training.
     #[error(transparent)]
     Forecast(forecast::Error),
+    /// A phase graph or its data.
+    #[error(transparent)]
+    Phase(#[from] bessemer::phase::Error),
     /// An argument that cannot be used.
     #[error("{place}: {problem}; {remedy}")]
     Argument {

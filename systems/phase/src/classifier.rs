@@ -143,6 +143,22 @@ impl Classifier {
         Ok((classifier, history))
     }
 
+    /// A table with its labels numbered as this model numbers its classes.
+    ///
+    /// # Errors
+    /// If there are classes that the model does not know; `place` is where the table is from.
+    pub fn relabelled(&self, table: Table, place: &str) -> Result<Table> {
+        let mut known = Table {
+            names: table.names.clone(),
+            values: Vec::new(),
+            classes: self.classes.clone(),
+            labels: Vec::new(),
+            is_image: table.is_image,
+        };
+        known.append(table, place)?;
+        Ok(known)
+    }
+
     /// The classes of samples, by number, and how they compare with the table's labels. A sample that no
     /// output answers is of the class that was most frequent in training.
     ///

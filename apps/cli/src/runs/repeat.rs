@@ -43,6 +43,7 @@ impl Repeat {
             ["forecast", "backtest", ..] => "backtest",
             ["forecast", "cross-validate", ..] => "cross-validate",
             ["forecast", "search", ..] => "search",
+            ["phase", "train", ..] => "phase",
             _ => {
                 return Err(CliError::argument(
                     name_of(&folder),
@@ -131,10 +132,9 @@ fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 fn weights_in(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for model in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let within = PathBuf::from(model.file_name()).join("weights.safetensors");
-        if folder.join(&within).is_file() {
-            found.push(within);
-        }
+        let names = ["weights.safetensors", "graph.phase"];
+        let within = names.map(|name| PathBuf::from(model.file_name()).join(name));
+        found.extend(within.into_iter().filter(|within| folder.join(within).is_file()));
     }
     found.sort();
     found
