@@ -96,7 +96,9 @@ impl Adapter {
             let shape = (samples, rows, to - from);
             let mut scratch = vec![0.0; gemm_scratch(to - from)];
             gemm_shared(shape, &a, &b, &mut products, Epilogue::default(), &mut scratch, pool);
-            sums.iter_mut().zip(&products).for_each(|(sum, product)| *sum = sum.wrapping_add(*product as i32));
+            sums.iter_mut()
+                .zip(&products)
+                .for_each(|(sum, product)| *sum = sum.wrapping_add(*product as i32));
         }
         let d = settings.dimensions;
         out.clear();

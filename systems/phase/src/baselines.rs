@@ -59,7 +59,8 @@ pub fn baselines(
     let always = |rows: &[usize]| vec![most; rows.len()];
     let mut found = vec![of("majority".into(), 2, [always(&split.validation), always(&split.test)])];
 
-    let [validation, test] = [&split.validation, &split.test].map(|rows| nearest(&samples, &split.train, rows, pool));
+    let [validation, test] =
+        [&split.validation, &split.test].map(|rows| nearest(&samples, &split.train, rows, pool));
     let votes = |found: &[Vec<usize>], k: usize| -> Vec<usize> {
         found.iter().map(|nearest| vote(&samples, &nearest[..k.min(nearest.len())], classes)).collect()
     };
@@ -73,7 +74,10 @@ pub fn baselines(
     for (name, hidden) in [("logistic regression", 0), ("MLP of equal bytes", wide)] {
         let mut learner = Perceptron { samples: &samples, split, hidden, classes, seed, run: None };
         let parameters = learner.fit(epochs, pool)?;
-        let answers = [learner.answers(&split.validation, &parameters, pool)?, learner.answers(&split.test, &parameters, pool)?];
+        let answers = [
+            learner.answers(&split.validation, &parameters, pool)?,
+            learner.answers(&split.test, &parameters, pool)?,
+        ];
         found.push(of(name.into(), 4 * parameters.count() as u64, answers));
     }
     Ok(found)
@@ -177,11 +181,18 @@ impl Perceptron<'_> {
     /// Levels of the rows as numbers from 0 to 1.
     fn fill(&self, rows: impl Iterator<Item = usize>, out: &mut Vec<f32>) {
         out.clear();
-        rows.for_each(|row| out.extend(self.samples.sample(row).iter().map(|level| f32::from(*level) / 255.0)));
+        rows.for_each(|row| {
+            out.extend(self.samples.sample(row).iter().map(|level| f32::from(*level) / 255.0))
+        });
     }
 
     /// The logits of rows, `[rows, classes]`.
-    fn logits(&mut self, rows: &[usize], parameters: &Parameters, pool: &Pool) -> Result<Vec<f32>, TrainError> {
+    fn logits(
+        &mut self,
+        rows: &[usize],
+        parameters: &Parameters,
+        pool: &Pool,
+    ) -> Result<Vec<f32>, TrainError> {
         let mut run = match self.run.take() {
             Some(run) => run,
             None => Executable::compile(&|n| Ok(self.trace(n, false)?.graph), BATCH, &PlanOptions::INFER)?,
@@ -214,7 +225,8 @@ impl Task for Perceptron<'_> {
         let order = Permutation::new(rows.len(), self.seed, batch / each);
         let from = (batch % each) as usize * BATCH;
         // Fewer rows than a batch holds are taken several times.
-        let chosen: Vec<usize> = (from..from + BATCH).map(|place| rows[order.get(place % rows.len())]).collect();
+        let chosen: Vec<usize> =
+            (from..from + BATCH).map(|place| rows[order.get(place % rows.len())]).collect();
         self.fill(chosen.iter().copied(), levels);
         labels.clear();
         labels.extend(chosen.iter().map(|row| f32::from_bits(u32::from(self.samples.labels[*row]))));
@@ -231,7 +243,8 @@ impl Task for Perceptron<'_> {
         if rows.is_empty() {
             return Ok(None);
         }
-        let answers = self.answers(rows, parameters, pool).map_err(|e| TrainError::Validation(e.to_string()))?;
+        let answers =
+            self.answers(rows, parameters, pool).map_err(|e| TrainError::Validation(e.to_string()))?;
         Ok(Some(1.0 - accuracy(self.samples, rows, &answers)))
     }
 }

@@ -35,7 +35,9 @@ impl Network {
             ("STRENGTH_BITS", STRENGTH_BITS.into()),
             ("DECAY_BITS", DECAY_BITS.into()),
         ];
-        let mut text = String::from("/* A phase graph, exported by Bessemer. */\n#ifndef PHASE_GRAPH_H\n#define PHASE_GRAPH_H\n#include <stdint.h>\n\n");
+        let mut text = String::from(
+            "/* A phase graph, exported by Bessemer. */\n#ifndef PHASE_GRAPH_H\n#define PHASE_GRAPH_H\n#include <stdint.h>\n\n",
+        );
         for (name, value) in numbers {
             _ = writeln!(text, "#define PHASE_GRAPH_{name} {value}");
         }

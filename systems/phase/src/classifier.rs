@@ -9,6 +9,7 @@ use bessemer_train::data::Split;
 use crate::adapter::Adapter;
 use crate::codes::Codes;
 use crate::data::{Scaler, Table};
+use crate::error::setting;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::network::Network;
@@ -17,7 +18,6 @@ use crate::radiation::CacheStatistics;
 use crate::samples::Samples;
 use crate::settings::{MAX_FEATURES, MAX_WEIGHTS, Settings};
 use crate::trainer::{Tally, Trainer};
-use crate::error::setting;
 
 /// A phase graph with all that is needed to answer: the scale of the features and the names of the classes.
 #[derive(Clone, Debug)]
@@ -91,7 +91,13 @@ impl Classifier {
         }
         let weights = (settings.inputs * 2 * settings.dimensions).saturating_mul(features);
         if weights > MAX_WEIGHTS {
-            return setting("inputs", settings.inputs, format!("with {features} features they make {weights} weights; at most {MAX_WEIGHTS} are possible"));
+            return setting(
+                "inputs",
+                settings.inputs,
+                format!(
+                    "with {features} features they make {weights} weights; at most {MAX_WEIGHTS} are possible"
+                ),
+            );
         }
         let start = Instant::now();
         let scaler = Scaler::fit(table, &split.train);

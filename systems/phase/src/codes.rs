@@ -76,7 +76,13 @@ mod tests {
         for (a, left) in units.chunks(5).enumerate() {
             for (b, right) in units.chunks(5).enumerate() {
                 let cosine: f32 = left.iter().zip(right).map(|(x, y)| x * y).sum();
-                let expected = if a == b { 1.0 } else if a / 2 == b / 2 { -1.0 } else { 0.0 };
+                let expected = if a == b {
+                    1.0
+                } else if a / 2 == b / 2 {
+                    -1.0
+                } else {
+                    0.0
+                };
                 assert_eq!(cosine, expected, "{a} and {b}");
             }
         }

@@ -48,10 +48,6 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A setting that is refused.
-pub(crate) fn setting<T>(
-    name: &'static str,
-    value: impl ToString,
-    remedy: impl Into<String>,
-) -> Result<T> {
+pub(crate) fn setting<T>(name: &'static str, value: impl ToString, remedy: impl Into<String>) -> Result<T> {
     Err(Error::Setting { name, value: value.to_string(), remedy: remedy.into() })
 }

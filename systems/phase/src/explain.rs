@@ -37,7 +37,8 @@ impl Classifier {
     /// If there are more or fewer values than the model has features.
     pub fn explain(&self, values: &[f32]) -> Result<Explanation> {
         if values.len() != self.features.len() {
-            let problem = format!("{} values, but the model has {} features", values.len(), self.features.len());
+            let problem =
+                format!("{} values, but the model has {} features", values.len(), self.features.len());
             return Err(Error::Data { place: "sample".into(), problem });
         }
         let network = &self.network;
@@ -63,14 +64,20 @@ impl Classifier {
             });
         };
         let active = &state.active[..spread.active];
-        let mut outputs: Vec<u16> = active.iter().copied().filter(|node| view.is_output(*node as usize)).collect();
+        let mut outputs: Vec<u16> =
+            active.iter().copied().filter(|node| view.is_output(*node as usize)).collect();
         outputs.sort_unstable();
         let held = |from: &[i16]| -> Vec<i16> {
             outputs.iter().flat_map(|node| &from[*node as usize * d..][..d]).copied().collect()
         };
         let (phase, magnitude) = (held(state.phase), held(state.magnitude));
         let units = network.codes.units(&network.tables);
-        let loss = Loss { tables: &network.tables, units: &units, dimensions: d, temperature: self.options.temperature };
+        let loss = Loss {
+            tables: &network.tables,
+            units: &units,
+            dimensions: d,
+            temperature: self.options.temperature,
+        };
         let mut logits = vec![0.0; shape.classes];
         loss.logits(&phase, &magnitude, &mut logits);
         // The slope of one logit: as if of a loss that is this logit.
@@ -136,7 +143,8 @@ impl Explanation {
         nodes.dedup();
         let place = |node: u16| {
             let here = column(network, node);
-            let beside: Vec<u16> = nodes.iter().copied().filter(|other| column(network, *other) == here).collect();
+            let beside: Vec<u16> =
+                nodes.iter().copied().filter(|other| column(network, *other) == here).collect();
             let row = beside.iter().position(|other| *other == node).unwrap_or(0);
             let x = 60.0 + (WIDTH - 120.0) * here as f64 / (columns - 1) as f64;
             (x, 30.0 + (HEIGHT - 60.0) * (row as f64 + 0.5) / beside.len() as f64)

@@ -85,11 +85,13 @@ impl Classifier {
         let bytes = read_whole(&path, MAX_DESCRIPTION)
             .map_err(|e| failed(format!("{e}; is this a folder that `train` wrote?")))?;
         let text = String::from_utf8(bytes).map_err(|e| failed(format!("no valid TOML: {e}")))?;
-        let description: Description =
-            toml::from_str(&text).map_err(|e| failed(format!("no description of a phase graph: {}", e.message())))?;
+        let description: Description = toml::from_str(&text)
+            .map_err(|e| failed(format!("no description of a phase graph: {}", e.message())))?;
         if description.format != FORMAT {
             let format = description.format;
-            return Err(failed(format!("format {format}, but this version reads format {FORMAT}; train it again")));
+            return Err(failed(format!(
+                "format {format}, but this version reads format {FORMAT}; train it again"
+            )));
         }
         description.settings.check()?;
         description.fit.check()?;
@@ -100,10 +102,12 @@ impl Classifier {
             return Err(broken("it is not the graph that model.toml was written for; train it again".into()));
         }
         let model = parse(&bytes).map_err(|problem| broken(problem.to_string()))?;
-        let Description { settings, classes, features, code_phases, code_magnitudes, scaler, fit, .. } = description;
+        let Description { settings, classes, features, code_phases, code_magnitudes, scaler, fit, .. } =
+            description;
         let codes = Codes { phase: code_phases, magnitude: code_magnitudes, dimensions: settings.dimensions };
-        let network = network(&model, settings, codes)
-            .ok_or_else(|| failed("its settings are not those of the graph beside it; train it again".into()))?;
+        let network = network(&model, settings, codes).ok_or_else(|| {
+            failed("its settings are not those of the graph beside it; train it again".into())
+        })?;
         let shape = network.shape;
         let is_sound = |number: &f32| number.is_finite();
         if classes.len() != shape.classes
@@ -113,7 +117,9 @@ impl Classifier {
             || !scaler.low.iter().all(is_sound)
             || !scaler.step.iter().all(|step| is_sound(step) && *step > 0.0)
         {
-            return Err(failed("its classes, features or scales do not fit the graph; train it again".into()));
+            return Err(failed(
+                "its classes, features or scales do not fit the graph; train it again".into(),
+            ));
         }
         Ok(Classifier { network, scaler, features, classes, options: fit })
     }

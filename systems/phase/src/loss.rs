@@ -36,7 +36,10 @@ impl Loss<'_> {
     fn signal(&self, phase: &[i16], magnitude: &[i16]) -> ([f32; MAX_DIMENSIONS], f32) {
         let mut signal = [0.0; MAX_DIMENSIONS];
         let indices = phase.iter().zip(magnitude);
-        signal.iter_mut().zip(indices).for_each(|(s, (p, m))| *s = self.tables.cosine(*p) * self.tables.size(*m));
+        signal
+            .iter_mut()
+            .zip(indices)
+            .for_each(|(s, (p, m))| *s = self.tables.cosine(*p) * self.tables.size(*m));
         let norm = signal[..phase.len()].iter().map(|s| s * s).sum::<f32>().sqrt();
         (signal, norm.max(1e-6))
     }

@@ -101,7 +101,11 @@ impl Settings {
             }
         }
         if !self.phases.is_multiple_of(4) {
-            return setting("phases", self.phases, "it must be a multiple of 4, so that codes can be at right angles");
+            return setting(
+                "phases",
+                self.phases,
+                "it must be a multiple of 4, so that codes can be at right angles",
+            );
         }
         if !(self.decay > 0.0 && self.decay <= 1.0) {
             return setting("decay", self.decay, "it must be above 0 and at most 1");

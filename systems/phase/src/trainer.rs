@@ -163,7 +163,12 @@ impl Trainer {
     }
 
     /// The classes of samples, `None` where no output answers, and how many are those of the labels.
-    pub fn classify(&mut self, samples: &Samples, rows: &[usize], pool: &Pool) -> (Vec<Option<usize>>, Tally) {
+    pub fn classify(
+        &mut self,
+        samples: &Samples,
+        rows: &[usize],
+        pool: &Pool,
+    ) -> (Vec<Option<usize>>, Tally) {
         let (mut classes, mut tally) = (Vec::with_capacity(rows.len()), Tally::default());
         for batch in rows.chunks(self.options.batch) {
             self.run(samples, batch, false, pool);
@@ -291,7 +296,9 @@ impl Lane {
         let mut state = self.memory.state();
         self.route.clear();
         let spread = match credit {
-            Some(Credit::Chain) => propagate(&view, indices, &mut state, &mut self.radiation, &mut self.route),
+            Some(Credit::Chain) => {
+                propagate(&view, indices, &mut state, &mut self.radiation, &mut self.route)
+            }
             _ => propagate(&view, indices, &mut state, &mut self.radiation, &mut ()),
         };
         let answer = decide(&view, &state, &spread);

@@ -21,7 +21,7 @@ use crate::{interrupt, number, table};
 ///
 /// Needs small/optdigits.tra and .tes (8 x 8 points) and mnist/t10k-…-ubyte.gz in one folder. Of the digits
 /// 10 % of the training file validates and the other file tests; of MNIST's 10,000 images, 1,000 validate and
-/// 2,000 test, drawn anew for each seed.
+/// 2,000 test, drawn anew for each seed. Of the digits, more variants of the graph are trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   bessemer bench phase --data data --threads 2 --json phase.json
@@ -33,11 +33,21 @@ pub struct PhaseArgs {
     /// Folder of the files [default: what BESSEMER_DATA names]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// Only one of the two
+    #[arg(long, value_enum)]
+    only: Option<Samples>,
     /// Seeds, from 1 on
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::whole::<u64>)]
     seeds: u64,
     #[command(flatten)]
     run: RunArgs,
+}
+
+/// What is learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Samples {
+    Digits,
+    Mnist,
 }
 
 #[derive(Serialize)]
@@ -73,21 +83,31 @@ impl PhaseArgs {
         }
         let named = self.data.clone().or_else(|| std::env::var_os("BESSEMER_DATA").map(PathBuf::from));
         let folder = named.ok_or_else(|| {
-            CliError::argument("--data", "it is not given", "name the folder of the files, or set BESSEMER_DATA")
+            CliError::argument(
+                "--data",
+                "it is not given",
+                "name the folder of the files, or set BESSEMER_DATA",
+            )
         })?;
-        let (digits, own_test) = digits(&folder)?;
-        let images = read(&folder.join("mnist/t10k-images-idx3-ubyte.gz"), &ReadOptions::default())?;
+        let wanted = |samples: Samples| self.only.is_none_or(|only| only == samples);
+        let digits = wanted(Samples::Digits).then(|| digits(&folder)).transpose()?;
+        let images = folder.join("mnist/t10k-images-idx3-ubyte.gz");
+        let images = wanted(Samples::Mnist).then(|| read(&images, &ReadOptions::default())).transpose()?;
         // These two come first: they are the only ones that care whether other programs run.
         let costs = costs(&production())?;
         let searches: Vec<Searches> = [1_000, 10_000, 100_000].map(searches).into();
         let mut learning = Vec::new();
-        let split = |seed: u64| {
-            let split = Split::by_fraction(own_test, 0.1, 0.0, seed)?;
-            Ok(Split { test: (own_test..digits.len()).collect(), ..split })
-        };
-        self.learn("digits", &digits, &split, 30, &pool, &mut learning)?;
-        let split = |seed: u64| Ok(Split::by_fraction(images.len(), 0.1, 0.2, seed)?);
-        self.learn("MNIST", &images, &split, 15, &pool, &mut learning)?;
+        if let Some((digits, count)) = &digits {
+            let split = |seed: u64| {
+                let split = Split::by_fraction(*count, 0.1, 0.0, seed)?;
+                Ok(Split { test: (*count..digits.len()).collect(), ..split })
+            };
+            self.learn("digits", digits, &split, (30, 6), &pool, &mut learning)?;
+        }
+        if let Some(images) = &images {
+            let split = |seed: u64| Ok(Split::by_fraction(images.len(), 0.1, 0.2, seed)?);
+            self.learn("MNIST", images, &split, (12, 3), &pool, &mut learning)?;
+        }
         let result = PhaseResult { threads: pool.threads(), learning, costs, searches };
         if let Some(json) = &self.run.json {
             json.write(&result)?;
@@ -102,16 +122,20 @@ impl PhaseArgs {
             ]
         });
         let table = table::words(vec!["data", "model", "test, %", "a training", "size"], 2, rows);
-        self.run.print(&format!("{table}\n{} each; ± is half of a 95 % interval\n\n", number::counted(self.seeds as usize, "seed")))?;
+        self.run.print(&format!(
+            "{table}\n{} each; ± is half of a 95 % interval\n\n",
+            number::counted(self.seeds as usize, "seed")
+        ))?;
         self.run.print(&render(&result.costs, &result.searches))
     }
 
+    /// Learns for so many epochs, with the first so many variants.
     fn learn(
         &self,
         data: &'static str,
         samples: &Table,
         split: &dyn Fn(u64) -> Result<Split>,
-        epochs: usize,
+        (epochs, variants): (usize, usize),
         pool: &Pool,
         found: &mut Vec<Learned>,
     ) -> Result<()> {
@@ -121,16 +145,16 @@ impl PhaseArgs {
             change(&mut settings, &mut options);
             (settings, options)
         };
-        let variants = [
+        let all = [
             ("phase graph", base()),
             ("without radiation", without(&|settings, _| settings.radiation = 0)),
-            ("radiating to 4", without(&|settings, _| settings.radiation = 4)),
             ("adapter as drawn", without(&|_, options| options.rate_adapter = 0.0)),
+            ("radiating to 4", without(&|settings, _| settings.radiation = 4)),
             ("adapter only", without(&|_, options| options.rate_nodes = 0.0)),
             ("local credit", without(&|_, options| options.credit = Credit::Local)),
         ];
         let mut bytes = 0;
-        for (model, (settings, options)) in variants {
+        for (model, (settings, options)) in all.into_iter().take(variants) {
             let (mut accuracies, mut seconds) = (Vec::new(), 0.0);
             for seed in 1..=self.seeds {
                 let options = FitOptions { seed, ..options.clone() };
@@ -139,7 +163,8 @@ impl PhaseArgs {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 };
-                let (classifier, history) = Classifier::fit(samples, &split, &settings, &options, pool, watch)?;
+                let (classifier, history) =
+                    Classifier::fit(samples, &split, &settings, &options, pool, watch)?;
                 accuracies.push(classifier.classify(samples, &split.test, pool)?.1.accuracy());
                 seconds += history.elapsed.as_secs_f64() / self.seeds as f64;
                 bytes = classifier.export().len() as u64;
@@ -149,7 +174,9 @@ impl PhaseArgs {
         let start = Instant::now();
         let mut others: Vec<(String, Vec<f64>, u64)> = Vec::new();
         for seed in 1..=self.seeds {
-            for (place, baseline) in baselines(samples, &split(seed)?, bytes, epochs, seed, pool)?.into_iter().enumerate() {
+            for (place, baseline) in
+                baselines(samples, &split(seed)?, bytes, epochs, seed, pool)?.into_iter().enumerate()
+            {
                 if others.len() == place {
                     let name = if place == 1 { "nearest neighbours".to_string() } else { baseline.name };
                     others.push((name, Vec::new(), baseline.bytes));

@@ -53,7 +53,9 @@ impl Evaluate {
         let rows: Vec<usize> = (0..self.eval_samples.unwrap_or(samples.len()).min(samples.len())).collect();
         let (classes, tally) = classifier.classify(&samples, &rows, &pool)?;
         let mut confusion = vec![vec![0; classifier.classes.len()]; classifier.classes.len()];
-        rows.iter().zip(&classes).for_each(|(row, class)| confusion[samples.labels[*row] as usize][*class] += 1);
+        rows.iter()
+            .zip(&classes)
+            .for_each(|(row, class)| confusion[samples.labels[*row] as usize][*class] += 1);
         let name = |class: usize| classifier.classes[class].clone();
         let each = tally.samples.max(1) as f64;
         let evaluated = Evaluated {
@@ -66,7 +68,9 @@ impl Evaluate {
             confusion: confusion
                 .iter()
                 .enumerate()
-                .map(|(right, row)| (name(right), row.iter().enumerate().map(|(at, n)| (name(at), *n)).collect()))
+                .map(|(right, row)| {
+                    (name(right), row.iter().enumerate().map(|(at, n)| (name(at), *n)).collect())
+                })
                 .collect(),
         };
         if let Some(json) = &self.run.json {

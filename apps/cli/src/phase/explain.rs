@@ -67,7 +67,11 @@ impl Explain {
         let samples = self.data.read()?;
         let Some(row) = self.sample.checked_sub(1).filter(|row| *row < samples.len()) else {
             let problem = format!("there are samples 1 to {}", samples.len());
-            return Err(CliError::argument(format!("--sample {}", self.sample), problem, "choose one of them"));
+            return Err(CliError::argument(
+                format!("--sample {}", self.sample),
+                problem,
+                "choose one of them",
+            ));
         };
         let explanation = classifier.explain(samples.row(row))?;
         if let Some(path) = &self.svg {
@@ -99,7 +103,8 @@ impl Explain {
         let class = classifier.classes[explanation.class].clone();
         let label = samples.classes[samples.labels[row] as usize].clone();
         if let Some(json) = &self.run.json {
-            let saliency = explanation.saliency.iter().enumerate().map(|(i, slope)| (name(i), *slope)).collect();
+            let saliency =
+                explanation.saliency.iter().enumerate().map(|(i, slope)| (name(i), *slope)).collect();
             let (class, label, logits) = (class.clone(), label.clone(), explanation.logits);
             let explained = Explained { class, label, logits, messages, saliency };
             json.write(&explained)?;

@@ -92,7 +92,8 @@ fn drawn(site: u32, count: usize, limit: usize) -> impl Iterator<Item = usize> {
 fn made_up() -> Table {
     let noise: Vec<usize> = drawn(1, SAMPLES * FEATURES, 100).collect();
     let patterns: Vec<usize> = drawn(2, 10 * FEATURES, 2).collect();
-    let value = |at: usize| patterns[at / FEATURES % 10 * FEATURES + at % FEATURES] as f32 + noise[at] as f32 / 60.0;
+    let value =
+        |at: usize| patterns[at / FEATURES % 10 * FEATURES + at % FEATURES] as f32 + noise[at] as f32 / 60.0;
     Table {
         names: (0..FEATURES).map(|feature| feature.to_string()).collect(),
         values: (0..SAMPLES * FEATURES).map(value).collect(),
@@ -211,7 +212,13 @@ fn locals(network: &Network) -> (f64, f64, f64) {
     let mut together = vec![0.0; 2 * network.phase.len()];
     let fast = fastest(20, || {
         for _ in 0..20 {
-            local_slopes(&network.tables, &network.phase, &network.magnitude, black_box(&pull), &mut together);
+            local_slopes(
+                &network.tables,
+                &network.phase,
+                &network.magnitude,
+                black_box(&pull),
+                &mut together,
+            );
         }
     });
     let mut apart = Vec::new();

@@ -47,7 +47,15 @@ pub struct ConfigArgs {
 
 /// The graph of `--production`.
 pub fn production() -> Settings {
-    Settings { inputs: 200, intermediate: 790, outputs: 10, layers: 4, steps_min: 5, steps_after_path: 2, ..Settings::default() }
+    Settings {
+        inputs: 200,
+        intermediate: 790,
+        outputs: 10,
+        layers: 4,
+        steps_min: 5,
+        steps_after_path: 2,
+        ..Settings::default()
+    }
 }
 
 impl ConfigArgs {
@@ -56,7 +64,9 @@ impl ConfigArgs {
         let mut config = match &self.config {
             Some(path) => {
                 let place = format!("--config {}", path.display());
-                let refuse = |problem: String| CliError::argument(&place, problem, "give a file as a run's folder holds it");
+                let refuse = |problem: String| {
+                    CliError::argument(&place, problem, "give a file as a run's folder holds it")
+                };
                 let bytes = read_whole(path, MAX_BYTES).map_err(|e| refuse(e.to_string()))?;
                 let text = String::from_utf8(bytes).map_err(|e| refuse(e.to_string()))?;
                 toml::from_str(&text).map_err(|e| refuse(e.message().to_string()))?
@@ -82,7 +92,8 @@ impl ConfigArgs {
 
 /// With one setting of another value.
 fn changed(config: &Config, change: &str) -> Result<Config> {
-    let refuse = |problem: String, remedy: String| CliError::argument(format!("--set {change}"), problem, remedy);
+    let refuse =
+        |problem: String, remedy: String| CliError::argument(format!("--set {change}"), problem, remedy);
     let bug = |problem: String| refuse(problem, "give it in a configuration file".into());
     let (name, value) = change
         .split_once('=')
@@ -93,8 +104,12 @@ fn changed(config: &Config, change: &str) -> Result<Config> {
     let names: Vec<String> =
         parts().filter_map(|part| all.get(part)?.as_table()).flat_map(|part| part.keys().cloned()).collect();
     let part = parts()
-        .find(|part| all.get(*part).and_then(toml::Value::as_table).is_some_and(|part| part.contains_key(&name)))
-        .ok_or_else(|| refuse("there is no such setting".into(), format!("there are {}", names.join(", "))))?;
+        .find(|part| {
+            all.get(*part).and_then(toml::Value::as_table).is_some_and(|part| part.contains_key(&name))
+        })
+        .ok_or_else(|| {
+            refuse("there is no such setting".into(), format!("there are {}", names.join(", ")))
+        })?;
     let parsed = format!("x = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("x"));
     let mut parsed = parsed.unwrap_or_else(|| toml::Value::String(value.to_string()));
     if let Some(part) = all.get_mut(part).and_then(toml::Value::as_table_mut) {
@@ -103,7 +118,8 @@ fn changed(config: &Config, change: &str) -> Result<Config> {
         }
         part.insert(name, parsed);
     }
-    all.try_into().map_err(|e: toml::de::Error| refuse(e.message().to_string(), "give a value of its kind".into()))
+    all.try_into()
+        .map_err(|e: toml::de::Error| refuse(e.message().to_string(), "give a value of its kind".into()))
 }
 
 #[cfg(test)]

@@ -124,9 +124,9 @@ impl Train {
         kept.begin_training("model")?;
         let mut watch = |epoch: &Epoch| {
             let scored = epoch.validation.unwrap_or(epoch.train);
-            let validation = epoch.validation.map_or(String::new(), |tally| {
-                format!(", validation {:.1} %", 100.0 * tally.accuracy())
-            });
+            let validation = epoch
+                .validation
+                .map_or(String::new(), |tally| format!(", validation {:.1} %", 100.0 * tally.accuracy()));
             self.run.note(&format!(
                 "epoch {} of {}: loss {}, {:.1} % right{validation}",
                 epoch.epoch,
@@ -154,7 +154,8 @@ impl Train {
             let _hold = interrupt::writing();
             classifier.save(&out)?;
         }
-        let accuracy = |rows: &[usize]| Ok::<_, CliError>(classifier.classify(table, rows, pool)?.1.accuracy());
+        let accuracy =
+            |rows: &[usize]| Ok::<_, CliError>(classifier.classify(table, rows, pool)?.1.accuracy());
         let (validation, test) = (accuracy(&split.validation)?, accuracy(&split.test)?);
         let scores = [("validation_accuracy", Some(validation)), ("test_accuracy", Some(test))];
         kept.end_training("model", &scores)?;
@@ -197,7 +198,8 @@ fn render(trained: &Trained) -> String {
         vec![name.to_string(), percent(test), percent(validation), number::bytes(bytes.into())]
     };
     let ours = row("phase graph", trained.validation_accuracy, trained.test_accuracy, trained.bytes);
-    let others = trained.baselines.values().map(|b| row(&b.name, b.validation_accuracy, b.test_accuracy, b.bytes));
+    let others =
+        trained.baselines.values().map(|b| row(&b.name, b.validation_accuracy, b.test_accuracy, b.bytes));
     format!(
         "{}\n{} to test; trained on {} in {}, epoch {} kept, saved in {}\n",
         table::plain(vec!["model", "test, %", "validation, %", "size"], std::iter::once(ours).chain(others)),

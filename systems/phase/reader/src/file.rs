@@ -173,11 +173,15 @@ pub fn parse(bytes: &[u8]) -> Result<Model<'_>, Problem> {
         codes: words(&mut rest, shape.classes * shape.dimensions),
         weights: rest,
     };
-    let below = |array: &[Word], limit: usize| array.iter().all(|w| usize::from(u16::from_le_bytes(*w)) < limit);
-    let is_rising = model.first.windows(2).all(|pair| u32::from_le_bytes(pair[0]) <= u32::from_le_bytes(pair[1]));
+    let below =
+        |array: &[Word], limit: usize| array.iter().all(|w| usize::from(u16::from_le_bytes(*w)) < limit);
+    let is_rising =
+        model.first.windows(2).all(|pair| u32::from_le_bytes(pair[0]) <= u32::from_le_bytes(pair[1]));
     let ends = [model.first[0], model.first[shape.nodes]].map(|end| u32::from_le_bytes(end) as usize);
     // Values of the tables that cannot come from cosines and exponentials could overflow.
-    let within = |array: &[Word], most: i16| array.iter().all(|w| i16::from_le_bytes(*w).unsigned_abs() <= most as u16);
+    let within = |array: &[Word], most: i16| {
+        array.iter().all(|w| i16::from_le_bytes(*w).unsigned_abs() <= most as u16)
+    };
     let checks = [
         ("edges", is_rising && ends == [0, shape.edges] && below(model.targets, shape.nodes)),
         ("phases", below(model.phase, shape.phases)),

@@ -14,9 +14,8 @@ pub fn chain(route: &Route, nodes: usize, outputs: &[u16], slopes: &[f64]) -> Ve
         for step in 0..route.steps() {
             let active = route.active(step);
             // A node that has fallen silent holds nothing.
-            let mut after: Vec<f64> = (0..nodes)
-                .map(|at| if active.contains(&(at as u16)) { times[at] } else { 0.0 })
-                .collect();
+            let mut after: Vec<f64> =
+                (0..nodes).map(|at| if active.contains(&(at as u16)) { times[at] } else { 0.0 }).collect();
             for message in route.messages(step) {
                 after[message.target as usize] += times[message.source as usize];
                 if message.target as usize == node {

@@ -111,7 +111,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.csv");
         std::fs::write(&path, text).unwrap();
-        read(&path, options).map_err(|error| error.to_string().replace(&path.display().to_string(), "data.csv"))
+        read(&path, options)
+            .map_err(|error| error.to_string().replace(&path.display().to_string(), "data.csv"))
     }
 
     #[test]
@@ -122,7 +123,10 @@ mod tests {
             read_text(text, &ReadOptions { label: label.map(String::from), features }).unwrap()
         };
         let table = by(Some("kind"), &[]);
-        assert_eq!((&table.names[..], &table.values[..]), (&["a".into(), "b".into()][..], &[1., 2., 3., 4.][..]));
+        assert_eq!(
+            (&table.names[..], &table.values[..]),
+            (&["a".into(), "b".into()][..], &[1., 2., 3., 4.][..])
+        );
         // Numbers are in their own order, not in that of letters.
         assert_eq!((&table.classes[..], &table.labels[..]), (&["9".into(), "10".into()][..], &[1, 0][..]));
         assert_eq!(by(Some("2"), &["b"]).values, [2., 4.]);
@@ -137,17 +141,20 @@ mod tests {
             let options = ReadOptions { label: label.map(String::from), ..ReadOptions::default() };
             read_text(text, &options).unwrap_err()
         };
-        insta::assert_snapshot!([
-            said("", None),
-            said("a,b\n", None),
-            said("a,b\n1,x\n1,x\n", None),
-            said("a,b\nmany,x\n1,y\n", None),
-            said("a,b\n1,\n1,y\n", None),
-            said("a,b\n1,2,3\n", None),
-            said("a,b\n1,x\ninf,y\n", None),
-            said("a,b\n1,2\n", Some("c")),
-            said("a\n1\n", None),
-            said("a,b\n\0,x\n", None),
-        ].join("\n"));
+        insta::assert_snapshot!(
+            [
+                said("", None),
+                said("a,b\n", None),
+                said("a,b\n1,x\n1,x\n", None),
+                said("a,b\nmany,x\n1,y\n", None),
+                said("a,b\n1,\n1,y\n", None),
+                said("a,b\n1,2,3\n", None),
+                said("a,b\n1,x\ninf,y\n", None),
+                said("a,b\n1,2\n", Some("c")),
+                said("a\n1\n", None),
+                said("a,b\n\0,x\n", None),
+            ]
+            .join("\n")
+        );
     }
 }

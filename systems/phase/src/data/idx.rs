@@ -26,7 +26,9 @@ pub(super) fn read(path: &Path, name: &str) -> Result<Table> {
     }
     let features = height.saturating_mul(width);
     if samples == 0 || features == 0 || features > MAX_FEATURES {
-        let problem = format!("{samples} images of {height} x {width} points; there must be 1 to {MAX_FEATURES} points");
+        let problem = format!(
+            "{samples} images of {height} x {width} points; there must be 1 to {MAX_FEATURES} points"
+        );
         return Err(failed(path, problem));
     }
     let classes = labels.iter().max().map_or(0, |most| usize::from(*most) + 1).clamp(2, MAX_CLASSES);
@@ -104,13 +106,16 @@ mod tests {
             error.to_string().replace(&folder.path().display().to_string(), "folder")
         };
         let huge = [0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
-        insta::assert_snapshot!([
-            said(&images[..19], &labels),
-            said(&images, &[0, 0, 8, 1, 0, 0, 0, 1, 1]),
-            said(&huge, &labels),
-            said(b"", &labels),
-            said(b"\x1f\x8bno", &labels),
-            said(&images, &images),
-        ].join("\n"));
+        insta::assert_snapshot!(
+            [
+                said(&images[..19], &labels),
+                said(&images, &[0, 0, 8, 1, 0, 0, 0, 1, 1]),
+                said(&huge, &labels),
+                said(b"", &labels),
+                said(b"\x1f\x8bno", &labels),
+                said(&images, &images),
+            ]
+            .join("\n")
+        );
     }
 }

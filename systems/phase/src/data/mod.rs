@@ -71,7 +71,8 @@ impl Table {
         for label in other.labels {
             let name = &other.classes[label as usize];
             let Some(known) = self.classes.iter().position(|class| class == name) else {
-                let problem = format!("class `{name:.40}` is not among those to learn from; leave those rows out");
+                let problem =
+                    format!("class `{name:.40}` is not among those to learn from; leave those rows out");
                 return Err(Error::Data { place: place.into(), problem });
             };
             self.labels.push(known as u16);

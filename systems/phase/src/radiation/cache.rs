@@ -97,7 +97,9 @@ impl Cache {
         }
         self.found.resize(self.unknown.len() * k, 0);
         search.radiate(model, &self.unknown, context, &mut self.found);
-        for ((&source, &place), answer) in self.unknown.iter().zip(&self.places).zip(self.found.chunks_exact(k)) {
+        for ((&source, &place), answer) in
+            self.unknown.iter().zip(&self.places).zip(self.found.chunks_exact(k))
+        {
             reached[place * k..][..k].copy_from_slice(answer);
             self.answers.put(key(source), answer.to_vec());
         }

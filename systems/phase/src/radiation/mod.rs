@@ -48,7 +48,9 @@ impl Radiation {
         }
         match &mut self.search {
             Search::Product(product) => product.refresh(&network.phase, network.shape.dimensions),
-            Search::Tree(tree) => *tree = Tree::new(&network.tables, &network.phase, network.shape.dimensions),
+            Search::Tree(tree) => {
+                *tree = Tree::new(&network.tables, &network.phase, network.shape.dimensions)
+            }
         }
         if let Some(cache) = &mut self.cache {
             cache.invalidate();

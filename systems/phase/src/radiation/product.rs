@@ -58,7 +58,17 @@ impl Radiate for Product {
         self.scores.resize(sources.len() * nodes, 0.0);
         let out = (&mut self.scores[..], nodes);
         let strides = (2 * d, 1);
-        gemm_packed(sources.len(), nodes, 2 * d, &self.rows, strides, &self.packed, out, Epilogue::default(), None);
+        gemm_packed(
+            sources.len(),
+            nodes,
+            2 * d,
+            &self.rows,
+            strides,
+            &self.packed,
+            out,
+            Epilogue::default(),
+            None,
+        );
         let margin = 2.0 * ERROR * d as f32;
         for ((&source, scores), best) in
             sources.iter().zip(self.scores.chunks_exact(nodes)).zip(reached.chunks_exact_mut(k))

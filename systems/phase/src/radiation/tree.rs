@@ -101,7 +101,8 @@ impl Tree {
         // A score of the table may differ by half a step in each dimension, and floats are rounded.
         let margin = d as f32;
         let bound = |bounds: &[[f32; 2]]| {
-            let gaps = query.iter().zip(bounds).map(|(q, [least, greatest])| (least - q).max(q - greatest).max(0.0));
+            let gaps =
+                query.iter().zip(bounds).map(|(q, [least, greatest])| (least - q).max(q - greatest).max(0.0));
             let distance: f32 = gaps.map(|gap| gap * gap).sum();
             (d as f32 - distance / 2.0) * (1 << COSINE_BITS) as f32 + margin
         };

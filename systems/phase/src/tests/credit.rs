@@ -11,8 +11,18 @@ use crate::settings::Settings;
 
 const TEMPERATURE: f64 = 0.3;
 
-/// A sample that some output answers: its route, its outputs and the loss's slopes there.
-fn answered(seed: u64, settings: &Settings) -> Option<(Network, Vec<i16>, Route, Vec<u16>, Vec<f32>)> {
+/// A sample that some output answers.
+struct Answered {
+    network: Network,
+    /// First indices of its inputs.
+    first: Vec<i16>,
+    route: Route,
+    outputs: Vec<u16>,
+    /// The loss's slopes at the outputs.
+    slopes: Vec<f32>,
+}
+
+fn answered(seed: u64, settings: &Settings) -> Option<Answered> {
     let network = random(seed, settings);
     let (first, d) = (indices(seed, &network), settings.dimensions);
     let (mut memory, mut route) = (memory(&network), Route::default());
@@ -26,7 +36,8 @@ fn answered(seed: u64, settings: &Settings) -> Option<(Network, Vec<i16>, Route,
     };
     let (phase, magnitude) = (held(state.phase), held(state.magnitude));
     let units = network.codes.units(&network.tables);
-    let loss = Loss { tables: &network.tables, units: &units, dimensions: d, temperature: TEMPERATURE as f32 };
+    let loss =
+        Loss { tables: &network.tables, units: &units, dimensions: d, temperature: TEMPERATURE as f32 };
     let mut logits = vec![0.0; 6];
     if outputs.is_empty() {
         return None;
@@ -35,11 +46,18 @@ fn answered(seed: u64, settings: &Settings) -> Option<(Network, Vec<i16>, Route,
     loss.of(&mut logits, 4);
     let mut slopes = vec![0.0; outputs.len() * 2 * d];
     loss.slopes(&phase, &magnitude, &logits, &mut slopes);
-    Some((network, first, route, outputs, slopes))
+    Some(Answered { network, first, route, outputs, slopes })
 }
 
 /// The loss with indices as real numbers, tables as functions and the route as it was: smooth in all of them.
-fn relaxed(network: &Network, own: &[f64], first: &[f64], route: &Route, outputs: &[u16], label: usize) -> f64 {
+fn relaxed(
+    network: &Network,
+    own: &[f64],
+    first: &[f64],
+    route: &Route,
+    outputs: &[u16],
+    label: usize,
+) -> f64 {
     let (d, settings) = (network.settings.dimensions, &network.settings);
     let width = 2 * d;
     let mut held: Vec<Vec<f64>> = vec![vec![0.0; width]; settings.nodes()];
@@ -70,8 +88,10 @@ fn relaxed(network: &Network, own: &[f64], first: &[f64], route: &Route, outputs
     let logits: Vec<f64> = (0..6)
         .map(|class| {
             let at = class * d..(class + 1) * d;
-            let code: Vec<f64> =
-                network.codes.phase[at].iter().map(|p| (f64::from(*p) * TAU / settings.phases as f64).cos()).collect();
+            let code: Vec<f64> = network.codes.phase[at]
+                .iter()
+                .map(|p| (f64::from(*p) * TAU / settings.phases as f64).cos())
+                .collect();
             let cosine = |output: &u16| {
                 let s = signal(&held[*output as usize]);
                 s.iter().zip(&code).map(|(a, b)| a * b).sum::<f64>() / norm(&s) / norm(&code)
@@ -89,7 +109,9 @@ fn the_chain_rule_matches_differences() {
     let settings = Settings { phases: 4096, magnitudes: 4096, ..small() };
     let mut compared = 0;
     for seed in 0..12 {
-        let Some((network, first, route, outputs, slopes)) = answered(seed, &settings) else { continue };
+        let Some(Answered { network, first, route, outputs, slopes }) = answered(seed, &settings) else {
+            continue;
+        };
         let d = settings.dimensions;
         let mut own_slopes = vec![0.0; network.phase.len() * 2];
         let mut input_slopes = vec![0.0; first.len()];
@@ -103,7 +125,11 @@ fn the_chain_rule_matches_differences() {
         let mut check = |at: usize, slope: f32, is_own: bool| {
             let loss = |by: f64| {
                 let (mut own, mut first) = (own.clone(), first.clone());
-                if is_own { own[at] += by } else { first[at] += by }
+                if is_own {
+                    own[at] += by
+                } else {
+                    first[at] += by
+                }
                 relaxed(&network, &own, &first, &route, &outputs, 4)
             };
             let difference = (loss(1e-3) - loss(-1e-3)) / 2e-3;
@@ -120,7 +146,9 @@ fn the_chain_rule_matches_differences() {
 fn fast_credit_is_that_of_each_node_by_itself() {
     let mut compared = 0;
     for seed in 0..20 {
-        let Some((network, first, route, outputs, slopes)) = answered(seed, &small()) else { continue };
+        let Some(Answered { network, first, route, outputs, slopes }) = answered(seed, &small()) else {
+            continue;
+        };
         let mut own = vec![0.0; network.phase.len() * 2];
         let mut inputs = vec![0.0; first.len()];
         Chain::new(network.shape.nodes, 3).take_back(&route, &outputs, &slopes, &mut own, &mut inputs);

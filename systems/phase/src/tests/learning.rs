@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// Points around six corners of a cube, not all of which a plane can set apart.
 fn table() -> Table {
     let noise = drawn(7, 300 * 4, 100);
-    let corner = |i: usize, axis: usize| f32::from(u8::from(i % 6 >> axis & 1 == 1));
+    let corner = |i: usize, axis: usize| f32::from(u8::from(((i % 6) >> axis) & 1 == 1));
     Table {
         names: (0..4).map(|i| i.to_string()).collect(),
         values: (0..300 * 4).map(|at| corner(at / 4, at % 4) + f32::from(noise[at]) / 250.0).collect(),
@@ -67,7 +67,8 @@ fn only_what_has_a_rate_moves() {
     let none = FitOptions { epochs: 1, rate_nodes: 0.0, rate_adapter: 0.0, ..FitOptions::default() };
     let before = fitted(&none, 1).network;
     for (nodes, adapter, codes) in [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 9.0)] {
-        let options = FitOptions { rate_nodes: nodes, rate_adapter: adapter, rate_codes: codes, ..none.clone() };
+        let options =
+            FitOptions { rate_nodes: nodes, rate_adapter: adapter, rate_codes: codes, ..none.clone() };
         let after = fitted(&options, 1).network;
         assert_eq!(after.phase != before.phase, nodes > 0.0);
         assert_eq!(after.adapter != before.adapter, adapter > 0.0);
@@ -125,7 +126,17 @@ fn c_answers_the_same() {
                    while (fread(x, 1, sizeof x, stdin) == sizeof x) printf(\"%d\\n\", phase_graph_classify(x)); }\n";
     std::fs::write(folder.path().join("main.c"), program).unwrap();
     let compiled = std::process::Command::new("cc")
-        .args(["-std=c99", "-Wall", "-Werror", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover", "-o", "answer", "main.c"])
+        .args([
+            "-std=c99",
+            "-Wall",
+            "-Werror",
+            "-O1",
+            "-fsanitize=undefined",
+            "-fno-sanitize-recover",
+            "-o",
+            "answer",
+            "main.c",
+        ])
         .current_dir(folder.path())
         .output();
     let Ok(compiled) = compiled else {
@@ -147,7 +158,10 @@ fn damaged_files_do_no_harm() {
     let mut bytes = Vec::new();
     network.view().write(|piece| bytes.extend_from_slice(piece));
     assert_eq!(parse(&bytes[..40]).unwrap_err(), Problem::NoGraph);
-    assert_eq!(parse(&bytes[..bytes.len() - 1]).unwrap_err(), Problem::Length { needed: bytes.len() as u64, held: bytes.len() as u64 - 1 });
+    assert_eq!(
+        parse(&bytes[..bytes.len() - 1]).unwrap_err(),
+        Problem::Length { needed: bytes.len() as u64, held: bytes.len() as u64 - 1 }
+    );
     let mut ran = 0;
     for (place, by) in (0..bytes.len()).flat_map(|place| [(place, 0x80u8), (place, 0x01)]) {
         let mut damaged = bytes.clone();
@@ -183,21 +197,30 @@ fn an_explanation_is_of_the_answer() {
         assert!(usize::from(first.1.source) < 12 && explanation.outputs.contains(&last.1.target));
         assert!(explanation.svg(&classifier.network, 40).contains("</svg>"));
     }
-    assert!(classifier.explain(&[1.0]).unwrap_err().to_string().contains("1 values, but the model has 4 features"));
+    assert!(
+        classifier
+            .explain(&[1.0])
+            .unwrap_err()
+            .to_string()
+            .contains("1 values, but the model has 4 features")
+    );
 }
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let said = |settings: Settings| settings.check().unwrap_err().to_string();
     let usual = Settings::default;
-    insta::assert_snapshot!([
-        said(Settings { inputs: 0, ..usual() }),
-        said(Settings { intermediate: 70_000, ..usual() }),
-        said(Settings { cardinality: 65, ..usual() }),
-        said(Settings { phases: 4094, ..usual() }),
-        said(Settings { decay: f64::NAN, ..usual() }),
-        said(Settings { steps_min: 50, ..usual() }),
-        FitOptions { batch: 0, ..FitOptions::default() }.check().unwrap_err().to_string(),
-        FitOptions { temperature: 0.0, ..FitOptions::default() }.check().unwrap_err().to_string(),
-    ].join("\n"));
+    insta::assert_snapshot!(
+        [
+            said(Settings { inputs: 0, ..usual() }),
+            said(Settings { intermediate: 70_000, ..usual() }),
+            said(Settings { cardinality: 65, ..usual() }),
+            said(Settings { phases: 4094, ..usual() }),
+            said(Settings { decay: f64::NAN, ..usual() }),
+            said(Settings { steps_min: 50, ..usual() }),
+            FitOptions { batch: 0, ..FitOptions::default() }.check().unwrap_err().to_string(),
+            FitOptions { temperature: 0.0, ..FitOptions::default() }.check().unwrap_err().to_string(),
+        ]
+        .join("\n")
+    );
 }

@@ -23,7 +23,9 @@ fn obvious(network: &Network, indices: &[i16]) -> (u32, Held) {
         a.iter().zip(b).enumerate().map(|(i, (a, b))| (a + b).rem_euclid(circle(i))).collect()
     };
     let mut active: Held = (0..inputs)
-        .map(|node| (node, (1 << 16, indices[node * 2 * d..][..2 * d].iter().map(|i| i64::from(*i)).collect())))
+        .map(|node| {
+            (node, (1 << 16, indices[node * 2 * d..][..2 * d].iter().map(|i| i64::from(*i)).collect()))
+        })
         .collect();
     let mut steps = 0;
     while steps < network.shape.steps_max && !active.is_empty() {
@@ -35,7 +37,8 @@ fn obvious(network: &Network, indices: &[i16]) -> (u32, Held) {
                 let turned = add(context, &own(node));
                 turned[..d].iter().map(|phase| i64::from(network.tables.cosines[*phase as usize])).sum()
             };
-            let mut far: Vec<usize> = (0..nodes).filter(|node| *node != source && !near.contains(node)).collect();
+            let mut far: Vec<usize> =
+                (0..nodes).filter(|node| *node != source && !near.contains(node)).collect();
             far.sort_by_key(|node| (-score(*node), *node));
             far.truncate(k);
             for target in near.into_iter().chain(far) {
@@ -58,7 +61,7 @@ fn obvious(network: &Network, indices: &[i16]) -> (u32, Held) {
             let sum = active.entry(target).or_insert((0, vec![0; 2 * d]));
             *sum = (sum.0 + strength, add(&sum.1, &message));
         }
-        active.values_mut().for_each(|held| held.0 = held.0 * i64::from(network.shape.decay) >> 16);
+        active.values_mut().for_each(|held| held.0 = (held.0 * i64::from(network.shape.decay)) >> 16);
         active.retain(|_, held| held.0 >= i64::from(network.shape.strength_min));
         if steps >= network.shape.steps_min && active.keys().any(|node| *node >= nodes - outputs) {
             break;
