@@ -60,7 +60,9 @@ impl Adapter {
         }
         let variance = (squares - mean.iter().map(|mean| mean * mean).sum::<f64>()).max(1.0);
         let swing = f64::from(swing) * settings.phases as f64;
-        let shift = (f64::from(SPREAD) * variance.sqrt() / swing).log2().round().clamp(0.0, 24.0) as u32;
+        let shift = (f64::from(SPREAD) * variance.sqrt() / swing).log2().round() as u32;
+        // The bias of a whole circle must fit into 30 bits.
+        let shift = shift.min(29 - settings.phases.max(settings.magnitudes).ilog2());
         let stream = Stream { seed, step: 0, site: SITE_WEIGHTS };
         let weights: Vec<i8> = (0..count * features)
             .map(|i| (normal_at(stream, i as u64) * SPREAD).round().clamp(-127.0, 127.0) as i8)
@@ -71,7 +73,7 @@ impl Adapter {
             let turns = half_turns(uniform_at(stream, row as u64), settings.phases);
             let centre = if is_phase { f64::from(turns) * f64::from(1u32 << shift) } else { 0.0 };
             let mean: f64 = weights.iter().zip(&mean).map(|(w, x)| f64::from(*w) * x).sum();
-            (centre - mean).round() as i32
+            bounded(centre - mean, circle_of(settings, row), shift)
         });
         Adapter { bias: bias.collect(), weights, shift }
     }
@@ -100,12 +102,9 @@ impl Adapter {
                 .zip(&products)
                 .for_each(|(sum, product)| *sum = sum.wrapping_add(*product as i32));
         }
-        let d = settings.dimensions;
         out.clear();
-        out.extend(sums.iter().enumerate().map(|(i, sum)| {
-            let steps = if i % (2 * d) < d { settings.phases } else { settings.magnitudes };
-            index(*sum, self.shift, steps)
-        }));
+        let row = |i: usize, sum: &i32| index(*sum, self.shift, circle_of(settings, i));
+        out.extend(sums.iter().enumerate().map(|(i, sum)| row(i, sum)));
     }
 }
 
@@ -127,6 +126,7 @@ impl Shadow {
     pub fn step(
         &mut self,
         adapter: &mut Adapter,
+        settings: &Settings,
         levels: &[f32],
         slopes: &[f32],
         options: Adam,
@@ -157,12 +157,40 @@ impl Shadow {
         let unpunished = Adam { weight_decay: 0.0, ..options };
         adamw(unpunished, step, 1.0, bias, bias_slopes, first, second);
         let fixed = (1u32 << adapter.shift) as f32;
-        for (bias, rounded) in bias.iter().zip(&mut adapter.bias) {
-            *rounded = (bias * fixed).round() as i32;
+        for (row, (bias, rounded)) in bias.iter().zip(&mut adapter.bias).enumerate() {
+            *rounded = bounded(f64::from((bias * fixed).round()), circle_of(settings, row), adapter.shift);
         }
     }
 }
 
+/// Steps of the circle that a sum of the adapter turns on.
+fn circle_of(settings: &Settings, row: usize) -> usize {
+    let is_phase = row % (2 * settings.dimensions) < settings.dimensions;
+    if is_phase { settings.phases } else { settings.magnitudes }
+}
+
+/// A bias as it is, or so many circles away that it has at most 30 bits: with the products of the most features
+/// there may be, a sum then has at most 31.
+fn bounded(bias: f64, circle: usize, shift: u32) -> i32 {
+    const MOST: f64 = (1 << 30) as f64;
+    let bias = bias.round();
+    (if bias.abs() <= MOST { bias } else { bias.rem_euclid((circle << shift) as f64) }) as i32
+}
+
 fn transposed(rows: &[f32], m: usize, n: usize) -> Vec<f32> {
     (0..m * n).map(|i| rows[i % m * n + i / m]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bias_beyond_30_bits_means_the_same_index() {
+        for bias in [-7e12, -2e9, -5.0, 0.0, 3.0, 1.1e9, 4e13] {
+            let kept = bounded(bias, 4096, 13);
+            assert!(kept.unsigned_abs() <= 1 << 30);
+            assert_eq!((f64::from(kept) - bias).rem_euclid(f64::from(4096 << 13)), 0.0);
+        }
+    }
 }

@@ -80,7 +80,7 @@ impl Classifier {
         watch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<(Classifier, History)> {
         settings.check()?;
-        options.check()?;
+        options.check(settings)?;
         let features = table.names.len();
         if split.train.is_empty() || features == 0 || features > MAX_FEATURES {
             let problem = format!(

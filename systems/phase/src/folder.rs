@@ -94,7 +94,7 @@ impl Classifier {
             )));
         }
         description.settings.check()?;
-        description.fit.check()?;
+        description.fit.check(&description.settings)?;
         let place = folder.join("graph.phase");
         let broken = |problem: String| Error::File { path: place.clone(), problem };
         let bytes = read_whole(&place, MAX_GRAPH).map_err(|e| broken(e.to_string()))?;

@@ -3,6 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, setting};
+use crate::settings::Settings;
+use crate::trainer::LANE;
+
+/// The most indices of all lanes together: each takes some 60 bytes.
+const MAX_PLANES: usize = 1 << 25;
+/// The most answers that caches of all lanes keep.
+const MAX_ANSWERS: usize = 1 << 22;
 
 /// How nodes that are no outputs learn what to change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +81,11 @@ impl Default for FitOptions {
 }
 
 impl FitOptions {
-    /// Refuses what makes no sense.
+    /// Refuses what makes no sense, also for graphs of these settings.
     ///
     /// # Errors
     /// Names the setting, its value and what it may be.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self, settings: &Settings) -> Result<()> {
         let counts = [
             ("epochs", self.epochs, 100_000),
             ("batch", self.batch, 65_536),
@@ -104,6 +111,17 @@ impl FitOptions {
             if !(least..=most).contains(&value) {
                 return setting(name, value, format!("it must be from {least} to {most}"));
             }
+        }
+        let lanes = self.batch.div_ceil(LANE);
+        let each = settings.nodes().saturating_mul(settings.dimensions);
+        if lanes > 1 && lanes.saturating_mul(each) > MAX_PLANES {
+            let most = (MAX_PLANES / each.max(1)).max(1) * LANE;
+            let nodes = settings.nodes();
+            return setting("batch", self.batch, format!("it may be at most {most} with {nodes} nodes"));
+        }
+        if lanes.saturating_mul(self.cache) > MAX_ANSWERS {
+            let most = MAX_ANSWERS / lanes;
+            return setting("cache", self.cache, format!("it may be at most {most} with such a batch"));
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ impl Settings {
             ("outputs", self.outputs, 1, MAX_NODES),
             ("inputs + intermediate + outputs", self.nodes(), 2, MAX_NODES),
             ("layers", self.layers, 1, self.intermediate.max(1)),
-            ("cardinality", self.cardinality, 1, self.inputs),
+            ("cardinality", self.cardinality, 1, self.inputs.min(256)),
             ("dimensions", self.dimensions, 1, MAX_DIMENSIONS),
             ("phases", self.phases, 4, MAX_CIRCLE),
             ("magnitudes", self.magnitudes, 4, MAX_CIRCLE),

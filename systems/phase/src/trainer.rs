@@ -20,7 +20,7 @@ use crate::steps::Steps;
 
 /// Samples that a lane works on, one after another. Slopes are added up lane by lane in order, so that sums
 /// do not depend on which thread runs which lane.
-const LANE: usize = 8;
+pub(crate) const LANE: usize = 8;
 
 /// What was seen of some samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -254,7 +254,7 @@ impl Trainer {
         let Network { settings, phase, magnitude, adapter, codes, tables, fixed, .. } = &mut self.network;
         if options.rate_adapter > 0.0 {
             let rule = Adam { weight_decay: options.weight_decay, ..adam(options.rate_adapter) };
-            self.shadow.step(adapter, &self.held.levels, &self.held.inputs, rule, pool);
+            self.shadow.step(adapter, settings, &self.held.levels, &self.held.inputs, rule, pool);
         }
         let circles = [settings.phases as i64, settings.magnitudes as i64];
         let d = settings.dimensions;

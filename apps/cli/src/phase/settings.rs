@@ -85,7 +85,7 @@ impl ConfigArgs {
             config = changed(&config, change)?;
         }
         config.graph.check()?;
-        config.fit.check()?;
+        config.fit.check(&config.graph)?;
         Ok(config)
     }
 }

@@ -218,8 +218,13 @@ fn settings_that_make_no_sense_are_refused() {
             said(Settings { phases: 4094, ..usual() }),
             said(Settings { decay: f64::NAN, ..usual() }),
             said(Settings { steps_min: 50, ..usual() }),
-            FitOptions { batch: 0, ..FitOptions::default() }.check().unwrap_err().to_string(),
-            FitOptions { temperature: 0.0, ..FitOptions::default() }.check().unwrap_err().to_string(),
+            FitOptions { batch: 60_000, ..FitOptions::default() }
+                .check(&Settings { intermediate: 60_000, ..usual() })
+                .unwrap_err()
+                .to_string(),
+            FitOptions { cache: 1 << 23, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { batch: 0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { temperature: 0.0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
         ]
         .join("\n")
     );
