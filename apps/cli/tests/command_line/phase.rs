@@ -9,10 +9,10 @@ fn points() -> String {
         let kind = ["near", "far"][i % 2];
         format!("{},{kind},{}\n", noise(i, 37) + 1.5 * (i % 2) as f64, noise(i, 53) - (i % 2) as f64)
     };
-    format!("x,kind,y\n{}", (0..160).map(row).collect::<String>())
+    format!("x,kind,y\n{}", (0..480).map(row).collect::<String>())
 }
 
-const TRAIN: &str = "phase train points.csv --label kind --epochs 12 --set inputs=8 --set intermediate=8 \
+const TRAIN: &str = "phase train points.csv --label kind --epochs 15 --set inputs=8 --set intermediate=8 \
                      --set outputs=8 --set batch=8 --quiet";
 
 fn json(place: &Place, name: &str) -> serde_json::Value {
@@ -69,9 +69,9 @@ fn what_makes_no_sense_is_refused() {
         ("phase train points.csv --label colour", "no column `colour`; there are x, kind, y"),
         ("phase train points.csv --label kind --set decay=2", "decay is 2: it must be above 0 and at most 1"),
         ("phase train none.csv", "none.csv"),
-        ("phase evaluate model other.csv --label kind", "class `even` is not among those to learn from"),
+        ("phase evaluate model other.csv --label kind", "class `odd` is not among those to learn from"),
         ("phase evaluate points.csv points.csv", "points.csv/model.toml"),
-        ("phase explain model points.csv --label kind --sample 0", "there are samples 1 to 160"),
+        ("phase explain model points.csv --label kind --sample 0", "there are samples 1 to 480"),
         ("phase export model --out a --c-header a", "it is the same file as --out"),
     ] {
         place.refuse(arguments, message);
