@@ -38,9 +38,10 @@ pub(crate) struct Shadow {
 
 impl Adapter {
     /// Random weights, such that phases vary among the `rows` of `samples` with a standard deviation of `swing`
-    /// circles, and biases that spread the mean indices over the circle. What a node sends is multiplied by
-    /// the number of ways it can take: only with a small swing are outputs smooth functions of the weights at
-    /// the beginning.
+    /// circles, and biases that put the mean phases at 0 or half a circle and the mean magnitudes at 0, as
+    /// [`Network::first_indices`](crate::network::Network::first_indices) does for nodes. What a node sends is
+    /// multiplied by the number of ways it can take: only with a small swing are outputs smooth functions of the
+    /// weights at the beginning.
     pub(crate) fn random(
         settings: &Settings,
         samples: &Samples,
@@ -61,8 +62,8 @@ impl Adapter {
         let variance = (squares - mean.iter().map(|mean| mean * mean).sum::<f64>()).max(1.0);
         let swing = f64::from(swing) * settings.phases as f64;
         let shift = (f64::from(SPREAD) * variance.sqrt() / swing).log2().round() as u32;
-        // The bias of a whole circle must fit into 30 bits.
-        let shift = shift.min(29 - settings.phases.max(settings.magnitudes).ilog2());
+        // The bias of a whole circle must fit into 30 bits, and the reader takes up to 24 places.
+        let shift = shift.min(29 - settings.phases.max(settings.magnitudes).ilog2()).min(24);
         let stream = Stream { seed, step: 0, site: SITE_WEIGHTS };
         let weights: Vec<i8> = (0..count * features)
             .map(|i| (normal_at(stream, i as u64) * SPREAD).round().clamp(-127.0, 127.0) as i8)

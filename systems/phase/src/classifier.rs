@@ -89,6 +89,10 @@ impl Classifier {
             );
             return Err(Error::Data { place: "data".into(), problem });
         }
+        if table.classes.len() < 2 {
+            let problem = "all samples are of one class; there must be two to tell apart".into();
+            return Err(Error::Data { place: "data".into(), problem });
+        }
         let weights = (settings.inputs * 2 * settings.dimensions).saturating_mul(features);
         if weights > MAX_WEIGHTS {
             return setting(

@@ -62,6 +62,7 @@ fn a_run_can_be_had_again_and_does_not_depend_on_threads() {
 fn what_makes_no_sense_is_refused() {
     let place = Place::new();
     place.write("points.csv", points());
+    place.write("one.csv", "x,kind\n1,odd\n".to_string() + &"2,odd\n".repeat(30));
     place.write("other.csv", "x,kind,y\n1,odd,2\n2,even,2\n");
     place.succeed(&format!("{TRAIN} --no-baselines --out model"));
     for (arguments, message) in [
@@ -69,6 +70,7 @@ fn what_makes_no_sense_is_refused() {
         ("phase train points.csv --label colour", "no column `colour`; there are x, kind, y"),
         ("phase train points.csv --label kind --set decay=2", "decay is 2: it must be above 0 and at most 1"),
         ("phase train none.csv", "none.csv"),
+        ("phase train one.csv", "all samples are of one class"),
         ("phase evaluate model other.csv --label kind", "class `odd` is not among those to learn from"),
         ("phase evaluate points.csv points.csv", "points.csv/model.toml"),
         ("phase explain model points.csv --label kind --sample 0", "there are samples 1 to 480"),

@@ -145,7 +145,6 @@ mod tests {
             [
                 said("", None),
                 said("a,b\n", None),
-                said("a,b\n1,x\n1,x\n", None),
                 said("a,b\nmany,x\n1,y\n", None),
                 said("a,b\n1,\n1,y\n", None),
                 said("a,b\n1,2,3\n", None),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bessemer_train::read_whole;
 
-use super::{MAX_BYTES, MAX_CLASSES, Table};
+use super::{MAX_BYTES, Table};
 use crate::error::{Error, Result};
 use crate::settings::MAX_FEATURES;
 
@@ -31,7 +31,7 @@ pub(super) fn read(path: &Path, name: &str) -> Result<Table> {
         );
         return Err(failed(path, problem));
     }
-    let classes = labels.iter().max().map_or(0, |most| usize::from(*most) + 1).clamp(2, MAX_CLASSES);
+    let classes = labels.iter().max().map_or(0, |most| usize::from(*most) + 1);
     Ok(Table {
         names: (0..features).map(|point| format!("{},{}", point / width, point % width)).collect(),
         values: images.into_iter().map(f32::from).collect(),

@@ -119,13 +119,12 @@ fn numbered(labels: &[String], path: &Path) -> Result<(Vec<String>, Vec<u16>)> {
     if classes.iter().all(|class| number(class).is_some()) {
         classes.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
     }
-    let place = path.display().to_string();
-    if !(2..=MAX_CLASSES).contains(&classes.len()) {
+    if classes.len() > MAX_CLASSES {
         let problem = format!(
-            "{} classes in the label's column, but there must be 2 to {MAX_CLASSES}; name another column",
+            "{} classes in the label's column, but there may be at most {MAX_CLASSES}; name another column",
             classes.len()
         );
-        return Err(Error::Data { place, problem });
+        return Err(Error::Data { place: path.display().to_string(), problem });
     }
     let numbers: std::collections::HashMap<&String, u16> =
         classes.iter().enumerate().map(|(number, class)| (class, number as u16)).collect();
