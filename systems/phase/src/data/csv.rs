@@ -27,7 +27,13 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) => return Err(failed(format!("{error}; every row must have as many columns"))),
+            Err(error) => {
+                let remedy = match error.kind() {
+                    csv::ErrorKind::UnequalLengths { .. } => "every row must have as many columns",
+                    _ => "save it as UTF-8",
+                };
+                return Err(failed(format!("{error}; {remedy}")));
+            }
         }
         let line = record.position().map_or(0, |position| position.line());
         let is_first = columns.is_none();
