@@ -26,6 +26,7 @@ pub use bessemer_forecast as forecast;
 pub use bessemer_graph as graph;
 pub use bessemer_kernels as kernels;
 pub use bessemer_nn as nn;
+pub use bessemer_phase as phase;
 pub use bessemer_plan as plan;
 pub use bessemer_study as study;
 pub use bessemer_tables as tables;

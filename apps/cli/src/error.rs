@@ -18,6 +18,9 @@ pub enum CliError {
     /// A signal, or a model of one.
     #[error(transparent)]
     Waves(waves::Error),
+    /// A phase graph or its data.
+    #[error(transparent)]
+    Phase(#[from] bessemer::phase::Error),
     /// An argument that cannot be used.
     #[error("{place}: {problem}; {remedy}")]
     Argument {

@@ -14,6 +14,7 @@ mod number;
 mod output;
 mod pace;
 mod parallel;
+mod phase;
 mod precision;
 mod preflight;
 mod profile;
@@ -52,6 +53,8 @@ enum Command {
     #[command(subcommand, after_help = "Example:\n  bessemer bench step --model encoder --threads 2")]
     Bench(bench::Bench),
     Machine(machine::MachineCommand),
+    #[command(subcommand)]
+    Phase(phase::Phase),
     Profile(profile::ProfileCommand),
     #[command(subcommand)]
     Waves(waves::Waves),
@@ -66,6 +69,7 @@ impl Command {
             Command::Forecast(command) => command.run(),
             Command::Bench(bench) => bench.run(),
             Command::Machine(machine) => machine.run(),
+            Command::Phase(phase) => phase.run(),
             Command::Profile(profile) => profile.run(),
             Command::Waves(waves) => waves.run(),
             Command::Runs(runs) => runs.run(),

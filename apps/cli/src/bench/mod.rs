@@ -3,6 +3,7 @@
 mod kernels;
 pub mod ladder;
 mod models;
+mod phase;
 mod predict;
 mod rung;
 mod start;
@@ -22,6 +23,7 @@ pub enum Bench {
     Start(start::StartArgs),
     Kernels(kernels::KernelsArgs),
     Ladder(ladder::LadderArgs),
+    Phase(phase::PhaseArgs),
 }
 
 impl Bench {
@@ -33,6 +35,7 @@ impl Bench {
             Bench::Start(args) => args.run(),
             Bench::Kernels(args) => args.run(),
             Bench::Ladder(args) => args.run(),
+            Bench::Phase(args) => args.run(),
         }
     }
 }

@@ -43,6 +43,7 @@ impl Repeat {
             ["forecast", "backtest", ..] => "backtest",
             ["forecast", "cross-validate", ..] => "cross-validate",
             ["forecast", "search", ..] => "search",
+            ["phase", "train", ..] => "phase",
             _ => {
                 return Err(CliError::argument(
                     name_of(&folder),
@@ -159,7 +160,8 @@ fn weights_in(folder: &Path) -> Vec<PathBuf> {
     };
     let outer = folders(Path::new(""));
     let inner = outer.iter().flat_map(|within| folders(within)).collect::<Vec<_>>();
-    let files = outer.iter().chain(&inner).map(|within| within.join("weights.safetensors"));
+    let names = ["weights.safetensors", "graph.phase"];
+    let files = outer.iter().chain(&inner).flat_map(|within| names.map(|name| within.join(name)));
     let mut found: Vec<PathBuf> = files.filter(|file| folder.join(file).is_file()).collect();
     found.sort();
     found

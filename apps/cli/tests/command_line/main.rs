@@ -8,6 +8,7 @@ mod help;
 mod interrupt;
 mod measuring;
 mod models;
+mod phase;
 mod place;
 mod resume;
 mod runs;

@@ -1,0 +1,318 @@
+//! What propagation, credit and radiation cost.
+
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use bessemer::kernels::random::{Stream, uniform_at};
+use bessemer::phase::credit::{Chain, local_slopes, per_node};
+use bessemer::phase::data::Table;
+use bessemer::phase::radiation::{CacheStatistics, Product, Tree, score};
+use bessemer::phase::reader::{Needs, Scan, State, adapt, propagate};
+use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings, Tables};
+use bessemer::plan::Pool;
+use bessemer::train::data::Split;
+use serde::Serialize;
+
+use crate::error::Result;
+
+/// Samples that are made up.
+const SAMPLES: usize = 256;
+/// Features of each.
+const FEATURES: usize = 64;
+/// Times that each measurement is repeated; the fastest counts, as other programs can only slow it down.
+const REPEATS: usize = 5;
+
+/// Times of one graph, in microseconds.
+#[derive(Debug, Serialize)]
+pub struct Costs {
+    /// Nodes of the graph.
+    pub nodes: usize,
+    /// Messages that arrived for a sample.
+    pub messages: f64,
+    /// A sample's signals, radiating by a product of matrices.
+    pub propagation_us: f64,
+    /// The same, where every node is looked at for every sender.
+    pub propagation_scan_us: f64,
+    /// A training sample on one thread: propagation, credit, its part of a step.
+    pub training_us: f64,
+    /// Credit by the chain rule, in one sweep backwards.
+    pub chain_us: f64,
+    /// The same for one node after another.
+    pub chain_per_node_us: f64,
+    /// The largest difference between the two, as a part of the largest slope.
+    pub chain_difference: f64,
+    /// Local credit of all nodes together.
+    pub local_us: f64,
+    /// The same for one node after another.
+    pub local_per_node_us: f64,
+    /// The largest difference between the two.
+    pub local_difference: f64,
+    /// Hits and misses of radiation's caches while training.
+    pub cache: CacheStatistics,
+    /// The part of questions that they answered.
+    pub cache_hit_rate: f64,
+    /// A training sample with them.
+    pub training_cached_us: f64,
+}
+
+/// Times of finding where to radiate to among so many nodes, in microseconds for each sender.
+#[derive(Debug, Serialize)]
+pub struct Searches {
+    /// Nodes.
+    pub nodes: usize,
+    /// Every node is looked at.
+    pub scan_us: f64,
+    /// The tree.
+    pub tree_us: f64,
+    /// The part of the nodes it finds that the scan finds, too.
+    pub tree_recall: f64,
+    /// The tree, ended after 16 leaves.
+    pub bounded_us: f64,
+    /// What it still finds.
+    pub bounded_recall: f64,
+}
+
+/// The fastest of several runs, in microseconds for each of `count` things.
+fn fastest(count: usize, mut work: impl FnMut()) -> f64 {
+    let time = |_| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    };
+    (0..REPEATS).map(time).fold(f64::INFINITY, f64::min) * 1e6 / count as f64
+}
+
+fn drawn(site: u32, count: usize, limit: usize) -> impl Iterator<Item = usize> {
+    let stream = Stream { seed: 1, step: 0, site };
+    (0..count).map(move |i| (f64::from(uniform_at(stream, i as u64)) * limit as f64) as usize)
+}
+
+/// Ten classes of blurred patterns.
+fn made_up() -> Table {
+    let noise: Vec<usize> = drawn(1, SAMPLES * FEATURES, 100).collect();
+    let patterns: Vec<usize> = drawn(2, 10 * FEATURES, 2).collect();
+    let value =
+        |at: usize| patterns[at / FEATURES % 10 * FEATURES + at % FEATURES] as f32 + noise[at] as f32 / 60.0;
+    Table {
+        names: (0..FEATURES).map(|feature| feature.to_string()).collect(),
+        values: (0..SAMPLES * FEATURES).map(value).collect(),
+        classes: (0..10).map(|class| class.to_string()).collect(),
+        labels: (0..SAMPLES).map(|sample| (sample % 10) as u16).collect(),
+        is_image: false,
+    }
+}
+
+/// Trains for a moment; gives the classifier, the time of a sample in microseconds and how caches did.
+fn trained(settings: &Settings, cache: usize) -> Result<(Classifier, f64, CacheStatistics)> {
+    let table = made_up();
+    let split = Split { train: (0..SAMPLES).collect(), validation: Vec::new(), test: Vec::new() };
+    let options = FitOptions { epochs: 2, cache, ..FitOptions::default() };
+    let pool = Pool::new(1);
+    let go_on = &mut |_: &_| ControlFlow::Continue(());
+    let (classifier, history) = Classifier::fit(&table, &split, settings, &options, &pool, go_on)?;
+    let each = history.elapsed.as_secs_f64() * 1e6 / (2 * SAMPLES) as f64;
+    Ok((classifier, each, history.cache))
+}
+
+/// Measures a graph of these settings.
+pub fn costs(settings: &Settings) -> Result<Costs> {
+    let (classifier, training_us, _) = trained(settings, 0)?;
+    let (_, training_cached_us, cache) = trained(settings, 4096)?;
+    let network = &classifier.network;
+    let table = made_up();
+    let count = 32;
+    let mut levels = Vec::new();
+    let view = network.view();
+    let shape = view.shape;
+    let d = shape.dimensions;
+    let indices: Vec<Vec<i16>> = (0..count)
+        .map(|row| {
+            levels.clear();
+            classifier.scaler.levels(table.row(row), &mut levels);
+            let mut indices = vec![0; shape.rows()];
+            adapt(&view, &levels, &mut indices);
+            indices
+        })
+        .collect();
+    let needs = Needs::of(&shape);
+    let (mut words, mut longs) = (vec![0; needs.indices], vec![0; needs.strengths]);
+    let mut lists = vec![0; needs.lists];
+    let mut product = Product::new(&network.tables);
+    product.refresh(&network.phase, d);
+    let mut messages = 0;
+    let mut spread_all = |radiate: &mut dyn FnMut(&[i16], &mut State) -> u64| {
+        messages = 0;
+        fastest(count, || {
+            messages = 0;
+            for first in &indices {
+                let (mut state, _) = State::new(&shape, &mut words, &mut longs, &mut lists);
+                messages += radiate(first, &mut state);
+            }
+        })
+    };
+    let propagation_us =
+        spread_all(&mut |first, state| propagate(&view, first, state, &mut product, &mut ()).messages);
+    let propagation_scan_us =
+        spread_all(&mut |first, state| propagate(&view, first, state, &mut Scan, &mut ()).messages);
+
+    let mut route = Route::default();
+    let (mut state, _) = State::new(&shape, &mut words, &mut longs, &mut lists);
+    let spread = propagate(&view, &indices[0], &mut state, &mut product, &mut route);
+    let active = &state.active[..spread.active];
+    let outputs: Vec<u16> = active.iter().copied().filter(|node| view.is_output(*node as usize)).collect();
+    let slopes: Vec<f32> = drawn(3, outputs.len() * 2 * d, 1000).map(|x| x as f32 / 500.0 - 1.0).collect();
+    let (chain_us, chain_per_node_us, chain_difference) = chains(network, &route, &outputs, &slopes);
+    let (local_us, local_per_node_us, local_difference) = locals(network);
+    Ok(Costs {
+        nodes: shape.nodes,
+        messages: messages as f64 / count as f64,
+        propagation_us,
+        propagation_scan_us,
+        training_us,
+        chain_us,
+        chain_per_node_us,
+        chain_difference,
+        local_us,
+        local_per_node_us,
+        local_difference,
+        cache,
+        cache_hit_rate: cache.hit_rate(),
+        training_cached_us,
+    })
+}
+
+fn chains(network: &Network, route: &Route, outputs: &[u16], slopes: &[f32]) -> (f64, f64, f64) {
+    if outputs.is_empty() {
+        return (0.0, 0.0, 0.0);
+    }
+    let shape = network.view().shape;
+    let mut chain = Chain::new(shape.nodes, shape.dimensions);
+    let mut own = vec![0.0; 2 * network.phase.len()];
+    let mut inputs = vec![0.0; shape.rows()];
+    let fast = fastest(20, || {
+        for _ in 0..20 {
+            own.fill(0.0);
+            chain.take_back(route, outputs, slopes, &mut own, &mut inputs);
+        }
+    });
+    let wide: Vec<f64> = slopes.iter().map(|slope| f64::from(*slope)).collect();
+    let start = Instant::now();
+    let obvious = per_node::chain(route, shape.nodes, outputs, &wide);
+    let slow = start.elapsed().as_secs_f64() * 1e6;
+    let largest = obvious.iter().fold(1.0, |most: f64, slope| most.max(slope.abs()));
+    let gaps = own.iter().zip(&obvious).map(|(a, b)| (f64::from(*a) - b).abs() / largest);
+    (fast, slow, gaps.fold(0.0, f64::max))
+}
+
+fn locals(network: &Network) -> (f64, f64, f64) {
+    let d = network.settings.dimensions;
+    let pull: Vec<f32> = (0..d).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect();
+    let wide: Vec<f64> = pull.iter().map(|x| f64::from(*x)).collect();
+    let mut together = vec![0.0; 2 * network.phase.len()];
+    let fast = fastest(20, || {
+        for _ in 0..20 {
+            local_slopes(
+                &network.tables,
+                &network.phase,
+                &network.magnitude,
+                black_box(&pull),
+                &mut together,
+            );
+        }
+    });
+    let mut apart = Vec::new();
+    let slow = fastest(1, || {
+        apart.clear();
+        for (phase, magnitude) in network.phase.chunks_exact(d).zip(network.magnitude.chunks_exact(d)) {
+            apart.extend(per_node::local(&network.tables, phase, magnitude, black_box(&wide)));
+        }
+    });
+    let gaps = together.iter().zip(&apart).map(|(a, b)| (f64::from(*a) - b).abs());
+    (fast, slow, gaps.fold(0.0, f64::max))
+}
+
+/// Measures searches for the best 4 of so many nodes of 5 random phases.
+pub fn searches(nodes: usize) -> Searches {
+    const D: usize = 5;
+    const K: usize = 4;
+    const QUERIES: usize = 64;
+    let tables = Tables::new(4096, 4096);
+    let phase: Vec<i16> = drawn(5, nodes * D, 4096).map(|phase| phase as i16).collect();
+    let contexts: Vec<i16> = drawn(6, QUERIES * D, 4096).map(|phase| phase as i16).collect();
+    let mut tree = Tree::new(&tables, &phase, D);
+    let mut expected = Vec::new();
+    let scan_us = fastest(QUERIES, || {
+        expected.clear();
+        for context in contexts.chunks_exact(D) {
+            let mut best: Vec<(i32, u32)> = Vec::with_capacity(K + 1);
+            for (node, own) in phase.chunks_exact(D).enumerate() {
+                let score = score(&tables.cosines, own, context);
+                if best.len() < K || score > best[K - 1].0 {
+                    best.truncate(K - 1);
+                    let place = best.partition_point(|(other, _)| *other >= score);
+                    best.insert(place, (score, node as u32));
+                }
+            }
+            expected.push(best);
+        }
+    });
+    let mut search = |leaves_max: Option<usize>| {
+        let mut found = 0;
+        let time = fastest(QUERIES, || {
+            found = 0;
+            for (context, expected) in contexts.chunks_exact(D).zip(&expected) {
+                let best = tree.nearest(context, K, leaves_max, |_| false);
+                found += best.iter().filter(|node| expected.contains(node)).count();
+            }
+        });
+        (time, found as f64 / (QUERIES * K) as f64)
+    };
+    let (tree_us, tree_recall) = search(None);
+    let (bounded_us, bounded_recall) = search(Some(16));
+    Searches { nodes, scan_us, tree_us, tree_recall, bounded_us, bounded_recall }
+}
+
+/// What is said of them.
+pub fn render(costs: &Costs, searches: &[Searches]) -> String {
+    let us = |value: f64| crate::number::seconds(value / 1e6);
+    let rows = searches.iter().map(|s| {
+        vec![
+            crate::number::count(s.nodes),
+            us(s.scan_us),
+            us(s.tree_us),
+            format!("{:.3}", s.tree_recall),
+            us(s.bounded_us),
+            format!("{:.3}", s.bounded_recall),
+        ]
+    });
+    let header = vec!["nodes", "all nodes", "tree", "recall", "16 leaves", "recall"];
+    let times = |slow: f64, fast: f64| format!("{:.1} times", slow / fast);
+    format!(
+        "{} nodes, {:.0} messages a sample, one thread\n\
+         \x20 propagation          {} (looking at all nodes: {})\n\
+         \x20 training sample      {}\n\
+         \x20 chain rule           {}, node by node {}: {}, differing by {:.0e}\n\
+         \x20 local credit         {}, node by node {}: {}, differing by {:.0e}\n\
+         \x20 cache of radiation   {} hits, {} misses, {:.1} % hits; a training sample takes {} with it\n\n\
+         {}\n",
+        costs.nodes,
+        costs.messages,
+        us(costs.propagation_us),
+        us(costs.propagation_scan_us),
+        us(costs.training_us),
+        us(costs.chain_us),
+        us(costs.chain_per_node_us),
+        times(costs.chain_per_node_us, costs.chain_us),
+        costs.chain_difference,
+        us(costs.local_us),
+        us(costs.local_per_node_us),
+        times(costs.local_per_node_us, costs.local_us),
+        costs.local_difference,
+        costs.cache.hits,
+        costs.cache.misses,
+        100.0 * costs.cache_hit_rate,
+        us(costs.training_cached_us),
+        crate::table::plain(header, rows),
+    )
+}

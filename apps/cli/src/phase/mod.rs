@@ -1,0 +1,39 @@
+//! `bessemer phase`.
+
+mod benchmark;
+mod data;
+mod evaluate;
+mod explain;
+mod export;
+pub mod measure;
+pub mod settings;
+mod train;
+
+use crate::error::Result;
+
+/// Train classifiers made of integer phases on a graph, explain and export them
+#[derive(clap::Subcommand)]
+#[command(after_help = "\
+Example:
+  bessemer phase train digits.csv --label digit --out digits-model
+  bessemer phase evaluate digits-model digits.csv --label digit")]
+pub enum Phase {
+    Train(Box<train::Train>),
+    Evaluate(evaluate::Evaluate),
+    Benchmark(benchmark::Benchmark),
+    Explain(explain::Explain),
+    Export(export::Export),
+}
+
+impl Phase {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        match self {
+            Phase::Train(command) => command.run(),
+            Phase::Evaluate(command) => command.run(),
+            Phase::Benchmark(command) => command.run(),
+            Phase::Explain(command) => command.run(),
+            Phase::Export(command) => command.run(),
+        }
+    }
+}

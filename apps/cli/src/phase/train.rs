@@ -1,0 +1,213 @@
+//! `bessemer phase train`.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use bessemer::phase::baselines::{Baseline, baselines};
+use bessemer::phase::data::{Table, read};
+use bessemer::phase::{Classifier, Epoch, Error};
+use bessemer::plan::Pool;
+use bessemer::train::Event;
+use bessemer::train::data::Split;
+use serde::Serialize;
+
+use super::data::DataArgs;
+use super::settings::{Config, ConfigArgs};
+use crate::error::{CliError, Result};
+use crate::output::{self, JsonTarget};
+use crate::run::RunArgs;
+use crate::runs::{KeptRun, RunFolderArgs};
+use crate::{interrupt, number, table};
+
+/// Train a phase graph, score it on samples held out, and save it in a folder
+#[derive(clap::Args, Debug)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
+Example:
+  bessemer phase train optdigits.tra --test optdigits.tes --out digits-model
+
+The model's folder holds model.toml and graph.phase. With --json:
+  {\"data\", \"out\", \"test_accuracy\", \"validation_accuracy\", \"seconds\", \"epochs\", \"best_epoch\",
+   \"bytes\", \"samples\": {\"train\", \"validation\", \"test\"}, \"threads\", \"seed\",
+   \"baselines\": {NAME: {\"name\", \"validation_accuracy\", \"test_accuracy\", \"bytes\"}}}"
+)]
+pub struct Train {
+    #[command(flatten)]
+    data: DataArgs,
+    /// File of samples to test on [default: a part of the data, drawn at random]
+    #[arg(long, value_name = "DATA", help_heading = "Data")]
+    test: Option<PathBuf>,
+    /// Part of the samples that validates
+    #[arg(long, value_name = "PART", default_value_t = 0.1, value_parser = number::decimal::<f64>, help_heading = "Data")]
+    validation_part: f64,
+    /// Part of the samples that tests, if they have no file of their own
+    #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = number::decimal::<f64>, help_heading = "Data")]
+    test_part: f64,
+    /// Folder to write the model to [default: `model` in the run's folder]
+    #[arg(long, value_name = "FOLDER", required_if_eq("no_run", "true"))]
+    out: Option<PathBuf>,
+    /// Compare with no other models
+    #[arg(long)]
+    no_baselines: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    run_folder: RunFolderArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Serialize)]
+struct Trained {
+    data: String,
+    out: String,
+    test_accuracy: f64,
+    validation_accuracy: f64,
+    seconds: f64,
+    epochs: usize,
+    best_epoch: usize,
+    bytes: u64,
+    samples: Parts,
+    threads: usize,
+    seed: u64,
+    baselines: BTreeMap<String, Baseline>,
+}
+
+#[derive(Serialize)]
+struct Parts {
+    train: usize,
+    validation: usize,
+    test: usize,
+}
+
+impl Train {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let pool = self.run.pool()?;
+        let config = self.config.config()?;
+        let folders = [self.out.as_deref(), self.run_folder.named()];
+        folders.into_iter().flatten().try_for_each(output::check_folder)?;
+        let json = self.run.json.as_ref().and_then(JsonTarget::path);
+        output::check_distinct(&[("the data", Some(&*self.data.data)), ("--json", json)])?;
+        let (table, split) = self.samples(config.fit.seed)?;
+        let (arguments, seed) = (interrupt::arguments(""), config.fit.seed);
+        let mut kept =
+            self.run_folder.begin("phase", arguments, seed, &pool, false, Some(&self.data.data))?;
+        let result = self.work(&config, &table, &split, &pool, &mut kept);
+        kept.end(result)
+    }
+
+    /// The samples, and which of them are for what.
+    fn samples(&self, seed: u64) -> Result<(Table, Split)> {
+        let mut table = self.data.read()?;
+        let count = table.len();
+        let part = if self.test.is_some() { 0.0 } else { self.test_part };
+        let mut split = Split::by_fraction(count, self.validation_part, part, seed)?;
+        if let Some(test) = &self.test {
+            table.append(read(test, &self.data.options())?, &test.display().to_string())?;
+            split.test = (count..table.len()).collect();
+        }
+        Ok((table, split))
+    }
+
+    fn work(
+        &self,
+        config: &Config,
+        table: &Table,
+        split: &Split,
+        pool: &Pool,
+        kept: &mut KeptRun,
+    ) -> Result<()> {
+        kept.write("config.toml", &toml::to_string(config).unwrap_or_default())?;
+        kept.keep_given(self.config.config.as_deref())?;
+        kept.begin_training("model")?;
+        let mut watch = |epoch: &Epoch| {
+            let scored = epoch.validation.unwrap_or(epoch.train);
+            let validation = epoch
+                .validation
+                .map_or(String::new(), |tally| format!(", validation {:.1} %", 100.0 * tally.accuracy()));
+            self.run.note(&format!(
+                "epoch {} of {}: loss {}, {:.1} % right{validation}",
+                epoch.epoch,
+                epoch.epochs,
+                number::digits(epoch.train.mean_loss()),
+                100.0 * epoch.train.accuracy(),
+            ));
+            let step = epoch.epoch as u64;
+            let event = Event::Validation { step, loss: scored.mean_loss(), best: epoch.best };
+            if let Some(problem) = kept.watch(&event) {
+                self.run.note(&format!("warning: {problem}"));
+            }
+            if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let fitted = Classifier::fit(table, split, &config.graph, &config.fit, pool, &mut watch);
+        let (classifier, history) = fitted.map_err(|error| match error {
+            Error::Stopped { epochs } => CliError::Interrupted {
+                doing: format!("training, after {}", number::counted(epochs, "epoch")),
+                run: kept.path().map(PathBuf::from),
+            },
+            error => error.into(),
+        })?;
+        let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
+        {
+            let _hold = interrupt::writing();
+            classifier.save(&out)?;
+        }
+        let accuracy =
+            |rows: &[usize]| Ok::<_, CliError>(classifier.classify(table, rows, pool)?.1.accuracy());
+        let (validation, test) = (accuracy(&split.validation)?, accuracy(&split.test)?);
+        let scores = [("validation_accuracy", Some(validation)), ("test_accuracy", Some(test))];
+        kept.end_training("model", &scores)?;
+        let bytes = classifier.export().len() as u64;
+        let others = match self.no_baselines {
+            true => Vec::new(),
+            false => baselines(table, split, bytes, config.fit.epochs, config.fit.seed, pool)?,
+        };
+        let trained = Trained {
+            data: self.data.data.display().to_string(),
+            out: out.display().to_string(),
+            test_accuracy: test,
+            validation_accuracy: validation,
+            seconds: history.elapsed.as_secs_f64(),
+            epochs: history.epochs.len(),
+            best_epoch: history.best_epoch,
+            bytes,
+            samples: Parts {
+                train: split.train.len(),
+                validation: split.validation.len(),
+                test: split.test.len(),
+            },
+            threads: pool.threads(),
+            seed: config.fit.seed,
+            baselines: others.into_iter().map(|baseline| (baseline.name.clone(), baseline)).collect(),
+        };
+        if let Some(json) = &self.run.json {
+            json.write(&trained)?;
+        }
+        match self.run.quiet {
+            true => Ok(()),
+            false => self.run.print(&render(&trained)),
+        }
+    }
+}
+
+fn render(trained: &Trained) -> String {
+    let percent = |part: f64| format!("{:.1}", 100.0 * part);
+    let row = |name: &str, validation: f64, test: f64, bytes: u64| {
+        vec![name.to_string(), percent(test), percent(validation), number::bytes(bytes.into())]
+    };
+    let ours = row("phase graph", trained.validation_accuracy, trained.test_accuracy, trained.bytes);
+    let others =
+        trained.baselines.values().map(|b| row(&b.name, b.validation_accuracy, b.test_accuracy, b.bytes));
+    format!(
+        "{}\n{} to test; trained on {} in {}, epoch {} kept, saved in {}\n",
+        table::plain(vec!["model", "test, %", "validation, %", "size"], std::iter::once(ours).chain(others)),
+        number::counted(trained.samples.test, "sample"),
+        number::counted(trained.samples.train, "sample"),
+        number::seconds(trained.seconds),
+        trained.best_epoch,
+        trained.out,
+    )
+}

@@ -1,0 +1,53 @@
+//! What can go wrong with a phase graph.
+
+use std::path::PathBuf;
+
+use bessemer_train::TrainError;
+
+/// Data, settings or a file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting that makes no sense.
+    #[error("{name} is {value}: {remedy}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        remedy: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {problem}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Samples that don't fit the model, or cannot be learned from.
+    #[error("{place}: {problem}")]
+    Data {
+        /// The file, row or column.
+        place: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// What training of any kind refuses.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Whoever asked for the training stopped it.
+    #[error("stopped after {epochs} epochs")]
+    Stopped {
+        /// Epochs done.
+        epochs: usize,
+    },
+}
+
+/// Of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A setting that is refused.
+pub(crate) fn setting<T>(name: &'static str, value: impl ToString, remedy: impl Into<String>) -> Result<T> {
+    Err(Error::Setting { name, value: value.to_string(), remedy: remedy.into() })
+}

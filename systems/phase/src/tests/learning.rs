@@ -1,0 +1,231 @@
+use std::ops::ControlFlow;
+
+use bessemer_kernels::pool::Pool;
+use bessemer_phase_reader::{Needs, Problem, classify, parse};
+use bessemer_train::data::Split;
+
+use super::{drawn, random, small};
+use crate::classifier::{Classifier, samples};
+use crate::data::Table;
+use crate::options::{Credit, FitOptions};
+use crate::settings::Settings;
+
+/// Points around six corners of a cube, not all of which a plane can set apart.
+fn table() -> Table {
+    let noise = drawn(7, 300 * 4, 100);
+    let corner = |i: usize, axis: usize| f32::from(u8::from(((i % 6) >> axis) & 1 == 1));
+    Table {
+        names: (0..4).map(|i| i.to_string()).collect(),
+        values: (0..300 * 4).map(|at| corner(at / 4, at % 4) + f32::from(noise[at]) / 250.0).collect(),
+        classes: (0..3).map(|i| i.to_string()).collect(),
+        labels: (0..300).map(|i| [0, 1, 1, 2, 0, 2][i % 6]).collect(),
+        is_image: false,
+    }
+}
+
+fn fitted(options: &FitOptions, threads: usize) -> Classifier {
+    let table = table();
+    let split = Split::by_fraction(table.len(), 0.2, 0.2, 5).unwrap();
+    let settings = Settings { inputs: 12, intermediate: 12, outputs: 10, ..Settings::default() };
+    let go_on = &mut |_: &_| ControlFlow::Continue(());
+    Classifier::fit(&table, &split, &settings, options, &Pool::new(threads), go_on).unwrap().0
+}
+
+fn accuracy(classifier: &Classifier) -> f64 {
+    let table = table();
+    let split = Split::by_fraction(table.len(), 0.2, 0.2, 5).unwrap();
+    classifier.classify(&table, &split.test, &Pool::new(1)).unwrap().1.accuracy()
+}
+
+/// Chance is a third.
+#[test]
+fn it_learns_what_it_has_not_seen() {
+    let options = FitOptions { epochs: 25, batch: 8, ..FitOptions::default() };
+    let found = accuracy(&fitted(&options, 2));
+    assert!(found > 0.9, "{found}");
+    let untrained = FitOptions { rate_nodes: 0.0, rate_adapter: 0.0, epochs: 1, ..options };
+    assert!(accuracy(&fitted(&untrained, 2)) < 0.7);
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let options = FitOptions { epochs: 2, accumulate: 2, rate_codes: 1.0, ..FitOptions::default() };
+    for credit in [Credit::Chain, Credit::Local] {
+        let options = FitOptions { credit, ..options.clone() };
+        let one = fitted(&options, 1).export();
+        assert_ne!(one, fitted(&FitOptions { seed: 1, ..options.clone() }, 1).export());
+        for threads in [2, 3] {
+            assert_eq!(fitted(&options, threads).export(), one);
+        }
+        // What radiation remembers makes no difference either.
+        assert_eq!(fitted(&FitOptions { cache: 50, ..options }, 2).export(), one);
+    }
+}
+
+#[test]
+fn only_what_has_a_rate_moves() {
+    let none = FitOptions { epochs: 1, rate_nodes: 0.0, rate_adapter: 0.0, ..FitOptions::default() };
+    let before = fitted(&none, 1).network;
+    for (nodes, adapter, codes) in [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 9.0)] {
+        let options =
+            FitOptions { rate_nodes: nodes, rate_adapter: adapter, rate_codes: codes, ..none.clone() };
+        let after = fitted(&options, 1).network;
+        assert_eq!(after.phase != before.phase, nodes > 0.0);
+        assert_eq!(after.adapter != before.adapter, adapter > 0.0);
+        assert_eq!(after.codes != before.codes, codes > 0.0);
+        assert_eq!(after.graph, before.graph);
+    }
+}
+
+/// Answers of the reader, one sample at a time.
+fn read_answers(file: &[u8], classifier: &Classifier, table: &Table) -> Vec<usize> {
+    let model = parse(file).unwrap();
+    let needs = Needs::of(&model.shape);
+    // Whatever was in the memory before makes no difference.
+    let (mut indices, mut strengths) = (vec![-7; needs.indices], vec![9; needs.strengths]);
+    let mut lists = vec![8; needs.lists];
+    let samples = samples(table, &classifier.scaler);
+    let answer = |row| classify(&model, samples.sample(row), &mut indices, &mut strengths, &mut lists).0;
+    (0..table.len()).map(answer).collect()
+}
+
+#[test]
+fn saved_and_exported_it_answers_the_same() {
+    let classifier = fitted(&FitOptions { epochs: 3, rate_codes: 1.0, ..FitOptions::default() }, 2);
+    let table = table();
+    let rows: Vec<usize> = (0..table.len()).collect();
+    let answers = classifier.classify(&table, &rows, &Pool::new(2)).unwrap().0;
+    assert_eq!(read_answers(&classifier.export(), &classifier, &table), answers);
+
+    let folder = tempfile::tempdir().unwrap();
+    classifier.save(folder.path()).unwrap();
+    let loaded = Classifier::load(folder.path()).unwrap();
+    assert_eq!(loaded.export(), classifier.export());
+    assert_eq!(loaded.classify(&table, &rows, &Pool::new(1)).unwrap().0, answers);
+
+    let graph = folder.path().join("graph.phase");
+    let mut bytes = std::fs::read(&graph).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&graph, bytes).unwrap();
+    let said = Classifier::load(folder.path()).unwrap_err().to_string();
+    assert!(said.contains("not the graph that model.toml was written for"), "{said}");
+}
+
+/// C is compiled where there is a compiler.
+#[test]
+fn c_answers_the_same() {
+    let classifier = fitted(&FitOptions { epochs: 3, ..FitOptions::default() }, 2);
+    let table = table();
+    let rows: Vec<usize> = (0..table.len()).collect();
+    let answers = classifier.classify(&table, &rows, &Pool::new(2)).unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.h"), classifier.network.c_header()).unwrap();
+    let samples = samples(&table, &classifier.scaler);
+    std::fs::write(folder.path().join("levels"), &samples.levels).unwrap();
+    let program = "#include <stdio.h>\n#include \"model.h\"\nint main(void) { uint8_t x[PHASE_GRAPH_FEATURES];\n\
+                   while (fread(x, 1, sizeof x, stdin) == sizeof x) printf(\"%d\\n\", phase_graph_classify(x)); }\n";
+    std::fs::write(folder.path().join("main.c"), program).unwrap();
+    let compiled = std::process::Command::new("cc")
+        .args([
+            "-std=c99",
+            "-Wall",
+            "-Werror",
+            "-O1",
+            "-fsanitize=undefined",
+            "-fno-sanitize-recover",
+            "-o",
+            "answer",
+            "main.c",
+        ])
+        .current_dir(folder.path())
+        .output();
+    let Ok(compiled) = compiled else {
+        println!("SKIPPED: no C compiler `cc`");
+        return;
+    };
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let levels = std::fs::File::open(folder.path().join("levels")).unwrap();
+    let output = std::process::Command::new(folder.path().join("answer")).stdin(levels).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.lines().map(|line| line.parse::<usize>().unwrap()).collect::<Vec<_>>(), answers);
+}
+
+/// Damaged at any place, a file is refused, or it can be run.
+#[test]
+fn damaged_files_do_no_harm() {
+    let network = random(2, &small());
+    let mut bytes = Vec::new();
+    network.view().write(|piece| bytes.extend_from_slice(piece));
+    assert_eq!(parse(&bytes[..40]).unwrap_err(), Problem::NoGraph);
+    assert_eq!(
+        parse(&bytes[..bytes.len() - 1]).unwrap_err(),
+        Problem::Length { needed: bytes.len() as u64, held: bytes.len() as u64 - 1 }
+    );
+    let mut ran = 0;
+    for (place, by) in (0..bytes.len()).flat_map(|place| [(place, 0x80u8), (place, 0x01)]) {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= by;
+        let Ok(model) = parse(&damaged) else { continue };
+        if model.shape.steps_max > 1000 {
+            continue;
+        }
+        let needs = Needs::of(&model.shape);
+        let (mut indices, mut strengths) = (vec![0; needs.indices], vec![0; needs.strengths]);
+        let levels = vec![200; model.shape.features];
+        let class = classify(&model, &levels, &mut indices, &mut strengths, &mut vec![0; needs.lists]).0;
+        assert!(class < model.shape.classes);
+        ran += 1;
+    }
+    assert!(ran > 100);
+}
+
+#[test]
+fn an_explanation_is_of_the_answer() {
+    let classifier = fitted(&FitOptions { epochs: 3, ..FitOptions::default() }, 1);
+    let table = table();
+    let answers = classifier.classify(&table, &[0, 1, 2, 3], &Pool::new(1)).unwrap().0;
+    for (row, class) in answers.into_iter().enumerate() {
+        let explanation = classifier.explain(table.row(row)).unwrap();
+        assert_eq!(explanation.class, class);
+        let most = explanation.logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        assert_eq!(explanation.logits[class], most);
+        assert_eq!(explanation.saliency.len(), 4);
+        // The way leads from inputs to outputs.
+        let (first, last) = (explanation.messages.first().unwrap(), explanation.messages.last().unwrap());
+        assert_eq!(first.0, 1);
+        assert!(usize::from(first.1.source) < 12 && explanation.outputs.contains(&last.1.target));
+        assert!(explanation.svg(&classifier.network, 40).contains("</svg>"));
+    }
+    assert!(
+        classifier
+            .explain(&[1.0])
+            .unwrap_err()
+            .to_string()
+            .contains("1 values, but the model has 4 features")
+    );
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let said = |settings: Settings| settings.check().unwrap_err().to_string();
+    let usual = Settings::default;
+    insta::assert_snapshot!(
+        [
+            said(Settings { inputs: 0, ..usual() }),
+            said(Settings { intermediate: 70_000, ..usual() }),
+            said(Settings { cardinality: 65, ..usual() }),
+            said(Settings { phases: 4094, ..usual() }),
+            said(Settings { decay: f64::NAN, ..usual() }),
+            said(Settings { steps_min: 50, ..usual() }),
+            FitOptions { batch: 60_000, ..FitOptions::default() }
+                .check(&Settings { intermediate: 60_000, ..usual() })
+                .unwrap_err()
+                .to_string(),
+            FitOptions { cache: 1 << 23, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { batch: 0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { temperature: 0.0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+        ]
+        .join("\n")
+    );
+}

@@ -1,0 +1,19 @@
+//! CSV files of labelled samples.
+
+use bessemer_phase::data::ReadOptions;
+
+/// What is said of a file with these bytes.
+///
+/// # Panics
+/// If samples come out that contradict themselves.
+pub fn read(bytes: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("samples.csv");
+    std::fs::write(&path, bytes).expect("a file");
+    let table = bessemer_phase::data::read(&path, &ReadOptions::default())
+        .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), ""))?;
+    assert_eq!(table.values.len(), table.len() * table.names.len());
+    assert!(table.values.iter().all(|value| value.is_finite()));
+    assert!(table.labels.iter().all(|label| usize::from(*label) < table.classes.len()));
+    Ok(())
+}
