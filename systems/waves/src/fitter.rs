@@ -142,8 +142,20 @@ impl WaveFitter {
             }
             _ => (model.clone(), parameters),
         };
-        let source = Source::of(signal);
-        Ok(WaveFitter { model, options, axes, channels, parameters, source, history, predictor: None })
+        Ok(WaveFitter::fitted(model, options, axes, channels, parameters, Source::of(signal), history))
+    }
+
+    /// A model that was fitted elsewhere.
+    pub(crate) fn fitted(
+        model: Model,
+        options: FitOptions,
+        axes: Vec<Scaled>,
+        channels: Vec<Scaled>,
+        parameters: Parameters,
+        source: Source,
+        history: History,
+    ) -> WaveFitter {
+        WaveFitter { model, options, axes, channels, parameters, source, history, predictor: None }
     }
 
     /// An untrained model whose weights are still to be read from the file `weights`, which must be large enough
@@ -177,8 +189,7 @@ impl WaveFitter {
             return Err(Error::ModelSettings { model: model.name(), problem });
         }
         let parameters = Parameters::new(t.graph.parameters());
-        let history = History::default();
-        Ok(WaveFitter { model, options, axes, channels, parameters, source, history, predictor: None })
+        Ok(WaveFitter::fitted(model, options, axes, channels, parameters, source, History::default()))
     }
 
     /// The model with its settings.
@@ -480,7 +491,7 @@ fn later(event: Event, before: u64, all: u64) -> Event {
 }
 
 /// Points by number, as a network reads them, with their scaled values.
-fn samples(
+pub(crate) fn samples(
     signal: &Signal,
     numbers: &[usize],
     model: &Model,
@@ -496,7 +507,7 @@ fn samples(
 }
 
 /// Scales of axes and channels, by the training points.
-fn scales(signal: &Signal, split: &Split, options: &FitOptions) -> (Vec<Scaled>, Vec<Scaled>) {
+pub(crate) fn scales(signal: &Signal, split: &Split, options: &FitOptions) -> (Vec<Scaled>, Vec<Scaled>) {
     let of_axis = |(place, name): (usize, &String)| {
         let along = split.train.iter().map(|number| &signal.point(*number)[place]);
         Scaled { name: name.clone(), scale: Scale::of_axis(options.axes, along) }

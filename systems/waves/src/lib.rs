@@ -42,6 +42,7 @@ mod signal;
 mod source;
 mod split;
 mod task;
+mod together;
 pub mod toys;
 mod write;
 
@@ -58,4 +59,5 @@ pub use scores::{Note, Outcome, Part, Score};
 pub use seeds::fit_seeds;
 pub use signal::{MAX_AXES, MAX_CHANNELS, MAX_NUMBERS, Origin, Signal};
 pub use split::{Extrapolated, Split, SplitOptions};
+pub use together::fit_together;
 pub use write::write;
