@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use bessemer_nn::{Trace, initialize};
 use bessemer_plan::{Executable, Parameters, Pool, Precision};
@@ -59,7 +60,8 @@ pub struct WaveFitter {
     pub(crate) channels: Vec<Scaled>,
     pub(crate) parameters: Parameters,
     pub(crate) source: Source,
-    /// What training did; of a model that was loaded, nothing.
+    /// What training did, and how long all of the fit took, but for what an earlier run of it took to find packets;
+    /// of a model that was loaded, nothing.
     pub history: History,
     predictor: Option<Predictor>,
 }
@@ -126,6 +128,7 @@ impl WaveFitter {
             order: None,
         };
         let mut lesson = Lesson { task, shape, options: &options, pool };
+        let start = Instant::now();
         let begun = match &options.greedy {
             // A training that goes on has its packets in the checkpoint.
             Some(greedy) if !checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.resume) => {
@@ -133,15 +136,19 @@ impl WaveFitter {
             }
             _ => None,
         };
+        let rounds = start.elapsed();
         let before = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
-        let (parameters, history) =
+        let (parameters, mut history) =
             lesson.learn(model, begun, &options.train, before, checkpoints.as_ref(), watch)?;
+        let start = Instant::now();
         let (model, parameters) = match (&options.greedy, model) {
             (Some(greedy), Model::Packets(kind)) if greedy.drop_below > 0.0 => {
                 lesson.drop_weak(greedy, kind, parameters, before + options.train.steps, watch)?
             }
             _ => (model.clone(), parameters),
         };
+        // Finding packets and leaving some out is part of the fit.
+        history.elapsed += rounds + start.elapsed();
         Ok(WaveFitter::fitted(model, options, axes, channels, parameters, Source::of(signal), history))
     }
 

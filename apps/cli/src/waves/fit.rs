@@ -40,8 +40,9 @@ With --json:
    \"scores\": [{\"part\", \"points\", \"mse\", \"mae\", \"psnr\", \"mean_mse\"}], \"notes\",
    \"packets\": [{\"centre\", \"width\", \"frequency\", \"chirp\", \"velocity\", \"phase\", \"amplitude\", \"energy_share\"}],
    \"out\", \"steps\", \"best_step\", \"seconds_fit\", \"threads\", \"seed\"}
-PSNR is in decibels and null where there is no error, or the signal is constant; mean_mse is the error of
-predicting the mean of the training values. Packets have frequencies in periods per unit of an axis."
+steps are those after packets were found, seconds_fit is the time of all. PSNR is in decibels and null where
+there is no error, or the signal is constant; mean_mse is the error of predicting the mean of the training
+values. Packets have frequencies in periods per unit of an axis."
 )]
 pub struct Fit {
     #[command(flatten)]
@@ -211,7 +212,8 @@ fn fit(
     };
     match WaveFitter::fit_watched(signal, split, model, options, checkpoints, pool, &mut watch) {
         Ok(fitted) => {
-            shown.finish(fitted.history.losses.len(), fitted.history.elapsed);
+            let found = if checkpoints.is_some_and(|checkpoints| checkpoints.resume) { 0 } else { before };
+            shown.finish(found as usize + fitted.history.losses.len(), fitted.history.elapsed);
             let history = &fitted.history;
             let scores = [
                 ("loss", history.losses.last().copied()),
