@@ -4,16 +4,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use bessemer_nn::{Trace, initialize};
-use bessemer_plan::{Executable, Parameters, Pool, Precision};
-use bessemer_train::{Checkpoints, Event, History, TrainError, TrainOptions, weights};
+use bessemer_nn::Trace;
+use bessemer_plan::{Parameters, Pool, Precision};
+use bessemer_train::{Checkpoints, Event, History, weights};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::greedy::{Greedy, Residual};
 use crate::inputs::Inputs;
-use crate::models::{Model, Packet, Packets, Shape};
-use crate::options::{FitOptions, failed, training_trace};
+use crate::lesson::Lesson;
+use crate::models::{Model, Shape};
+use crate::options::FitOptions;
 use crate::predictor::Predictor;
 use crate::scale::Scale;
 use crate::scores::{Note, Outcome, Score, means, parts};
@@ -335,165 +335,6 @@ impl WaveFitter {
         );
         let remedy = "give a signal of the same kind, or fit again";
         Err(Error::Option { what: "signal", problem, remedy })
-    }
-}
-
-/// Trainings on the same points, one after the other.
-struct Lesson<'a> {
-    task: PointTask,
-    shape: Shape,
-    options: &'a FitOptions,
-    pool: &'a Pool,
-}
-
-impl Lesson<'_> {
-    /// Finds packets in rounds, each followed by a training of all so far: parameters to begin with.
-    fn find_packets(
-        &mut self,
-        greedy: &Greedy,
-        model: &Model,
-        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<Parameters> {
-        let Model::Packets(kind) = model else {
-            let problem = format!("`{}` is no model of packets", model.name());
-            return Err(Error::Option { what: "greedy", problem, remedy: "leave it out, or fit `packets`" });
-        };
-        let (shape, seed) = (self.shape, self.options.train.seed);
-        let points = self.task.training.inputs.points().to_vec();
-        let train = greedy.training(&self.options.train);
-        let (mut found, mut bias) = (Vec::new(), vec![0.0; shape.channels]);
-        for round in 1..=greedy.rounds {
-            let mut values = self.task.training.targets.clone();
-            if found.is_empty() {
-                values.chunks_exact_mut(shape.channels).for_each(|values| {
-                    values.iter_mut().zip(&bias).for_each(|(value, bias)| *value -= bias);
-                });
-            } else {
-                let (model, parameters) = self.with_packets(kind, found.len(), &found, &bias)?;
-                let len = self.task.training.inputs.len();
-                let mut predictor = Predictor::new(&model, shape, self.options.precision, len)?;
-                let predicted = predictor.predict(self.pool, &parameters, &self.task.training.inputs)?;
-                values.iter_mut().zip(&predicted).for_each(|(value, predicted)| *value -= predicted);
-            }
-            let mut residual =
-                Residual { points: &points, values, axes: shape.axes, channels: shape.channels };
-            let wanted = greedy.after(round, kind.count).saturating_sub(found.len());
-            let share = (round - 1) as f64 / greedy.rounds as f64;
-            found.extend(residual.find(kind, greedy, wanted, share, (seed, round as u64), self.pool));
-            if found.is_empty() || greedy.steps == 0 {
-                continue;
-            }
-            let (model, parameters) = self.with_packets(kind, found.len(), &found, &bias)?;
-            let before = (round - 1) as u64 * greedy.steps;
-            let (parameters, _) = self.learn(&model, Some(parameters), &train, before, None, watch)?;
-            let kind = Packets { count: found.len(), ..kind.clone() };
-            found = kind.packets(&parameters, shape);
-            bias = Packets::bias(&parameters).to_vec();
-        }
-        Ok(self.with_packets(kind, kind.count, &found, &bias)?.1)
-    }
-
-    /// Leaves out packets of little energy, and trains the others once more.
-    fn drop_weak(
-        &mut self,
-        greedy: &Greedy,
-        kind: &Packets,
-        parameters: Parameters,
-        before: u64,
-        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<(Model, Parameters)> {
-        let packets = kind.packets(&parameters, self.shape);
-        let energies = kind.energies(&packets, self.task.training.inputs.points(), self.shape.axes);
-        let least = greedy.drop_below * energies.iter().sum::<f64>();
-        let mut strong: Vec<Packet> = Vec::new();
-        strong
-            .extend(packets.into_iter().zip(energies).filter(|(_, energy)| *energy >= least).map(|(p, _)| p));
-        if strong.len() == kind.count || strong.is_empty() {
-            return Ok((Model::Packets(kind.clone()), parameters));
-        }
-        let bias = Packets::bias(&parameters).to_vec();
-        let (model, parameters) = self.with_packets(kind, strong.len(), &strong, &bias)?;
-        let (parameters, _) =
-            self.learn(&model, Some(parameters), &greedy.training(&self.options.train), before, None, watch)?;
-        Ok((model, parameters))
-    }
-
-    /// A model of so many packets, and parameters that hold those that are given; others have no amplitude.
-    fn with_packets(
-        &self,
-        kind: &Packets,
-        count: usize,
-        given: &[Packet],
-        bias: &[f32],
-    ) -> Result<(Model, Parameters)> {
-        let kind = Packets { count, ..kind.clone() };
-        let model = Model::Packets(kind.clone());
-        let mut parameters = self.begin(&model)?;
-        let mut packets = kind.packets(&parameters, self.shape);
-        packets.iter_mut().for_each(|packet| packet.amplitudes.fill(0.0));
-        packets[..given.len()].clone_from_slice(given);
-        kind.set(&mut parameters, self.shape, &packets, bias);
-        Ok((model, parameters))
-    }
-
-    /// A model's parameters as they start.
-    fn begin(&self, model: &Model) -> Result<Parameters> {
-        let first = training_trace(1, self.task.batch, model, self.shape, self.task.loss).map_err(failed)?;
-        let mut parameters = Parameters::new(first.graph.parameters());
-        initialize(&mut parameters, first.inits(), self.options.train.seed);
-        model.network().start(&mut parameters, self.shape);
-        Ok(parameters)
-    }
-
-    /// Trains a model from these parameters, or from its own. `before` steps were told of already, and all are
-    /// told of as of one training.
-    fn learn(
-        &mut self,
-        model: &Model,
-        begun: Option<Parameters>,
-        train: &TrainOptions,
-        before: u64,
-        checkpoints: Option<&Checkpoints>,
-        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<(Parameters, History)> {
-        let (batch, shape, loss) = (self.task.batch, self.shape, self.task.loss);
-        let first = training_trace(1, batch, model, shape, loss).map_err(failed)?;
-        let trace = |samples| Ok(training_trace(samples, batch, model, shape, loss)?.graph);
-        let mut step = Executable::compile(&trace, batch, &self.options.plan()).map_err(failed)?;
-        let mut parameters = begun.map_or_else(|| self.begin(model), Ok)?;
-        let greedy = self.options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
-        let all = (greedy + self.options.train.steps).max(before + train.steps);
-        if let Some((samples, predictor)) = &mut self.task.validation {
-            *predictor = Predictor::new(model, shape, self.options.precision, samples.inputs.len())?;
-        }
-        let history = bessemer_train::train(
-            &mut self.task,
-            std::slice::from_mut(&mut step),
-            &mut parameters,
-            first.buffers(),
-            train,
-            checkpoints,
-            self.pool,
-            &mut |event| watch(later(event, before, all)),
-        )?;
-        if let Some(value) = parameters.as_slice().iter().find(|weight| !weight.is_finite()) {
-            let (step, value) = (history.losses.len() as u64, f64::from(*value));
-            return Err(failed(TrainError::NotFinite { what: "a weight", step, value, first: None }));
-        }
-        Ok((parameters, history))
-    }
-}
-
-/// The same event so many steps later, of a training of `all` steps.
-fn later(event: Event, before: u64, all: u64) -> Event {
-    match event {
-        Event::Step { step, steps: _, loss, grad_norm, learning_rate } => {
-            Event::Step { step: step + before, steps: all, loss, grad_norm, learning_rate }
-        }
-        Event::Validation { step, loss, best } => Event::Validation { step: step + before, loss, best },
-        Event::Checkpoint { step } => Event::Checkpoint { step: step + before },
-        Event::Resumed { step } => Event::Resumed { step: step + before },
-        Event::Problem { problem } => Event::Problem { problem },
     }
 }
 

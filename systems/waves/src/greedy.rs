@@ -140,7 +140,6 @@ impl Residual<'_> {
         let mut order: Vec<usize> = (0..gains.len()).filter(|n| gains[*n] > 0.0).collect();
         order.sort_by(|a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
         let mut found = Vec::new();
-        let mut worst = None;
         for number in order {
             if found.len() == count {
                 break;
@@ -148,16 +147,6 @@ impl Residual<'_> {
             let candidate = draws.candidate(number);
             let gain = self.gain(&candidate);
             if gain.taken >= STILL_GOOD * f64::from(gains[number]) && gain.taken > 0.0 {
-                found.push(self.take(kind, &candidate, gain));
-            } else {
-                worst = worst.or(Some(number));
-            }
-        }
-        // Where all good ones are alike, the best of what is left is better than none.
-        while let (true, Some(number)) = (found.len() < count, worst.take()) {
-            let candidate = draws.candidate(number);
-            let gain = self.gain(&candidate);
-            if gain.taken > 0.0 {
                 found.push(self.take(kind, &candidate, gain));
             }
         }

@@ -31,6 +31,7 @@ mod found;
 pub mod generate;
 mod greedy;
 mod inputs;
+mod lesson;
 pub mod models;
 mod options;
 mod predictor;

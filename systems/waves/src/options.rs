@@ -21,6 +21,16 @@ pub enum Loss {
     Mae,
 }
 
+impl Loss {
+    /// The loss that the graph sums.
+    pub(crate) fn get(self) -> losses::Loss {
+        match self {
+            Loss::Mse => losses::Loss::Mse,
+            Loss::Mae => losses::Loss::Mae,
+        }
+    }
+}
+
 /// How a model is fitted: by default, 1,000 steps of Adam on all training points at once, at a learning rate of
 /// 0.001.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -95,11 +105,7 @@ pub(crate) fn training_trace(
     let points = t.input("points", &[shape.axes]);
     let values = model.network().forward(&mut t, points, shape)?;
     let targets = t.input("targets", &[shape.channels]);
-    let loss = match loss {
-        Loss::Mse => losses::Loss::Mse,
-        Loss::Mae => losses::Loss::Mae,
-    };
-    let sum = loss.sum(&mut t, values, targets, None)?;
+    let sum = loss.get().sum(&mut t, values, targets, None)?;
     t.graph.set_loss(sum);
     Ok(t)
 }

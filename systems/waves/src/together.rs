@@ -2,14 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use bessemer_nn::{Trace, initialize, losses};
+use bessemer_nn::Trace;
 use bessemer_plan::{Executable, Parameters, Pool};
-use bessemer_train::{Event, TrainError, TrainOptions};
+use bessemer_train::{Event, TrainOptions};
 
 use crate::error::{Error, Result};
 use crate::fitter::{WaveFitter, samples, scales};
+use crate::lesson::{begin, check_finite};
 use crate::models::{Model, Shape};
-use crate::options::{FitOptions, Loss, failed};
+use crate::options::{FitOptions, failed};
 use crate::signal::Signal;
 use crate::source::Source;
 use crate::split::Split;
@@ -61,10 +62,7 @@ pub fn fit_together(
         let mut t = Trace::new(samples, batch, true);
         let points = t.input("points", &[axes.len()]);
         let targets = t.input("targets", &[channels.len()]);
-        let loss = match options.loss {
-            Loss::Mse => losses::Loss::Mse,
-            Loss::Mae => losses::Loss::Mae,
-        };
+        let loss = options.loss.get();
         let mut sum = None;
         for (place, seed) in seeds.iter().enumerate() {
             let network = model.network();
@@ -101,10 +99,7 @@ pub fn fit_together(
     let (plans, buffers) = (std::slice::from_mut(&mut step), first.buffers());
     let history =
         bessemer_train::train(&mut task, plans, &mut all, buffers, &options.train, None, pool, watch)?;
-    if let Some(value) = all.as_slice().iter().find(|weight| !weight.is_finite()) {
-        let (step, value) = (history.losses.len() as u64, f64::from(*value));
-        return Err(failed(TrainError::NotFinite { what: "a weight", step, value, first: None }));
-    }
+    check_finite(&all, &history)?;
     let fitted = each.drain(..).zip(seeds).enumerate().map(|(place, (mut parameters, seed))| {
         for at in 0..parameters.specs().len() {
             let from = position(&all, place, &parameters.specs()[at].name);
@@ -146,17 +141,6 @@ fn check(split: &Split, model: &Model, options: &FitOptions, seeds: &[u64], axes
             failed(format!("{what} cannot be shared by them"), "leave it out, or fit one by one")
         }
     }
-}
-
-/// A model's parameters as they start.
-fn begin(model: &Model, shape: Shape) -> Result<Parameters> {
-    let mut t = Trace::new(1, 1, false);
-    let points = t.input("points", &[shape.axes]);
-    model.network().forward(&mut t, points, shape).map_err(failed)?;
-    let mut parameters = Parameters::new(t.graph.parameters());
-    initialize(&mut parameters, t.inits(), shape.seed);
-    model.network().start(&mut parameters, shape);
-    Ok(parameters)
 }
 
 /// The scope of a seed by its place.

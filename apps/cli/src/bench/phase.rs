@@ -8,6 +8,7 @@ use bessemer::phase::baselines::baselines;
 use bessemer::phase::data::{ReadOptions, Table, read};
 use bessemer::phase::{Classifier, Credit, FitOptions, Settings};
 use bessemer::plan::Pool;
+use bessemer::study::Spread;
 use bessemer::train::data::Split;
 use serde::Serialize;
 
@@ -69,9 +70,6 @@ struct Learned {
     seconds: f64,
     bytes: u64,
 }
-
-/// Student's t for 95 % and 1 to 9 degrees of freedom.
-const STUDENT: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
 impl PhaseArgs {
     /// Measures and prints.
@@ -200,10 +198,9 @@ impl PhaseArgs {
         seconds: f64,
         bytes: u64,
     ) {
-        let count = accuracies.len() as f64;
-        let mean = accuracies.iter().sum::<f64>() / count;
-        let variance = accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let interval = STUDENT[accuracies.len() - 2] * (variance / count).sqrt();
+        let spread = Spread::of(&accuracies);
+        // At least two seeds were asked for.
+        let (mean, interval) = (spread.mean, spread.half_interval(accuracies.len()).unwrap_or_default());
         self.run.note(&format!("{data}, {model}: {:.2} ± {:.2} %", 100.0 * mean, 100.0 * interval));
         let model = model.to_string();
         found.push(Learned { data, model, test_accuracies: accuracies, mean, interval, seconds, bytes });

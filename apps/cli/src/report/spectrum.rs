@@ -1,11 +1,14 @@
 //! Energy by time and frequency.
 
-use std::f64::consts::TAU;
+use std::f64::consts::PI;
+
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
 
 /// Columns of a spectrogram, at most.
 const COLUMNS: usize = 240;
-/// Frequencies of a spectrogram, at most.
-const ROWS: usize = 96;
+/// Values in a window, at most; half as many frequencies are told apart.
+const WINDOW_MAX: usize = 256;
 
 /// The energy of evenly spaced values in windows along them, in decibels below the `greatest`: rows of
 /// frequencies from half a period a sample at the top down to none.
@@ -24,40 +27,33 @@ pub fn greatest(values: &[f32]) -> f64 {
     energies(values).into_iter().flatten().fold(0.0, f64::max)
 }
 
-/// Column by column, energies by frequency: windows of a bell's shape that overlap, by the definition.
+/// Column by column, energies by frequency, of windows of a bell's shape that overlap.
 fn energies(values: &[f32]) -> Vec<Vec<f64>> {
-    let window = (values.len() / 16).clamp(8, 4 * ROWS);
-    let rows = (window / 2).min(ROWS);
+    let window = (values.len() / 16).clamp(8, WINDOW_MAX) & !1;
     let columns = COLUMNS.min(values.len());
     let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / values.len() as f64;
-    (0..columns)
-        .map(|column| {
-            let middle = (column as f64 + 0.5) * values.len() as f64 / columns as f64;
-            let start = middle - window as f64 / 2.0;
-            let weighed: Vec<(f64, f64)> = (0..window)
-                .filter_map(|place| {
-                    let at = start + place as f64;
-                    let value = values.get(if at < 0.0 { return None } else { at as usize })?;
-                    let bell = (0.5 * TAU * (place as f64 + 0.5) / window as f64).sin().powi(2);
-                    Some((place as f64, bell * (f64::from(*value) - mean)))
-                })
-                .collect();
-            (0..rows)
-                .map(|row| {
-                    let angle = 0.5 * TAU * row as f64 / rows as f64;
-                    let (re, im) = weighed.iter().fold((0.0, 0.0), |(re, im), (place, x)| {
-                        let (sin, cos) = (angle * place).sin_cos();
-                        (re + x * cos, im + x * sin)
-                    });
-                    re * re + im * im
-                })
-                .collect()
-        })
-        .collect()
+    let transform = FftPlanner::new().plan_fft_forward(window);
+    let column = |number: usize| {
+        let middle = (number as f64 + 0.5) * values.len() as f64 / columns as f64;
+        let start = (middle - window as f64 / 2.0) as isize;
+        let mut weighed: Vec<Complex<f64>> = (0..window)
+            .map(|place| {
+                let at = usize::try_from(start + place as isize).ok();
+                // Beyond the ends there is nothing.
+                let value = at.and_then(|at| values.get(at)).map_or(0.0, |value| f64::from(*value) - mean);
+                Complex::from(value * (PI * (place as f64 + 0.5) / window as f64).sin().powi(2))
+            })
+            .collect();
+        transform.process(&mut weighed);
+        weighed[..window / 2].iter().map(Complex::norm_sqr).collect()
+    };
+    (0..columns).map(column).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use super::*;
 
     /// A tone of a quarter of a period a sample lies in the middle of the rows.

@@ -90,12 +90,6 @@ pub struct ComparedPart {
     pub mean_mse: f64,
 }
 
-/// Student's t for 95 %, two-sided, for 1 to 30 degrees of freedom; beyond, the normal distribution's.
-const STUDENT: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
-
 /// The most fits of a model.
 const SEEDS_MAX: u64 = 1000;
 
@@ -105,11 +99,7 @@ impl ComparedModel {
             let scores = outcomes.iter().filter_map(|(_, outcome)| outcome.score(first.part));
             let each: Vec<f64> = scores.map(|score| score.mse).collect();
             let mse = Spread::of(&each);
-            let t = STUDENT.get(each.len().wrapping_sub(2)).copied().unwrap_or(1.96);
-            let interval = mse.deviation.map(|deviation| {
-                let half = t * deviation / (each.len() as f64).sqrt();
-                [mse.mean - half, mse.mean + half]
-            });
+            let interval = mse.half_interval(each.len()).map(|half| [mse.mean - half, mse.mean + half]);
             let (part, points, mean_mse) = (first.part.to_string(), first.points, first.mean_mse);
             ComparedPart { part, points, mse, interval, each, mean_mse }
         });
