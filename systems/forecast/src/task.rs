@@ -74,8 +74,8 @@ impl Task for WindowTask<'_> {
         for (scaler, y) in self.lags.scalers.iter().zip(y.chunks_exact_mut(self.options.horizon)) {
             scaler.transform(y);
         }
-        let observed: f64 = mask.iter().map(|&m| m as f64).sum();
-        Ok(if observed > 0.0 { (1.0 / observed) as f32 } else { 0.0 })
+        let observed = mask.iter().filter(|seen| **seen > 0.0).count();
+        Ok(if observed > 0 { (1.0 / observed as f64) as f32 } else { 0.0 })
     }
 
     fn epoch(&self) -> Option<u64> {

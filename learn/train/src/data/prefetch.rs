@@ -19,10 +19,12 @@ const AHEAD_NOT_MEASURED: usize = 32;
 /// The least time that a batch must take for threads to be tried: one that lies ready costs up to 1 µs.
 const LEAST: Duration = Duration::from_micros(2);
 /// And one in so many parts of a step's time.
-const LEAST_SHARE: u32 = 100;
+const LEAST_SHARE: u32 = 200;
 /// Steps longer by this with threads than without end the trial. Batches of several lengths make steps differ by
 /// chance, and a thread that only takes the time that the batch took before does no harm.
 const LONGER: f64 = 1.05;
+/// Trials in which steps were longer, before batches are made in between for good.
+const TRIALS: u32 = 2;
 /// The most batches ahead: each has buffers of its own.
 const MAX_AHEAD: usize = 1 << 16;
 
@@ -57,8 +59,8 @@ impl Default for Prefetch {
 /// depends on how many makers there are, and on whether they are used.
 ///
 /// With [`Start::Measured`] the training begins with batches that `task` makes. Threads take over when one takes
-/// longer than 2 µs and 1 % of a step's time, and hand back when steps turn out to be longer by a twentieth: a
-/// batch that lies ready costs up to 1 µs (`examples/hand_over.rs`), but where other work keeps all cores busy,
+/// longer than 2 µs and 0.5 % of a step's time, and hand back when steps turn out to be longer by a twentieth in
+/// two trials: a batch that lies ready costs up to 1 µs (`examples/hand_over.rs`), but where other work keeps all cores busy,
 /// a thread that is woken takes the place of one that computes.
 ///
 /// ```
@@ -173,18 +175,19 @@ where
     M: FnMut(u64, &mut [Vec<f32>]) -> Result<f32, TrainError> + Send + 'scope,
 {
     fn batch(&mut self, number: u64, inputs: &mut [Vec<f32>]) -> Result<f32, TrainError> {
-        let asked = Instant::now();
         match self.trial.as_mut().filter(|_| !self.queues.is_empty()) {
             Some(trial) if trial.between.is_none() => {
+                let asked = Instant::now();
                 let made = self.task.batch(number, inputs);
                 if trial.observe_between(asked, asked.elapsed()) == Some(false) {
                     self.give_up();
                 }
                 return made;
             }
-            Some(trial) => match trial.observe_ahead(asked) {
-                Some(true) => self.trial = None,
-                Some(false) => self.give_up(),
+            Some(trial) => match trial.observe_ahead(Instant::now()) {
+                Some(Verdict::Stay) => self.trial = None,
+                Some(Verdict::Repeat) => return self.task.batch(number, inputs),
+                Some(Verdict::GiveUp) => self.give_up(),
                 None => {}
             },
             None => {}
@@ -226,8 +229,20 @@ impl<M> Drop for Ahead<'_, '_, '_, M> {
     }
 }
 
+/// What comes after a trial of threads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Verdict {
+    Stay,
+    /// Once more, without and with them.
+    Repeat,
+    GiveUp,
+}
+
 /// Whether threads pay, found out by the clock: first without them, then with them.
 struct Trial {
+    /// Times that steps were longer with threads. Other work on the machine may begin between the two halves of
+    /// a trial, so that one is not enough.
+    longer: u32,
     calls: usize,
     last: Option<Instant>,
     /// Time that batches took.
@@ -241,7 +256,7 @@ struct Trial {
 impl Trial {
     fn new() -> Trial {
         let steps = Vec::with_capacity(BETWEEN.max(AHEAD));
-        Trial { calls: 0, last: None, making: Duration::ZERO, steps, between: None }
+        Trial { longer: 0, calls: 0, last: None, making: Duration::ZERO, steps, between: None }
     }
 
     /// Takes note of a batch that was asked for and took so long to make; when enough is known, whether threads
@@ -258,13 +273,18 @@ impl Trial {
         Some(pays(making, step))
     }
 
-    /// Takes note of a batch that a thread has made; when enough is known, whether it goes on so.
-    fn observe_ahead(&mut self, asked: Instant) -> Option<bool> {
+    /// Takes note of a batch that a thread has made; when enough is known, how it goes on.
+    fn observe_ahead(&mut self, asked: Instant) -> Option<Verdict> {
         self.observe(asked, AHEAD_NOT_MEASURED);
         if self.calls < AHEAD {
             return None;
         }
-        Some(self.median() < self.between?.mul_f64(LONGER))
+        if self.median() < self.between?.mul_f64(LONGER) {
+            return Some(Verdict::Stay);
+        }
+        self.longer += 1;
+        (self.calls, self.last, self.making, self.between) = (0, None, Duration::ZERO, None);
+        Some(if self.longer < TRIALS { Verdict::Repeat } else { Verdict::GiveUp })
     }
 
     fn observe(&mut self, asked: Instant, not_measured: usize) {
@@ -426,7 +446,8 @@ mod tests {
         for (making, step, expected) in [
             (micros(1), micros(20), false),
             (micros(25), micros(100), true),
-            (micros(25), micros(2600), false),
+            (micros(25), micros(2600), true),
+            (micros(25), micros(5200), false),
             (micros(2000), micros(20_000), true),
         ] {
             assert_eq!(pays(making, step), expected, "{making:?} of {step:?}");
@@ -440,8 +461,15 @@ mod tests {
             }
             // With threads steps are shorter, or hardly longer, and it stays so, or longer.
             let (hardly, longer) = (step.mul_f64(1.03), step.mul_f64(1.1));
-            for (with, expected) in [(step - making, true), (hardly, true), (longer, false)] {
-                let mut trial = Trial { between: Some(step), ..Trial::new() };
+            let cases = [
+                (0, step - making, Verdict::Stay),
+                (0, hardly, Verdict::Stay),
+                (0, longer, Verdict::Repeat),
+                (1, hardly, Verdict::Stay),
+                (1, longer, Verdict::GiveUp),
+            ];
+            for (before, with, expected) in cases {
+                let mut trial = Trial { longer: before, between: Some(step), ..Trial::new() };
                 for batch in 0..AHEAD {
                     // Now and then something else takes its time.
                     let late = if batch % 7 == 0 { micros(7) } else { micros(0) };
