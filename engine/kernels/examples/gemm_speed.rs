@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use bessemer_kernels::arena::Arena;
 use bessemer_kernels::gemm::{self, Activation, Epilogue, Half};
 use bessemer_kernels::simd::{Kernel, Simd, dispatch};
 
@@ -32,28 +33,31 @@ fn main() {
         (32, 512, 512),
         (256, 512, 512),
         (1024, 512, 512),
+        (84, 256, 256),
+        (89, 256, 256),
+        (96, 256, 256),
+        (128, 256, 256),
         (42, 42, 16),
         (1, 512, 512),
     ] {
-        let a = vec![0.5; m * k];
-        let b = vec![0.25; k * n];
-        let mut c = vec![0.0; m * n];
-        let bias = vec![1.0; n];
-        let mut scratch = vec![0.0; gemm::gemm_scratch(k)];
-        let mut panels = vec![0.0; gemm::packed_len(k, n)];
-        gemm::pack_b(k, n, &b, (n, 1), &mut panels);
+        let lens = [m * k, k * n, m * n, n, gemm::gemm_scratch(k), gemm::packed_len(k, n)];
+        let mut arenas = lens.map(Arena::new);
+        let [a, b, c, bias, scratch, panels] = arenas.each_mut().map(Arena::as_mut_slice);
+        [(&mut *a, 0.5), (b, 0.25), (bias, 1.0)].into_iter().for_each(|(to, value)| to.fill(value));
+        let (a, b, bias) = (&*a, &*b, &*bias);
+        gemm::pack_b(k, n, b, (n, 1), panels);
         let work = 2 * m * n * k;
         let rates = [
-            rate(work, || the_crate(m, n, k, &a, (k, 1), &b, (n, 1), &mut c)),
+            rate(work, || the_crate(m, n, k, a, (k, 1), b, (n, 1), c)),
             rate(work, || {
-                gemm::gemm(m, n, k, &a, (k, 1), &b, (n, 1), &mut c, n, Epilogue::default(), &mut scratch);
+                gemm::gemm(m, n, k, a, (k, 1), b, (n, 1), c, n, Epilogue::default(), scratch);
             }),
             rate(work, || {
-                gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, (&mut c, n), Epilogue::default(), None)
+                gemm::gemm_packed(m, n, k, a, (k, 1), panels, (&mut *c, n), Epilogue::default(), None)
             }),
             rate(work, || {
-                let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::bias(&bias) };
-                gemm::gemm_packed(m, n, k, &a, (k, 1), &panels, (&mut c, n), epilogue, None);
+                let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::bias(bias) };
+                gemm::gemm_packed(m, n, k, a, (k, 1), panels, (&mut *c, n), epilogue, None);
             }),
         ];
         print(&format!("{m} x {n} x {k}"), &rates);
@@ -71,6 +75,13 @@ fn main() {
         (128, 128, 336),
         (256, 128, 336),
         (128, 256, 336),
+        (256, 256, 80),
+        (256, 256, 84),
+        (256, 256, 88),
+        (256, 256, 92),
+        (256, 256, 96),
+        (256, 256, 112),
+        (256, 256, 128),
         (96, 5376, 8),
         (512, 512, 16),
         (512, 512, 256),
@@ -79,19 +90,19 @@ fn main() {
         (32, 512, 512),
         (1, 512, 512),
     ] {
-        let a = vec![0.5; m * k];
-        let b = vec![0.25; k * n];
-        let mut c = vec![0.0; m * n];
-        let mut scratch = vec![0.0; gemm::gemm_scratch(k)];
+        let mut arenas = [m * k, k * n, m * n, gemm::gemm_scratch(k)].map(Arena::new);
+        let [a, b, c, scratch] = arenas.each_mut().map(Arena::as_mut_slice);
+        [(&mut *a, 0.5), (b, 0.25)].into_iter().for_each(|(to, value)| to.fill(value));
+        let (a, b) = (&*a, &*b);
         let work = 2 * m * n * k;
         let rates = [
-            rate(work, || the_crate(m, n, k, &a, (k, 1), &b, (1, k), &mut c)),
+            rate(work, || the_crate(m, n, k, a, (k, 1), b, (1, k), c)),
             rate(work, || {
-                gemm::gemm(m, n, k, &a, (k, 1), &b, (1, k), &mut c, n, Epilogue::default(), &mut scratch);
+                gemm::gemm(m, n, k, a, (k, 1), b, (1, k), c, n, Epilogue::default(), scratch);
             }),
-            rate(work, || the_crate(m, n, k, &a, (1, m), &b, (n, 1), &mut c)),
+            rate(work, || the_crate(m, n, k, a, (1, m), b, (n, 1), c)),
             rate(work, || {
-                gemm::gemm(m, n, k, &a, (1, m), &b, (n, 1), &mut c, n, Epilogue::accumulate(), &mut scratch);
+                gemm::gemm(m, n, k, a, (1, m), b, (n, 1), c, n, Epilogue::accumulate(), scratch);
             }),
         ];
         print(&format!("{m} x {n} x {k}"), &rates);
