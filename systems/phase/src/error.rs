@@ -45,6 +45,8 @@ pub enum Error {
     Stopped {
         /// Epochs done.
         epochs: usize,
+        /// The checkpoint to go on from, if there are any.
+        checkpoint: Option<PathBuf>,
     },
 }
 
