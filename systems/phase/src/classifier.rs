@@ -84,8 +84,9 @@ impl Classifier {
             );
             return Err(Error::Data { place: "data".into(), problem });
         }
-        if table.classes.len() < 2 {
-            let problem = "all samples are of one class; there must be two to tell apart".into();
+        if let [] | [_] = table.classes[..] {
+            let class = table.classes.first().map_or(String::new(), |class| format!(", `{class:.40}`"));
+            let problem = format!("all samples are of one class{class}; there must be two to tell apart");
             return Err(Error::Data { place: "data".into(), problem });
         }
         let weights = (settings.inputs * 2 * settings.dimensions).saturating_mul(features);
