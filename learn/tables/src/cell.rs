@@ -2,7 +2,7 @@
 
 /// Why a cell holds no usable number.
 #[derive(Debug, PartialEq)]
-pub(super) enum BadCell {
+pub(crate) enum BadCell {
     NotANumber,
     Infinite,
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::cell::BadCell;
+
 /// A result whose error is [`TableError`].
 pub type Result<T, E = TableError> = std::result::Result<T, E>;
 
@@ -45,10 +47,10 @@ pub enum TableError {
     NoRows { file: String, below: &'static str },
 
     #[error(
-        "`{file}`: row {row}: {found} cells, but the header has {expected}; \
+        "`{file}`: row {row}: {found} cells, but the {first} has {expected}; \
          complete the row, or quote a cell that contains the separator"
     )]
-    RaggedRow { file: String, row: usize, found: usize, expected: usize },
+    RaggedRow { file: String, row: usize, found: usize, first: &'static str, expected: usize },
 
     #[error(
         "`{file}`: column `{column}` has the type {found}, which is not {wanted}; cast it or choose another"
@@ -66,6 +68,42 @@ pub enum TableError {
          correct it, or leave the cell empty if the value is missing"
     )]
     Infinite { file: String, row: usize, column: String, value: String },
+
+    #[error(
+        "`{file}`: row {row}, column `{column}`: {value:?} {problem}, or leave the row or the column out"
+    )]
+    Needed { file: String, row: usize, column: String, value: String, problem: Needed },
+}
+
+/// Why a cell is refused where none may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// There is nothing in it, or NaN.
+    Missing,
+    /// It is text.
+    NotANumber,
+    /// It is infinite, or beyond single precision.
+    Infinite,
+}
+
+impl Needed {
+    pub(crate) fn of(bad: Option<BadCell>) -> Needed {
+        match bad {
+            None => Needed::Missing,
+            Some(BadCell::NotANumber) => Needed::NotANumber,
+            Some(BadCell::Infinite) => Needed::Infinite,
+        }
+    }
+}
+
+impl std::fmt::Display for Needed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Needed::Missing => "is missing; fill it in",
+            Needed::NotANumber => "is not a number; write it with a decimal point",
+            Needed::Infinite => "is infinite or beyond single precision; correct it",
+        })
+    }
 }
 
 /// A value short enough to stand in a message.

@@ -2,14 +2,14 @@
 //! whatever it makes of the columns.
 //!
 //! ```
-//! use bessemer_tables::{Contents, Limits, Records, open};
+//! use bessemer_tables::{Contents, Layout, Limits, Records, open};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("points.csv");
 //! std::fs::write(&path, "x;y\n1;2.5\n2;\n")?;
 //! let limits = Limits::default();
 //! let Contents::Text(text) = open(&path, &limits)? else { panic!("it is no Parquet file") };
-//! let mut records = Records::open("points.csv", &text, None, &limits)?;
+//! let mut records = Records::open("points.csv", &text, Layout::default(), &limits)?;
 //! assert_eq!(records.names(), ["x", "y"]);
 //! assert_eq!(records.next()?.unwrap().number(1)?, 2.5);
 //! let record = records.next()?.unwrap();
@@ -27,5 +27,5 @@ pub mod parquet;
 mod parquet_footer;
 
 pub use contents::{Contents, Limits, open};
-pub use csv::{Record, Records};
-pub use error::{Result, TableError, shorten};
+pub use csv::{Layout, Names, Record, Records};
+pub use error::{Needed, Result, TableError, shorten};

@@ -22,6 +22,7 @@ use crate::folder_lock::FolderLock;
 use crate::grad_scaler::GradScalerState;
 use crate::options::TrainOptions;
 use crate::schedule::Plateau;
+use crate::state::State;
 use crate::tensors::{Tensor, floats, parse, serialize};
 use crate::weights::hexadecimal;
 use crate::whole::write_whole;
@@ -145,9 +146,25 @@ impl Checkpoints {
         self.folder.join(format!("step-{step:010}.safetensors"))
     }
 
-    /// Keeps other processes out of the folder while the lock that is given lives, where it is to hold more than
+    /// Before a training begins or goes on: what a process that was killed has left half-written is removed, and
+    /// other processes are kept out of the folder while the lock that is given lives, where it is to hold more than
     /// what a stop leaves.
-    pub(crate) fn lock(&self) -> Result<Option<FolderLock>, TrainError> {
+    ///
+    /// # Errors
+    /// If another training is at work in the folder, or it holds what is not wanted: checkpoints although none is to
+    /// go on, or none although one is.
+    pub fn begin(&self) -> Result<Option<FolderLock>, TrainError> {
+        let lock = self.lock()?;
+        self.sweep();
+        let folder = || self.folder.clone();
+        match (self.resume, self.files()?.is_empty()) {
+            (true, true) => Err(TrainError::NothingToResume { folder: folder() }),
+            (false, false) => Err(TrainError::FolderInUse { folder: folder() }),
+            _ => Ok(lock),
+        }
+    }
+
+    fn lock(&self) -> Result<Option<FolderLock>, TrainError> {
         let nothing_to_resume = self.resume && !self.folder.exists();
         if (self.every == 0 && !self.resume) || nothing_to_resume {
             return Ok(None);
@@ -163,7 +180,7 @@ impl Checkpoints {
     }
 
     /// Removes what a process that was killed has left half-written.
-    pub(crate) fn sweep(&self) {
+    fn sweep(&self) {
         for name in disk::names(&self.folder).unwrap_or_default() {
             if name.starts_with(".step-") && name.ends_with(".draft") {
                 // It takes space, and nothing else.
@@ -172,13 +189,46 @@ impl Checkpoints {
         }
     }
 
+    /// Refuses to go on with what was trained on other data or with other settings: `saved` is what
+    /// [`Checkpoints::about`] was when the checkpoint was written.
+    ///
+    /// # Errors
+    /// Names the first line, `name = value`, that differs.
+    pub fn check_about(&self, saved: &str) -> Result<(), TrainError> {
+        match described_apart(saved, &self.about) {
+            None => Ok(()),
+            Some((setting, saved, now)) => {
+                Err(TrainError::OtherSettings { folder: self.folder.clone(), setting, saved, now })
+            }
+        }
+    }
+
     /// Writes a checkpoint and removes those that are too many.
     pub(crate) fn write(&self, snapshot: &Snapshot) -> Result<PathBuf, TrainError> {
+        let step = snapshot.progress.steps;
+        let best = snapshot.progress.best.map(|(_, step)| step);
+        self.write_bytes(step, best, snapshot.bytes())
+    }
+
+    /// Writes the state that a training of any kind has after so many steps, and removes those that are too many.
+    ///
+    /// # Errors
+    /// If the disk refuses; what was there before is as it was.
+    pub fn write_state(&self, step: u64, state: &State) -> Result<PathBuf, TrainError> {
+        self.write_bytes(step, None, state.bytes())
+    }
+
+    fn write_bytes(
+        &self,
+        step: u64,
+        best: Option<u64>,
+        bytes: Result<Vec<u8>, String>,
+    ) -> Result<PathBuf, TrainError> {
         disk::create_folder(&self.folder).map_err(|e| problem(&self.folder, e))?;
-        let path = self.path(snapshot.progress.steps);
-        let bytes = snapshot.bytes().map_err(|e| problem(&path, e))?;
+        let path = self.path(step);
+        let bytes = bytes.map_err(|e| problem(&path, e))?;
         write_whole(&path, |file| file.write_all(&bytes)).map_err(|e| problem(&path, e))?;
-        let best = snapshot.progress.best.map(|(_, step)| self.path(step));
+        let best = best.map(|step| self.path(step));
         let older = self.files()?.into_iter().skip(self.keep.max(1));
         for old in older.filter(|old| Some(old) != best.as_ref()) {
             disk::remove(&old).map_err(|e| problem(&old, e))?;
@@ -191,9 +241,32 @@ impl Checkpoints {
         &self,
         specs: &[Parameter],
     ) -> Result<Option<(Restored, Vec<TrainError>)>, TrainError> {
+        self.latest_of(&mut |path| Restored::read(path, specs))
+    }
+
+    /// What `restore` makes of the latest state that can be read, in at most `bytes_max` bytes, and that it does not
+    /// refuse, with the problems of any later ones; nothing where there is none.
+    ///
+    /// # Errors
+    /// If there are some, but none that can be gone on from.
+    pub fn latest_state<T>(
+        &self,
+        bytes_max: u64,
+        restore: &mut dyn FnMut(State) -> Result<T, String>,
+    ) -> Result<Option<(T, Vec<TrainError>)>, TrainError> {
+        self.latest_of(&mut |path| {
+            let bytes = disk::read(path, bytes_max).map_err(|e| problem(path, e))?;
+            State::parse(&bytes).and_then(&mut *restore).map_err(|e| problem(path, e))
+        })
+    }
+
+    fn latest_of<T>(
+        &self,
+        read: &mut dyn FnMut(&Path) -> Result<T, TrainError>,
+    ) -> Result<Option<(T, Vec<TrainError>)>, TrainError> {
         let mut problems = Vec::new();
         for file in self.files()? {
-            match Restored::read(&file, specs) {
+            match read(&file) {
                 Ok(restored) => return Ok(Some((restored, problems))),
                 Err(error) => problems.push(error),
             }
@@ -338,6 +411,23 @@ impl Restored {
             validations,
         })
     }
+}
+
+/// The first line of two descriptions, `name = value`, that the other doesn't have.
+fn described_apart(saved: &str, now: &str) -> Option<(String, String, String)> {
+    let named = |text: &str, name: &str| -> Option<String> {
+        let mut lines = text.lines().filter_map(|line| line.split_once(" = "));
+        lines.find(|(other, _)| *other == name).map(|(_, value)| value.to_string())
+    };
+    let missing = |from: &str, text: &str| -> Option<String> {
+        from.lines().find(|line| !text.lines().any(|other| other == *line)).map(str::to_string)
+    };
+    let line = missing(now, saved).or_else(|| missing(saved, now))?;
+    let Some((name, _)) = line.split_once(" = ") else {
+        return Some(("description".into(), format!("`{saved}`"), format!("`{now}`")));
+    };
+    let said = |text: &str| named(text, name).unwrap_or_else(|| "not set".to_string());
+    Some((name.to_string(), said(saved), said(now)))
 }
 
 fn problem(path: &Path, problem: impl ToString) -> TrainError {

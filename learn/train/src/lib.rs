@@ -17,6 +17,7 @@ mod profile;
 pub mod report;
 mod run_folder;
 mod schedule;
+mod state;
 mod tensors;
 mod trainer;
 pub mod weights;
@@ -36,5 +37,6 @@ pub use run_folder::{
     DataFile, ListedRun, Metric, Metrics, RunFolder, RunRecord, RunStatus, list_runs, read_metrics,
 };
 pub use schedule::Schedule;
+pub use state::{Number, State};
 pub use trainer::{Event, History, Task, train};
 pub use whole::{read_whole, write_whole};

@@ -154,7 +154,7 @@ pub fn train(
         latest: 0,
         pool,
     };
-    let _lock = checkpoints.map(Checkpoints::lock).transpose()?;
+    let _lock = checkpoints.map(Checkpoints::begin).transpose()?;
     run.begin(checkpoints, watch)?;
     let mut watched = Stopwatch::new(options.profile, pool.threads(), run.plans);
     let (start, before) = (Instant::now(), run.progress.seconds);
@@ -223,15 +223,8 @@ impl Run<'_> {
         checkpoints: Option<&Checkpoints>,
         watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), TrainError> {
-        let Some(checkpoints) = checkpoints else { return Ok(()) };
+        let Some(checkpoints) = checkpoints.filter(|checkpoints| checkpoints.resume) else { return Ok(()) };
         let folder = || checkpoints.folder.clone();
-        checkpoints.sweep();
-        if !checkpoints.resume {
-            return match checkpoints.files()?.is_empty() {
-                true => Ok(()),
-                false => Err(TrainError::FolderInUse { folder: folder() }),
-            };
-        }
         let Some((restored, problems)) = checkpoints.latest(self.parameters.specs())? else {
             return Err(TrainError::NothingToResume { folder: folder() });
         };
@@ -241,9 +234,7 @@ impl Run<'_> {
         if let Some((setting, saved, now)) = difference(&restored.options, self.options) {
             return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
         }
-        if let Some((setting, saved, now)) = described_apart(&restored.about, &checkpoints.about) {
-            return Err(TrainError::OtherSettings { folder: folder(), setting, saved, now });
-        }
+        checkpoints.check_about(&restored.about)?;
         if restored.progress.steps > self.options.steps {
             let (setting, saved) = ("step".to_string(), restored.progress.steps.to_string());
             let now = format!("an end after {}", self.options.steps);
@@ -494,21 +485,4 @@ impl Run<'_> {
             profile: watched.finish(elapsed, self.plans),
         }
     }
-}
-
-/// The first line of two descriptions, `name = value`, that the other doesn't have.
-fn described_apart(saved: &str, now: &str) -> Option<(String, String, String)> {
-    let named = |text: &str, name: &str| -> Option<String> {
-        let mut lines = text.lines().filter_map(|line| line.split_once(" = "));
-        lines.find(|(other, _)| *other == name).map(|(_, value)| value.to_string())
-    };
-    let missing = |from: &str, text: &str| -> Option<String> {
-        from.lines().find(|line| !text.lines().any(|other| other == *line)).map(str::to_string)
-    };
-    let line = missing(now, saved).or_else(|| missing(saved, now))?;
-    let Some((name, _)) = line.split_once(" = ") else {
-        return Some(("description".into(), format!("`{saved}`"), format!("`{now}`")));
-    };
-    let said = |text: &str| named(text, name).unwrap_or_else(|| "not set".to_string());
-    Some((name.to_string(), said(saved), said(now)))
 }

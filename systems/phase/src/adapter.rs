@@ -122,6 +122,14 @@ impl Shadow {
         }
     }
 
+    /// What it carries: of weights and of biases the values and Adam's two means, and the steps taken.
+    pub fn memory(&mut self) -> ([[&mut Vec<f32>; 3]; 2], &mut u64) {
+        let [_, first, second, weights] = &mut self.weights;
+        let of_weights = [weights, first, second];
+        let [_, first, second, bias] = &mut self.bias;
+        ([of_weights, [bias, first, second]], &mut self.steps)
+    }
+
     /// One step of AdamW from the gradients of the indices, `[samples, inputs, 2, D]`: rounding is passed over
     /// as if it were not there (Bengio, Léonard and Courville, 2013). `rate` is in 8-bit steps of a weight.
     pub fn step(

@@ -1,11 +1,13 @@
 //! What a phase graph is compared with: on the same rows, levels and classes.
 
+use std::ops::ControlFlow;
+
 use bessemer_kernels::pool::Pool;
 use bessemer_nn::layers::{Activation, Linear};
 use bessemer_nn::{GraphError, Loss, Trace, initialize};
 use bessemer_plan::{Batch, Executable, Parameters, PlanOptions};
 use bessemer_train::data::{Permutation, Split};
-use bessemer_train::{Schedule, Task, TrainError, TrainOptions, train};
+use bessemer_train::{Event, Schedule, Task, TrainError, TrainOptions, train};
 use serde::Serialize;
 
 use crate::classifier::samples;
@@ -33,10 +35,10 @@ pub struct Baseline {
 
 /// The most frequent class, the nearest neighbours, logistic regression, and a perceptron with a hidden layer as
 /// wide as `bytes` allow. Gradient descent goes on for `epochs`, and keeps the epoch that is best on the rows for
-/// validation; the number of neighbours is chosen by them, too.
+/// validation; the number of neighbours is chosen by them, too. `go_on` is asked now and then, and may end it.
 ///
 /// # Errors
-/// If a network cannot be trained.
+/// If a network cannot be trained, or `go_on` ends it, which is [`TrainError::Stopped`].
 pub fn baselines(
     table: &Table,
     split: &Split,
@@ -44,6 +46,7 @@ pub fn baselines(
     epochs: usize,
     seed: u64,
     pool: &Pool,
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> Result<Vec<Baseline>> {
     let samples = samples(table, &Scaler::fit(table, &split.train));
     let classes = table.classes.len();
@@ -73,7 +76,7 @@ pub fn baselines(
     let wide = ((bytes / 4).saturating_sub(classes as u64) / row as u64).clamp(1, 1 << 14) as usize;
     for (name, hidden) in [("logistic regression", 0), ("MLP of equal bytes", wide)] {
         let mut learner = Perceptron { samples: &samples, split, hidden, classes, seed, run: None };
-        let parameters = learner.fit(epochs, pool)?;
+        let parameters = learner.fit(epochs, pool, go_on)?;
         let answers = [
             learner.answers(&split.validation, &parameters, pool)?,
             learner.answers(&split.test, &parameters, pool)?,
@@ -157,7 +160,12 @@ impl Perceptron<'_> {
         Ok(t)
     }
 
-    fn fit(&mut self, epochs: usize, pool: &Pool) -> Result<Parameters> {
+    fn fit(
+        &mut self,
+        epochs: usize,
+        pool: &Pool,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Parameters> {
         let first = self.trace(1, true).map_err(TrainError::from)?;
         let compiled = Executable::compile(&|n| Ok(self.trace(n, true)?.graph), BATCH, &PlanOptions::TRAIN);
         let mut step = compiled.map_err(TrainError::from)?;
@@ -173,8 +181,8 @@ impl Perceptron<'_> {
             ..TrainOptions::default()
         };
         let plans = std::slice::from_mut(&mut step);
-        let go_on = &mut |_: bessemer_train::Event| std::ops::ControlFlow::Continue(());
-        train(self, plans, &mut parameters, first.buffers(), &options, None, pool, go_on)?;
+        let watch = &mut |_: Event| go_on();
+        train(self, plans, &mut parameters, first.buffers(), &options, None, pool, watch)?;
         Ok(parameters)
     }
 

@@ -1,20 +1,20 @@
 //! A trained classifier.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
 
 use bessemer_kernels::pool::Pool;
+use bessemer_train::Checkpoints;
 use bessemer_train::data::Split;
 
 use crate::adapter::Adapter;
 use crate::codes::Codes;
+use crate::course::{Course, Epoch, Event, History, about};
 use crate::data::{Scaler, Table};
 use crate::error::setting;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::network::Network;
 use crate::options::FitOptions;
-use crate::radiation::CacheStatistics;
 use crate::samples::Samples;
 use crate::settings::{MAX_FEATURES, MAX_WEIGHTS, Settings};
 use crate::trainer::{Tally, Trainer};
@@ -34,34 +34,6 @@ pub struct Classifier {
     pub options: FitOptions,
 }
 
-/// An epoch that is over.
-#[derive(Clone, Copy, Debug)]
-pub struct Epoch {
-    /// Its number, counted from 1.
-    pub epoch: usize,
-    /// Epochs asked for.
-    pub epochs: usize,
-    /// What was seen of the samples to learn from, while learning.
-    pub train: Tally,
-    /// What was seen of those held out for validation, if there are any.
-    pub validation: Option<Tally>,
-    /// Whether it is the best so far.
-    pub best: bool,
-}
-
-/// What a training did.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// All epochs.
-    pub epochs: Vec<Epoch>,
-    /// The epoch whose indices were kept.
-    pub best_epoch: usize,
-    /// Time, without reading data.
-    pub elapsed: Duration,
-    /// Radiation's caches, all together.
-    pub cache: CacheStatistics,
-}
-
 impl Classifier {
     /// Learns from `split.train` and keeps the epoch with the most correct on `split.validation`, of equals the
     /// one with the lower loss, or the last epoch where nothing validates. `watch` sees every epoch and may end
@@ -79,6 +51,29 @@ impl Classifier {
         pool: &Pool,
         watch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<(Classifier, History)> {
+        let watch = &mut |event: Event| match event {
+            Event::Epoch(epoch) => watch(epoch),
+            _ => ControlFlow::Continue(()),
+        };
+        Classifier::fit_watched(table, split, settings, options, None, pool, watch)
+    }
+
+    /// [`Classifier::fit`] with checkpoints: with them, all that the training carries is written after every so many
+    /// epochs, at the end, and where `watch`, which sees every event, ends it after a step or an epoch. One that
+    /// goes on from there ends with the same bits as one that was never interrupted.
+    ///
+    /// # Errors
+    /// As [`Classifier::fit`], and if there is no checkpoint to go on from, or only such as are damaged or of other
+    /// data, settings or versions.
+    pub fn fit_watched(
+        table: &Table,
+        split: &Split,
+        settings: &Settings,
+        options: &FitOptions,
+        checkpoints: Option<&Checkpoints>,
+        pool: &Pool,
+        watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<(Classifier, History)> {
         settings.check()?;
         options.check(settings)?;
         let features = table.names.len();
@@ -89,8 +84,9 @@ impl Classifier {
             );
             return Err(Error::Data { place: "data".into(), problem });
         }
-        if table.classes.len() < 2 {
-            let problem = "all samples are of one class; there must be two to tell apart".into();
+        if let [] | [_] = table.classes[..] {
+            let class = table.classes.first().map_or(String::new(), |class| format!(", `{class:.40}`"));
+            let problem = format!("all samples are of one class{class}; there must be two to tell apart");
             return Err(Error::Data { place: "data".into(), problem });
         }
         let weights = (settings.inputs * 2 * settings.dimensions).saturating_mul(features);
@@ -103,7 +99,6 @@ impl Classifier {
                 ),
             );
         }
-        let start = Instant::now();
         let scaler = Scaler::fit(table, &split.train);
         let samples = samples(table, &scaler);
         let graph = Graph::random(settings, options.seed);
@@ -116,33 +111,13 @@ impl Classifier {
         let most = counts.iter().max().copied().unwrap_or(0);
         let fallback = counts.iter().position(|count| *count == most).unwrap_or(0);
         let network = Network::assemble(settings.clone(), graph, indices, adapter, codes, fallback);
-        let mut trainer = Trainer::new(network, options.clone());
-        let mut history = History::default();
-        let mut best: Option<(Tally, Network)> = None;
-        for epoch in 0..options.epochs {
-            let train = trainer.epoch(&samples, &split.train, epoch, pool);
-            let validates = !split.validation.is_empty();
-            let validation = validates.then(|| trainer.classify(&samples, &split.validation, pool).1);
-            let is_best = match (&validation, &best) {
-                (Some(tally), Some((before, _))) => {
-                    let rank = |tally: &Tally| (tally.correct, -tally.loss);
-                    rank(tally).partial_cmp(&rank(before)).is_some_and(|order| order.is_gt())
-                }
-                _ => true,
-            };
-            if is_best {
-                best = Some((validation.unwrap_or(train), trainer.network.clone()));
-                history.best_epoch = epoch + 1;
-            }
-            let event = Epoch { epoch: epoch + 1, epochs: options.epochs, train, validation, best: is_best };
-            history.epochs.push(event);
-            if watch(&event).is_break() {
-                return Err(Error::Stopped { epochs: epoch + 1 });
-            }
-        }
-        history.cache = trainer.cache();
-        history.elapsed = start.elapsed();
-        let network = best.map_or(trainer.network, |(_, network)| network);
+        let checkpoints = checkpoints.map(|checkpoints| Checkpoints {
+            about: about(table, split, settings, options, &checkpoints.about),
+            ..checkpoints.clone()
+        });
+        let trainer = Trainer::new(network, options.clone());
+        let course = Course::new(trainer, &samples, split, options, pool);
+        let (network, history) = course.run(checkpoints.as_ref(), watch)?;
         let classifier = Classifier {
             network,
             scaler,

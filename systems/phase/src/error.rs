@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bessemer_tables::TableError;
 use bessemer_train::TrainError;
 
 /// Data, settings or a file that cannot be used.
@@ -33,6 +34,9 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// A CSV or Parquet file that cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// What training of any kind refuses.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -41,6 +45,8 @@ pub enum Error {
     Stopped {
         /// Epochs done.
         epochs: usize,
+        /// The checkpoint to go on from, if there are any.
+        checkpoint: Option<PathBuf>,
     },
 }
 

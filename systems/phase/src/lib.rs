@@ -38,6 +38,7 @@ pub mod baselines;
 mod c_header;
 mod classifier;
 mod codes;
+mod course;
 pub mod credit;
 pub mod data;
 mod error;
@@ -58,8 +59,9 @@ mod trainer;
 
 pub use adapter::Adapter;
 pub use bessemer_phase_reader as reader;
-pub use classifier::{Classifier, Epoch, History};
+pub use classifier::Classifier;
 pub use codes::Codes;
+pub use course::{Epoch, Event, History};
 pub use error::{Error, Result};
 pub use explain::{Explanation, strength};
 pub use graph::Graph;

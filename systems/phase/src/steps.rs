@@ -16,6 +16,11 @@ impl Steps {
         Steps { gathered: zeros(), first: zeros(), second: zeros(), taken: 0 }
     }
 
+    /// What it carries: what has gathered, Adam's two means, and the steps taken.
+    pub fn memory(&mut self) -> ([&mut Vec<f32>; 3], &mut u64) {
+        ([&mut self.gathered, &mut self.first, &mut self.second], &mut self.taken)
+    }
+
     /// One step of Adam from `slopes`, `[nodes, 2, D]`, of phases and magnitudes, `[nodes, D]` each, that turn on
     /// `circles`. An index moves once more than the `threshold` has gathered: by one or, if it may by `several`,
     /// by as many as have.

@@ -1,5 +1,8 @@
 //! Learning from batches of samples.
 
+mod state;
+
+use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bessemer_kernels::optimizer::Adam;
@@ -17,6 +20,8 @@ use crate::radiation::Radiation;
 use crate::route::Route;
 use crate::samples::Samples;
 use crate::steps::Steps;
+
+pub(crate) use state::{put_network, take_network};
 
 /// Samples that a lane works on, one after another. Slopes are added up lane by lane in order, so that sums
 /// do not depend on which thread runs which lane.
@@ -42,6 +47,9 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Numbers of [`Tally::words`].
+    pub(crate) const WORDS: usize = 7;
+
     /// The part that was found.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.samples.max(1) as f64
@@ -50,6 +58,28 @@ impl Tally {
     /// The mean loss.
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.samples.max(1) as f64
+    }
+
+    /// All of it, as a checkpoint holds it.
+    pub(crate) fn words(&self) -> [u64; Tally::WORDS] {
+        let Tally { samples, correct, silent, loss, steps, messages, considered } = *self;
+        [samples as u64, correct as u64, silent as u64, loss.to_bits(), steps, messages, considered]
+    }
+
+    /// The tally of these words, unless one is too large to count on from.
+    pub(crate) fn of_words(words: &[u64]) -> Option<Tally> {
+        let [samples, correct, silent, loss, steps, messages, considered] = *words else { return None };
+        let counts = [samples, correct, silent, steps, messages, considered];
+        let tally = Tally {
+            samples: samples as usize,
+            correct: correct as usize,
+            silent: silent as usize,
+            loss: f64::from_bits(loss),
+            steps,
+            messages,
+            considered,
+        };
+        counts.iter().all(|count| *count < 1 << 60).then_some(tally)
     }
 
     fn add(&mut self, other: &Tally) {
@@ -61,6 +91,15 @@ impl Tally {
         self.messages += other.messages;
         self.considered += other.considered;
     }
+}
+
+/// How far an epoch got, between two steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// Batches that were learned from.
+    pub batches: usize,
+    /// What was seen of them.
+    pub tally: Tally,
 }
 
 /// What one lane works in.
@@ -142,24 +181,35 @@ impl Trainer {
         }
     }
 
-    /// Learns from all `rows` once, in an order that is a function of the seed and the epoch.
-    pub fn epoch(&mut self, samples: &Samples, rows: &[usize], epoch: usize, pool: &Pool) -> Tally {
+    /// Learns from all `rows` once, in an order that is a function of the seed and the epoch. After every step
+    /// `go_on` may end it, as far as `place` then says, from where it can be gone on with.
+    pub fn epoch(
+        &mut self,
+        samples: &Samples,
+        rows: &[usize],
+        epoch: usize,
+        place: &mut Place,
+        pool: &Pool,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let order = Permutation::new(rows.len(), self.options.seed, epoch as u64);
         let order: Vec<usize> = order.iter().map(|place| rows[place]).collect();
         let batches = rows.len().div_ceil(self.options.batch);
-        let mut tally = Tally::default();
-        for (number, batch) in order.chunks(self.options.batch).enumerate() {
+        for (number, batch) in order.chunks(self.options.batch).enumerate().skip(place.batches) {
             let levels = self.run(samples, batch, true, pool);
             self.hold(levels, batch.len());
-            self.lanes[..batch.len().div_ceil(LANE)].iter().for_each(|lane| tally.add(&lock(lane).tally));
+            let lanes = &self.lanes[..batch.len().div_ceil(LANE)];
+            lanes.iter().for_each(|lane| place.tally.add(&lock(lane).tally));
             if self.held.batches == self.options.accumulate || number + 1 == batches {
                 let done = (epoch as f64 + number as f64 / batches as f64) / self.options.epochs as f64;
                 let floor = f64::from(self.options.floor);
                 let wave = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
                 self.update((floor + (1.0 - floor) * wave) as f32, pool);
+                place.batches = number + 1;
+                go_on()?;
             }
         }
-        tally
+        ControlFlow::Continue(())
     }
 
     /// The classes of samples, `None` where no output answers, and how many are those of the labels.

@@ -157,10 +157,7 @@ impl PhaseArgs {
             for seed in 1..=self.seeds {
                 let options = FitOptions { seed, ..options.clone() };
                 let split = split(seed)?;
-                let watch = &mut |_: &_| match interrupt::requested() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                };
+                let watch = &mut |_: &_| go_on();
                 let (classifier, history) =
                     Classifier::fit(samples, &split, &settings, &options, pool, watch)?;
                 accuracies.push(classifier.classify(samples, &split.test, pool)?.1.accuracy());
@@ -172,9 +169,8 @@ impl PhaseArgs {
         let start = Instant::now();
         let mut others: Vec<(String, Vec<f64>, u64)> = Vec::new();
         for seed in 1..=self.seeds {
-            for (place, baseline) in
-                baselines(samples, &split(seed)?, bytes, epochs, seed, pool)?.into_iter().enumerate()
-            {
+            let baselines = baselines(samples, &split(seed)?, bytes, epochs, seed, pool, &mut go_on)?;
+            for (place, baseline) in baselines.into_iter().enumerate() {
                 if others.len() == place {
                     let name = if place == 1 { "nearest neighbours".to_string() } else { baseline.name };
                     others.push((name, Vec::new(), baseline.bytes));
@@ -214,4 +210,8 @@ fn digits(folder: &Path) -> Result<(Table, usize)> {
     let count = digits.len();
     digits.append(read(&folder.join("small/optdigits.tes"), &options)?, "optdigits.tes")?;
     Ok((digits, count))
+}
+
+fn go_on() -> ControlFlow<()> {
+    if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use bessemer::phase::baselines::{Baseline, baselines};
 use bessemer::phase::data::{Table, read};
-use bessemer::phase::{Classifier, Epoch, Error};
+use bessemer::phase::{Classifier, Error, Event};
 use bessemer::plan::Pool;
-use bessemer::train::Event;
 use bessemer::train::data::Split;
+use bessemer::train::{self, Checkpoints, TrainError};
 use serde::Serialize;
 
 use super::data::DataArgs;
@@ -18,7 +18,7 @@ use crate::error::{CliError, Result};
 use crate::output::{self, JsonTarget};
 use crate::run::RunArgs;
 use crate::runs::{KeptRun, RunFolderArgs};
-use crate::{interrupt, number, table};
+use crate::{interrupt, number, report, table};
 
 /// Train a phase graph, score it on samples held out, and save it in a folder
 #[derive(clap::Args, Debug)]
@@ -51,6 +51,14 @@ pub struct Train {
     /// Compare with no other models
     #[arg(long)]
     no_baselines: bool,
+    /// Epochs from one checkpoint to the next, in the run's folder; there is one at the end, too, and with 0 only
+    /// where training is stopped [default: 1]
+    #[arg(long, value_parser = number::whole::<u64>, value_name = "N", help_heading = "Checkpoints")]
+    checkpoint_every: Option<u64>,
+    /// Go on with the training in --run that was stopped or killed; the result has the same bits as without the
+    /// interruption
+    #[arg(long, requires = "run", help_heading = "Checkpoints")]
+    resume: bool,
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
@@ -59,27 +67,29 @@ pub struct Train {
     run: RunArgs,
 }
 
+/// What `--json` writes.
 #[derive(Serialize)]
-struct Trained {
-    data: String,
-    out: String,
-    test_accuracy: f64,
-    validation_accuracy: f64,
-    seconds: f64,
-    epochs: usize,
-    best_epoch: usize,
-    bytes: u64,
-    samples: Parts,
-    threads: usize,
-    seed: u64,
-    baselines: BTreeMap<String, Baseline>,
+pub struct Trained {
+    pub data: String,
+    pub out: String,
+    pub test_accuracy: f64,
+    pub validation_accuracy: f64,
+    pub seconds: f64,
+    pub epochs: usize,
+    pub best_epoch: usize,
+    pub bytes: u64,
+    pub samples: Parts,
+    pub threads: usize,
+    pub seed: u64,
+    pub baselines: BTreeMap<String, Baseline>,
 }
 
+/// Samples for what they are for.
 #[derive(Serialize)]
-struct Parts {
-    train: usize,
-    validation: usize,
-    test: usize,
+pub struct Parts {
+    pub train: usize,
+    pub validation: usize,
+    pub test: usize,
 }
 
 impl Train {
@@ -91,10 +101,20 @@ impl Train {
         folders.into_iter().flatten().try_for_each(output::check_folder)?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         output::check_distinct(&[("the data", Some(&*self.data.data)), ("--json", json)])?;
+        if self.checkpoint_every.is_some() && !self.run_folder.keeps() {
+            let (problem, remedy) = ("there is no folder for checkpoints", "leave out --no-run");
+            return Err(CliError::argument("--checkpoint-every", problem, remedy));
+        }
         let (table, split) = self.samples(config.fit.seed)?;
+        let _lock = self
+            .out
+            .as_deref()
+            .filter(|out| !self.run_folder.holds(out))
+            .map(output::lock_folder)
+            .transpose()?;
         let (arguments, seed) = (interrupt::arguments(""), config.fit.seed);
-        let mut kept =
-            self.run_folder.begin("phase", arguments, seed, &pool, false, Some(&self.data.data))?;
+        let data = Some(&*self.data.data);
+        let mut kept = self.run_folder.begin("phase", arguments, seed, &pool, self.resume, data)?;
         let result = self.work(&config, &table, &split, &pool, &mut kept);
         kept.end(result)
     }
@@ -120,34 +140,23 @@ impl Train {
         pool: &Pool,
         kept: &mut KeptRun,
     ) -> Result<()> {
-        kept.write("config.toml", &toml::to_string(config).unwrap_or_default())?;
+        let settings = toml::to_string(config).unwrap_or_default();
+        kept.write("config.toml", &settings)?;
         kept.keep_given(self.config.config.as_deref())?;
-        kept.begin_training("model")?;
-        let mut watch = |epoch: &Epoch| {
-            let scored = epoch.validation.unwrap_or(epoch.train);
-            let validation = epoch
-                .validation
-                .map_or(String::new(), |tally| format!(", validation {:.1} %", 100.0 * tally.accuracy()));
-            self.run.note(&format!(
-                "epoch {} of {}: loss {}, {:.1} % right{validation}",
-                epoch.epoch,
-                epoch.epochs,
-                number::digits(epoch.train.mean_loss()),
-                100.0 * epoch.train.accuracy(),
-            ));
-            let step = epoch.epoch as u64;
-            let event = Event::Validation { step, loss: scored.mean_loss(), best: epoch.best };
-            if let Some(problem) = kept.watch(&event) {
-                self.run.note(&format!("warning: {problem}"));
-            }
+        kept.begin_training("")?;
+        let checkpoints = kept
+            .checkpoints("", self.resume)?
+            .map(|checkpoints| Checkpoints { every: self.checkpoint_every.unwrap_or(1), ..checkpoints });
+        let watch = &mut |event: Event| {
+            self.watch(event, kept);
             if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let fitted = Classifier::fit(table, split, &config.graph, &config.fit, pool, &mut watch);
+        let (graph, fit) = (&config.graph, &config.fit);
+        let fitted = Classifier::fit_watched(table, split, graph, fit, checkpoints.as_ref(), pool, watch);
         let (classifier, history) = fitted.map_err(|error| match error {
-            Error::Stopped { epochs } => CliError::Interrupted {
-                doing: format!("training, after {}", number::counted(epochs, "epoch")),
-                run: kept.path().map(PathBuf::from),
-            },
+            Error::Stopped { epochs, checkpoint } => {
+                stopped(format!("training, after {}", number::counted(epochs, "epoch")), checkpoint, kept)
+            }
             error => error.into(),
         })?;
         let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
@@ -163,7 +172,20 @@ impl Train {
         let bytes = classifier.export().len() as u64;
         let others = match self.no_baselines {
             true => Vec::new(),
-            false => baselines(table, split, bytes, config.fit.epochs, config.fit.seed, pool)?,
+            false => {
+                let go_on = &mut || match interrupt::requested() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                };
+                let others = baselines(table, split, bytes, fit.epochs, fit.seed, pool, go_on);
+                others.map_err(|error| match error {
+                    Error::Train(TrainError::Stopped { .. }) => {
+                        let checkpoint = checkpoints.and_then(|c| c.files().ok()?.into_iter().next());
+                        stopped("training what it is compared with".into(), checkpoint, kept)
+                    }
+                    error => error.into(),
+                })?
+            }
         };
         let trained = Trained {
             data: self.data.data.display().to_string(),
@@ -186,10 +208,61 @@ impl Train {
         if let Some(json) = &self.run.json {
             json.write(&trained)?;
         }
-        match self.run.quiet {
-            true => Ok(()),
-            false => self.run.print(&render(&trained)),
+        kept.write("results.json", &serde_json::to_string_pretty(&trained).unwrap_or_default())?;
+        kept.report(&report::phase(&trained, &history, &settings, pool))?;
+        if self.run.quiet {
+            return Ok(());
         }
+        self.run.print(&render(&trained))?;
+        kept.print_report(&self.run)
+    }
+
+    /// Tells of an event, and keeps it.
+    fn watch(&self, event: Event, kept: &mut KeptRun) {
+        let mut keep = |event: &train::Event| {
+            if let Some(problem) = kept.watch(event) {
+                self.run.note(&format!("warning: {problem}"));
+            }
+        };
+        match event {
+            Event::Step => {}
+            Event::Epoch(epoch) => {
+                let validation = epoch
+                    .validation
+                    .map_or(String::new(), |tally| format!(", validation {:.1} %", 100.0 * tally.accuracy()));
+                self.run.note(&format!(
+                    "epoch {} of {}: loss {}, {:.1} % right{validation}",
+                    epoch.epoch,
+                    epoch.epochs,
+                    number::digits(epoch.train.mean_loss()),
+                    100.0 * epoch.train.accuracy(),
+                ));
+                // An epoch is what other trainings call a step; what it has no number for is left out.
+                let (step, steps, loss) = (epoch.epoch as u64, epoch.epochs as u64, epoch.train.mean_loss());
+                let (grad_norm, learning_rate) = (f64::NAN, f64::NAN);
+                keep(&train::Event::Step { step, steps, loss, grad_norm, learning_rate });
+                if let Some(tally) = &epoch.validation {
+                    keep(&train::Event::Validation { step, loss: tally.mean_loss(), best: epoch.best });
+                }
+            }
+            Event::Checkpoint { epochs } => keep(&train::Event::Checkpoint { step: epochs as u64 }),
+            Event::Resumed { epochs } => {
+                self.run.note(&format!("goes on after {}", number::counted(epochs, "epoch")));
+                keep(&train::Event::Resumed { step: epochs as u64 });
+            }
+            Event::Problem { problem } => {
+                self.run.note(&format!("warning: {problem}"));
+                keep(&train::Event::Problem { problem });
+            }
+        }
+    }
+}
+
+/// What ends a command that was interrupted.
+fn stopped(doing: String, checkpoint: Option<PathBuf>, kept: &KeptRun) -> CliError {
+    match checkpoint {
+        None => CliError::Interrupted { doing, run: kept.path().map(PathBuf::from) },
+        Some(_) => CliError::Paused { doing, command: interrupt::resume_command("", kept.path()) },
     }
 }
 

@@ -6,9 +6,9 @@ use bessemer::train::report::{Block, Report};
 use bessemer::train::{Metric, RunRecord, RunStatus, read_metrics};
 
 use super::course::course;
-use super::{footer, losses, settings};
+use super::{footer, losses, phase, settings};
 use crate::number;
-use crate::runs::{GoingOn, command_of, name_of};
+use crate::runs::{GoingOn, command_of, name_of, trains_phases};
 
 /// What there is in the folder of a run that got no further.
 pub fn unfinished(folder: &Path, record: &RunRecord) -> Report {
@@ -22,10 +22,13 @@ pub fn unfinished(folder: &Path, record: &RunRecord) -> Report {
     let mut training = Vec::new();
     if trainings.iter().all(|(_, metrics)| metrics.is_empty()) {
         training.push(Block::note("No step was taken."));
+    } else if trains_phases(record) {
+        training.extend(trainings.iter().map(|(_, metrics)| phase::losses_so_far(metrics).into()));
     } else {
         training.push(losses::grid_so_far(&trainings).into());
     }
-    for (place, (name, metrics)) in trainings.iter().enumerate().filter(|(_, (_, m))| !m.is_empty()) {
+    let in_steps = trainings.iter().enumerate().filter(|(_, (_, m))| !m.is_empty() && !trains_phases(record));
+    for (place, (name, metrics)) in in_steps {
         let mut charts = course(place, name, metrics);
         if !name.is_empty() {
             charts.title = format!("Learning rate and gradient of {name} by step");
@@ -35,7 +38,11 @@ pub fn unfinished(folder: &Path, record: &RunRecord) -> Report {
     let GoingOn { from, command } = GoingOn::of(folder, record);
     let steps = |(name, metrics): &(String, Vec<Metric>)| {
         let steps = metrics.last().map_or(0, |metric| metric.step);
-        let label = if name.is_empty() { "steps taken".to_string() } else { format!("steps of {name}") };
+        let label = match name.as_str() {
+            "" if trains_phases(record) => "epochs done".to_string(),
+            "" => "steps taken".to_string(),
+            name => format!("steps of {name}"),
+        };
         (label, number::count(steps as usize))
     };
     let mut facts: Vec<(String, String)> = trainings.iter().map(steps).collect();

@@ -18,20 +18,31 @@ pub struct GoingOn {
 impl GoingOn {
     /// For the run in a folder.
     pub fn of(folder: &Path, record: &RunRecord) -> GoingOn {
-        let trains = |what: &str| record.arguments.windows(2).any(|words| words == ["forecast", what]);
+        let trains = |what: &str| is_of(record, ["forecast", what]);
         let tunes = record.arguments.iter().any(|word| word == "--tune");
         if trains("backtest") && !tunes {
             let from = "It can go on; models that were trained are not trained again.".into();
             return GoingOn { from, command: resumed(folder, record) };
         }
-        if let Some(step) = latest_step(folder, record).filter(|_| trains("fit")) {
-            let from = format!("It can go on from its last checkpoint, after step {step}.");
+        let can_go_on = trains("fit") || is_of(record, ["waves", "fit"]) || trains_phases(record);
+        if let Some(step) = latest_step(folder, record).filter(|_| can_go_on) {
+            let unit = if trains_phases(record) { "epoch" } else { "step" };
+            let from = format!("It can go on from its last checkpoint, after {unit} {step}.");
             return GoingOn { from, command: resumed(folder, record) };
         }
         let name = place(folder, record).display().to_string();
         let command = format!("bessemer runs repeat {}", interrupt::quoted(&name));
         GoingOn { from: "It left no checkpoint, so that it can only begin again.".into(), command }
     }
+}
+
+fn is_of(record: &RunRecord, command: [&str; 2]) -> bool {
+    record.arguments.windows(2).any(|words| words == command)
+}
+
+/// Whether a run trains a phase graph, whose steps are epochs.
+pub fn trains_phases(record: &RunRecord) -> bool {
+    is_of(record, ["phase", "train"])
 }
 
 /// The run's own command with what makes it go on.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bessemer::train::RunRecord;
 
-pub use going_on::GoingOn;
+pub use going_on::{GoingOn, trains_phases};
 pub use kept::{KeptRun, RunFolderArgs};
 pub use study::{KeptStudy, Part, Trained};
 

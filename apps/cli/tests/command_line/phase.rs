@@ -66,7 +66,7 @@ fn what_makes_no_sense_is_refused() {
     place.write("other.csv", "x,kind,y\n1,odd,2\n2,even,2\n");
     place.succeed(&format!("{TRAIN} --no-baselines --out model"));
     for (arguments, message) in [
-        ("phase train points.csv", "column `kind`: `near` is no number"),
+        ("phase train points.csv", "row 2, column `kind`: \"near\" is not a number"),
         ("phase train points.csv --label colour", "no column `colour`; there are x, kind, y"),
         ("phase train points.csv --label kind --set decay=2", "decay is 2: it must be above 0 and at most 1"),
         ("phase train none.csv", "none.csv"),
@@ -77,5 +77,117 @@ fn what_makes_no_sense_is_refused() {
         ("phase export model --out a --c-header a", "it is the same file as --out"),
     ] {
         place.refuse(arguments, message);
+    }
+}
+
+/// Long enough to be met at work.
+#[cfg(unix)]
+const LONG: &str = "phase train points.csv --label kind --epochs 60 --set inputs=8 --set intermediate=8 \
+                    --set outputs=8 --set batch=8 --quiet";
+
+/// What must be the same however it came about: the model's bytes, and the scores without times and places.
+#[cfg(unix)]
+fn results(place: &Place, run: &str) -> (Vec<u8>, Vec<u8>, serde_json::Value) {
+    let bytes = |name: &str| std::fs::read(place.path(&format!("{run}/model/{name}"))).unwrap();
+    let mut scores = json(place, &format!("{run}.json"));
+    for name in ["seconds", "out", "threads"] {
+        scores.as_object_mut().unwrap().remove(name).unwrap();
+    }
+    (bytes("model.toml"), bytes("graph.phase"), scores)
+}
+
+/// The epochs of a run's latest checkpoint, 0 if there is none.
+#[cfg(unix)]
+fn epochs(place: &Place, run: &str) -> u64 {
+    let names = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names
+        .filter_map(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok())
+        .max()
+        .unwrap_or(0)
+}
+
+/// Begins a training, and gives it once it has done so many epochs.
+#[cfg(unix)]
+fn at_work(place: &Place, arguments: &str, run: &str, done: u64) -> std::process::Child {
+    use std::time::{Duration, Instant};
+
+    let mut command = place.command(arguments);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while epochs(place, run) < done {
+        assert!(child.try_wait().unwrap().is_none(), "it was over before it could be met at work");
+        assert!(Instant::now() < until, "no checkpoint in a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn killed_at_any_moment_it_ends_with_the_same_bytes() {
+    let place = Place::new();
+    place.write("points.csv", points());
+    place.succeed(&format!("{LONG} --run whole --json whole.json --threads 2"));
+    let expected = results(&place, "whole");
+    for (trial, (first, second)) in [(1, 2), (7, 30), (20, 21)].into_iter().enumerate() {
+        let run = format!("killed-{trial}");
+        let arguments = format!("{LONG} --run {run} --json {run}.json");
+        let mut more = "";
+        for done in [first, second] {
+            let mut child = at_work(&place, &format!("{arguments} --threads 1{more}"), &run, done);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let shown = place.succeed(&format!("runs show {run}"));
+            let from = format!("after epoch {}.", epochs(&place, &run));
+            assert!(
+                shown.contains("killed") && shown.contains(&from) && shown.contains("--resume"),
+                "{shown}"
+            );
+            more = " --resume";
+        }
+        place.succeed(&format!("{arguments} --threads {} --resume", 2 + 2 * (trial % 2)));
+        assert!(results(&place, &run) == expected, "trial {trial}: other bytes or scores");
+        let metrics = place.read(&format!("{run}/metrics.csv"));
+        assert_eq!(metrics.lines().count(), 1 + 2 * 60, "each epoch's losses once: {metrics}");
+        assert!(place.succeed(&format!("runs show {run}")).contains("finished"));
+        assert!(place.read(&format!("{run}/report.html")).contains("Mean loss by epoch"));
+    }
+    for (arguments, message) in [
+        (format!("{LONG} --run whole --json a.json --resume --seed 7"), "its seed is 42, but 7 is asked for"),
+        (format!("{LONG} --run whole --json a.json"), "holds a run already"),
+        (format!("{LONG} --json a.json --resume"), "--run"),
+        (format!("{LONG} --no-run --out b --checkpoint-every 2"), "there is no folder for checkpoints"),
+    ] {
+        place.refuse(&arguments, message);
+    }
+    place.write("points.csv", points().replace("0.5", "0.6"));
+    place.refuse(&format!("{LONG} --run whole --json a.json --resume"), "its data is");
+    assert!(results(&place, "whole") == expected, "what is refused changes nothing");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_polite_end_leaves_a_checkpoint_and_says_how_to_go_on() {
+    let place = Place::new();
+    place.write("points.csv", points());
+    place.succeed(&format!("{LONG} --run whole --json whole.json"));
+    for signal in ["INT", "TERM"] {
+        let arguments = format!("{LONG} --run {signal} --json {signal}.json --threads 1");
+        let child = at_work(&place, &arguments, signal, 3);
+        let id = child.id().to_string();
+        std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("error: interrupted while training, after "), "{said}");
+        assert!(said.trim_end().ends_with("--resume"), "{said}");
+        assert!(!place.path(&format!("{signal}/model")).exists(), "the model is not there yet");
+        assert!(place.succeed(&format!("runs show {signal}")).contains("stopped"));
+        let report = place.read(&format!("{signal}/report.html"));
+        assert!(report.contains("Mean loss by epoch") && report.contains("This run was stopped"));
+        let command = said.trim_end().rsplit("go on with: ").next().unwrap();
+        place.succeed(command.split_once(' ').unwrap().1);
+        assert!(results(&place, signal) == results(&place, "whole"), "{signal}: other bytes or scores");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bessemer_tables::{Record, Records, TableError};
+use bessemer_tables::{Layout, Record, Records, TableError};
 
 use super::columns::{self, Roles};
 use super::grid::{Column, Group, assemble};
@@ -12,7 +12,8 @@ use crate::frame::Frame;
 use crate::time::{TimeKind, Timestamp};
 
 pub(super) fn read(source: &Source<'_>, contents: &[u8], options: &ReadOptions) -> Result<Frame> {
-    let records = Records::open(source.file, contents, options.separator, &options.limits())?;
+    let layout = Layout { separator: options.separator, ..Layout::default() };
+    let records = Records::open(source.file, contents, layout, &options.limits())?;
     let mut table = Table { source, records };
     let mut notes = Vec::new();
     let (kind, groups) = if columns::is_series_per_row(table.records.names(), options.layout) {

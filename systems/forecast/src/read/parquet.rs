@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::fs::File;
 
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
+use arrow_array::{Array, ArrayRef, cast::AsArray};
 use arrow_schema::{DataType, Field, TimeUnit};
 use bessemer_tables::TableError;
-use bessemer_tables::parquet::{self, decoded, numbers, schema, show};
+use bessemer_tables::parquet::{self, Batch, is_text, numbers, schema, show, value_type};
 
 use super::columns::{self, Roles};
 use super::grid::{Column, Group, assemble};
@@ -17,7 +17,6 @@ use crate::frame::{Frame, Note};
 use crate::time::{DAY, Precision, TimeKind, TimeStyle, Timestamp};
 
 pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Result<Frame> {
-    let broken = |reason: String| TableError::Parquet { file: source.file.into(), reason };
     let (builder, rows) = schema(source.file, file)?;
     let fields: Vec<Field> = builder.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
@@ -27,15 +26,9 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         Roles::Long { id, time, target } => [Some(*time), Some(*target), *id].into_iter().flatten().collect(),
         Roles::Wide { time, values } => std::iter::once(*time).chain(values.iter().copied()).collect(),
     };
-    let mut reader = parquet::columns(source.file, builder, rows, &used, &options.limits())?;
-    // Columns come in the file's order, whatever the order they were asked for in.
-    let mut in_file = used.clone();
-    in_file.sort_unstable();
-    in_file.dedup();
-    let places: HashMap<usize, usize> =
-        in_file.into_iter().enumerate().map(|(place, column)| (column, place)).collect();
+    let mut batches = parquet::columns(source.file, builder, rows, &used, &options.limits())?;
 
-    let mut table = Table { source, names: &names, places, kind: None, rows: 0 };
+    let mut table = Table { source, names: &names, kind: None };
     let mut long = LongRows::default();
     let mut wide = match &roles {
         Roles::Wide { values, .. } => {
@@ -44,18 +37,11 @@ pub(super) fn read(source: &Source<'_>, file: File, options: &ReadOptions) -> Re
         }
         _ => Group::new(String::new(), vec![]),
     };
-    while let Some(batch) = decoded(source.file, || reader.next().transpose())? {
-        if table.rows + batch.num_rows() > rows {
-            return Err(broken(format!("it says that it has {rows} rows, but there are more")).into());
-        }
+    while let Some(batch) = batches.next()? {
         match &roles {
             Roles::Long { id, time, target } => table.take_long(&batch, *id, *time, *target, &mut long)?,
             Roles::Wide { time, values } => table.take_wide(&batch, *time, values, &mut wide)?,
         }
-        table.rows += batch.num_rows();
-    }
-    if table.rows < rows {
-        return Err(broken(format!("it says that it has {rows} rows, but there are {}", table.rows)).into());
     }
     let time = match roles {
         Roles::Long { time, .. } | Roles::Wide { time, .. } => time,
@@ -93,17 +79,13 @@ struct LongRows {
 struct Table<'a> {
     source: &'a Source<'a>,
     names: &'a [String],
-    /// Where each column of the file is in a batch.
-    places: HashMap<usize, usize>,
     kind: Option<TimeKind>,
-    /// Rows of the batches before.
-    rows: usize,
 }
 
 impl Table<'_> {
     fn take_long(
         &mut self,
-        batch: &RecordBatch,
+        batch: &Batch<'_>,
         id: Option<usize>,
         time: usize,
         target: usize,
@@ -124,7 +106,7 @@ impl Table<'_> {
             if long.groups.get(last).is_none_or(|group| group.name != name) {
                 if name.is_empty() {
                     let (file, column) = (self.source.file.into(), self.names[id.unwrap_or(target)].clone());
-                    return Err(Error::EmptyId { file, row: self.rows + row + 1, column });
+                    return Err(Error::EmptyId { file, row: batch.before + row + 1, column });
                 }
                 last = match long.places.get(name) {
                     Some(place) => *place,
@@ -137,7 +119,7 @@ impl Table<'_> {
             }
             let group = &mut long.groups[last];
             group.times.push(timestamp);
-            group.rows.push(self.rows + row + 1);
+            group.rows.push(batch.before + row + 1);
             group.columns[0].values.push(value);
         }
         Ok(())
@@ -145,21 +127,17 @@ impl Table<'_> {
 
     fn take_wide(
         &mut self,
-        batch: &RecordBatch,
+        batch: &Batch<'_>,
         time: usize,
         values: &[usize],
         group: &mut Group,
     ) -> Result<()> {
         group.times.extend(self.times(batch, time)?);
-        group.rows.extend((1..=batch.num_rows()).map(|row| self.rows + row));
+        group.rows.extend((1..=batch.rows()).map(|row| batch.before + row));
         for (column, place) in group.columns.iter_mut().zip(values) {
             column.values.extend(self.numbers(batch, *place)?);
         }
         Ok(())
-    }
-
-    fn column<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b ArrayRef {
-        batch.column(self.places[&column])
     }
 
     fn cast(&self, array: &ArrayRef, column: usize, to: &DataType, wanted: &'static str) -> Result<ArrayRef> {
@@ -172,21 +150,19 @@ impl Table<'_> {
         TableError::ColumnType { file, column, found, wanted }.into()
     }
 
-    fn texts(&self, batch: &RecordBatch, column: usize, wanted: &'static str) -> Result<ArrayRef> {
-        let array = self.column(batch, column);
-        match value_type(array.data_type()) {
-            kind if is_text(kind) || kind.is_integer() => self.cast(array, column, &DataType::Utf8, wanted),
-            _ => Err(self.wrong_type(array, column, wanted)),
-        }
+    fn texts(&self, batch: &Batch<'_>, column: usize, wanted: &'static str) -> Result<ArrayRef> {
+        let is_wanted = |kind: &DataType| is_text(kind) || kind.is_integer();
+        let (file, name) = (self.source.file, &self.names[column]);
+        Ok(parquet::texts(file, batch.column(column), name, is_wanted, wanted)?)
     }
 
     /// The values of a column; NaN where missing.
-    fn numbers(&self, batch: &RecordBatch, column: usize) -> Result<Vec<f32>> {
-        Ok(numbers(self.source.file, self.column(batch, column), &self.names[column], self.rows)?)
+    fn numbers(&self, batch: &Batch<'_>, column: usize) -> Result<Vec<f32>> {
+        Ok(numbers(self.source.file, batch.column(column), &self.names[column], batch.before)?)
     }
 
-    fn times(&mut self, batch: &RecordBatch, column: usize) -> Result<Vec<Timestamp>> {
-        let array = self.column(batch, column);
+    fn times(&mut self, batch: &Batch<'_>, column: usize) -> Result<Vec<Timestamp>> {
+        let array = batch.column(column);
         let wanted = "a date, a time or a whole number";
         let kind = array.data_type();
         if is_text(value_type(kind)) {
@@ -206,11 +182,11 @@ impl Table<'_> {
         } else {
             return Err(self.wrong_type(array, column, wanted));
         };
-        let row = |row: usize| self.bad_time(array, row, column);
+        let row = |row: usize| self.bad_time(array, batch.before, row, column);
         cast.into_iter().enumerate().map(|(place, time)| time.ok_or_else(|| row(place))).collect()
     }
 
-    fn parse_times(&mut self, batch: &RecordBatch, column: usize) -> Result<Vec<Timestamp>> {
+    fn parse_times(&mut self, batch: &Batch<'_>, column: usize) -> Result<Vec<Timestamp>> {
         let array = self.texts(batch, column, "a date")?;
         let texts = array.as_string::<i32>();
         let mut times = Vec::with_capacity(texts.len());
@@ -222,29 +198,21 @@ impl Table<'_> {
                     time
                 }),
             });
-            times.push(parsed.ok_or_else(|| self.bad_time(&array, row, column))?);
+            times.push(parsed.ok_or_else(|| self.bad_time(&array, batch.before, row, column))?);
         }
         Ok(times)
     }
 
-    fn bad_time(&self, array: &ArrayRef, row: usize, column: usize) -> Error {
+    fn bad_time(&self, array: &ArrayRef, before: usize, row: usize, column: usize) -> Error {
         let (wanted, remedy) = TimeKind::expected(self.kind.as_ref());
         let (file, row_number, column) =
-            (self.source.file.into(), self.rows + row + 1, self.names[column].clone());
+            (self.source.file.into(), before + row + 1, self.names[column].clone());
         Error::BadTimestamp { file, row: row_number, column, value: show(array, row), wanted, remedy }
     }
 }
 
-fn value_type(kind: &DataType) -> &DataType {
-    if let DataType::Dictionary(_, values) = kind { values } else { kind }
-}
-
 fn is_utc(zone: &str) -> bool {
     ["UTC", "Etc/UTC", "Z", "+00:00"].contains(&zone)
-}
-
-fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 fn is_calendar(kind: &DataType) -> bool {

@@ -5,20 +5,20 @@ use std::path::Path;
 
 use bessemer_train::read_whole;
 
-use super::{MAX_BYTES, Table};
+use super::Table;
 use crate::error::{Error, Result};
 use crate::settings::MAX_FEATURES;
 
 /// Images, and their labels from the file beside it.
-pub(super) fn read(path: &Path, name: &str) -> Result<Table> {
+pub(super) fn read(path: &Path, name: &str, bytes_max: u64) -> Result<Table> {
     let failed = |path: &Path, problem: String| Error::File { path: path.to_path_buf(), problem };
     if !name.contains("images-idx3") {
         let problem = "the name of an idx file of images has `images-idx3` in it; give that one".into();
         return Err(failed(path, problem));
     }
     let beside = path.with_file_name(name.replace("images-idx3", "labels-idx1"));
-    let (images, sizes) = numbers::<3>(path).map_err(|problem| failed(path, problem))?;
-    let (labels, [count]) = numbers::<1>(&beside).map_err(|problem| failed(&beside, problem))?;
+    let (images, sizes) = numbers::<3>(path, bytes_max).map_err(|problem| failed(path, problem))?;
+    let (labels, [count]) = numbers::<1>(&beside, bytes_max).map_err(|problem| failed(&beside, problem))?;
     let [samples, height, width] = sizes;
     if samples != count {
         let problem = format!("{count} labels for {samples} images; the two files do not belong together");
@@ -42,18 +42,18 @@ pub(super) fn read(path: &Path, name: &str) -> Result<Table> {
 }
 
 /// The bytes of a file of D dimensions, and their sizes.
-fn numbers<const D: usize>(path: &Path) -> Result<(Vec<u8>, [usize; D]), String> {
-    let packed = read_whole(path, MAX_BYTES).map_err(|error| error.to_string())?;
+fn numbers<const D: usize>(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, [usize; D]), String> {
+    let packed = read_whole(path, bytes_max).map_err(|error| error.to_string())?;
     let mut bytes = packed;
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut unpacked = Vec::new();
         let reader = flate2::read::MultiGzDecoder::new(&bytes[..]);
         reader
-            .take(MAX_BYTES + 1)
+            .take(bytes_max.saturating_add(1))
             .read_to_end(&mut unpacked)
             .map_err(|error| format!("damaged gzip data: {error}; copy the file again"))?;
-        if unpacked.len() as u64 > MAX_BYTES {
-            return Err(format!("more than {MAX_BYTES} bytes when unpacked"));
+        if unpacked.len() as u64 > bytes_max {
+            return Err(format!("more than {bytes_max} bytes when unpacked"));
         }
         bytes = unpacked;
     }

@@ -1,27 +1,37 @@
 //! Labelled samples from files.
 
-mod csv;
+mod columns;
 mod idx;
 mod scaler;
 
 use std::path::Path;
 
+pub use bessemer_tables::Names;
+use bessemer_tables::shorten;
 pub use scaler::Scaler;
 
 use crate::error::{Error, Result};
 
-/// The largest file that is read, also unpacked, in bytes.
-pub const MAX_BYTES: u64 = 1 << 30;
 /// The most classes.
 pub const MAX_CLASSES: usize = 1024;
 
 /// How a file is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ReadOptions {
     /// The column that holds the class, by name or by number from 1; the last one if not given.
     pub label: Option<String>,
-    /// Columns that are read, by name; all but the label if none is named.
+    /// Columns that are read, by name or by number from 1; all but the label if none is named.
     pub features: Vec<String>,
+    /// Where a CSV file has the names of its columns.
+    pub header: Names,
+    /// The largest file, in bytes, also once unpacked.
+    pub bytes_max: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { label: None, features: Vec::new(), header: Names::Guessed, bytes_max: 1 << 30 }
+    }
 }
 
 /// Samples as they were read.
@@ -71,8 +81,13 @@ impl Table {
         for label in other.labels {
             let name = &other.classes[label as usize];
             let Some(known) = self.classes.iter().position(|class| class == name) else {
-                let problem =
-                    format!("class `{name:.40}` is not among those to learn from; leave those rows out");
+                let known: Vec<String> = self.classes.iter().take(12).map(|name| shorten(name)).collect();
+                let more = if self.classes.len() > 12 { ", …" } else { "" };
+                let problem = format!(
+                    "class `{}` is not among those to learn from, {}{more}; leave those rows out",
+                    shorten(name),
+                    known.join(", ")
+                );
                 return Err(Error::Data { place: place.into(), problem });
             };
             self.labels.push(known as u16);
@@ -83,8 +98,8 @@ impl Table {
 }
 
 /// Reads labelled samples: MNIST's idx files (an `…images-idx3-ubyte` beside its `…labels-idx1-ubyte`, packed
-/// with gzip or not), or a CSV file, with or without names in its first line. Lines that begin with `#` are
-/// left out.
+/// with gzip or not), a Parquet file, or a CSV file with or without names in its first line, in which lines that
+/// begin with `#` are left out. Features are numbers; classes are text, numbers or truth values.
 ///
 /// ```
 /// use bessemer_phase::data::{ReadOptions, read};
@@ -99,35 +114,13 @@ impl Table {
 /// ```
 ///
 /// # Errors
-/// If the file cannot be read, is larger than [`MAX_BYTES`], or holds anything but numbers and labels; the
+/// If the file cannot be read, is larger than [`ReadOptions::bytes_max`], or holds anything but numbers and labels; the
 /// message names the row and the column.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     if plain.ends_with("-ubyte") {
-        return idx::read(path, &name);
+        return idx::read(path, &name, options.bytes_max);
     }
-    csv::read(path, options)
-}
-
-/// Labels as numbers of classes.
-fn numbered(labels: &[String], path: &Path) -> Result<(Vec<String>, Vec<u16>)> {
-    let mut classes: Vec<String> = labels.to_vec();
-    classes.sort_unstable();
-    classes.dedup();
-    let number = |text: &String| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    if classes.iter().all(|class| number(class).is_some()) {
-        classes.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
-    }
-    if classes.len() > MAX_CLASSES {
-        let problem = format!(
-            "{} classes in the label's column, but there may be at most {MAX_CLASSES}; name another column",
-            classes.len()
-        );
-        return Err(Error::Data { place: path.display().to_string(), problem });
-    }
-    let numbers: std::collections::HashMap<&String, u16> =
-        classes.iter().enumerate().map(|(number, class)| (class, number as u16)).collect();
-    let labels = labels.iter().map(|label| numbers[label]).collect();
-    Ok((classes, labels))
+    columns::read(path, options)
 }

@@ -11,7 +11,7 @@ use crate::options::{Credit, FitOptions};
 use crate::settings::Settings;
 
 /// Points around six corners of a cube, not all of which a plane can set apart.
-fn table() -> Table {
+pub(super) fn table() -> Table {
     let noise = drawn(7, 300 * 4, 100);
     let corner = |i: usize, axis: usize| f32::from(u8::from(((i % 6) >> axis) & 1 == 1));
     Table {

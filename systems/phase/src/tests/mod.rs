@@ -4,6 +4,7 @@ mod credit;
 mod learning;
 mod propagation;
 mod radiation;
+mod resume;
 
 use bessemer_kernels::random::{Stream, uniform_at};
 use bessemer_phase_reader::State;

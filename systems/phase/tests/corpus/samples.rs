@@ -1,16 +1,17 @@
-//! CSV files of labelled samples.
+//! CSV and Parquet files of labelled samples.
 
 use bessemer_phase::data::ReadOptions;
 
-/// What is said of a file with these bytes.
+/// What is said of a file with these bytes, with a low limit, as a few bytes may stand for many rows.
 ///
 /// # Panics
 /// If samples come out that contradict themselves.
 pub fn read(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("samples.csv");
+    let path = folder.path().join("samples");
     std::fs::write(&path, bytes).expect("a file");
-    let table = bessemer_phase::data::read(&path, &ReadOptions::default())
+    let options = ReadOptions { bytes_max: 4 << 20, ..ReadOptions::default() };
+    let table = bessemer_phase::data::read(&path, &options)
         .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), ""))?;
     assert_eq!(table.values.len(), table.len() * table.names.len());
     assert!(table.values.iter().all(|value| value.is_finite()));

@@ -1,11 +1,14 @@
 //! The files: real ones, and what could be done to them.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
 use bessemer_kernels::pool::Pool;
 use bessemer_phase::data::Table;
 use bessemer_phase::{Classifier, FitOptions, Settings};
 use bessemer_train::data::Split;
+use parquet::arrow::ArrowWriter;
 
 type Files = Vec<(&'static str, Vec<u8>)>;
 
@@ -29,7 +32,7 @@ pub fn images() -> Files {
     ]
 }
 
-/// CSV files.
+/// CSV and Parquet files.
 pub fn samples() -> Files {
     let texts = [
         ("named", "x,y,kind\n1,2,a\n3,4,b\n"),
@@ -49,7 +52,43 @@ pub fn samples() -> Files {
     let mut files: Files = texts.into_iter().map(|(name, text)| (name, text.as_bytes().to_vec())).collect();
     files.push(("not_utf8", b"x,kind\n\xff,a\n".to_vec()));
     files.push(("many_columns", "1,".repeat(40_000).into_bytes()));
+    files.extend(parquet());
     files
+}
+
+/// Parquet files, which are told by what is in them.
+fn parquet() -> Files {
+    let whole = |rows: usize, class: &dyn Fn(usize) -> Option<String>| {
+        let x: ArrayRef = Arc::new((0..rows).map(|row| Some(row as f32)).collect::<Float32Array>());
+        let kind: ArrayRef = Arc::new((0..rows).map(class).collect::<StringArray>());
+        let columns = [("x", x, true), ("kind", kind, true)];
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of equal length");
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).expect("a writer");
+        writer.write(&batch).expect("rows");
+        writer.close().expect("a footer");
+        bytes
+    };
+    let usual = whole(4, &|row| Some(["a", "b"][row % 2].into()));
+    let with = |place: usize, byte: u8| {
+        let mut bytes = usual.clone();
+        bytes[place] ^= byte;
+        bytes
+    };
+    let end = usual.len() - 8;
+    // A class that takes more than it may, in one value that stands for all rows.
+    let long = "a".repeat(2 << 10);
+    vec![
+        ("parquet", usual.clone()),
+        ("parquet_cut", usual[..usual.len() / 2].to_vec()),
+        ("parquet_footer_is_long", with(end + 2, 1)),
+        ("parquet_flipped_in_a_page", with(40, 1)),
+        ("parquet_flipped_in_the_footer", with(end - 60, 255)),
+        ("parquet_no_label", whole(4, &|row| (row < 3).then(|| "a".into()))),
+        ("parquet_no_rows", whole(0, &|_| None)),
+        ("parquet_long_class", whole(2000, &|_| Some(long.clone()))),
+        ("parquet_many_classes", whole(1025, &|row| Some(row.to_string()))),
+    ]
 }
 
 /// Exported graphs.

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use bessemer_tables::parquet::{columns, decoded, numbers, schema};
-use bessemer_tables::{Limits, Records, TableError};
+use bessemer_tables::parquet::{columns, numbers, schema};
+use bessemer_tables::{Layout, Limits, Records, TableError};
 
 use super::ReadOptions;
 use crate::error::{Error, Result, nearest, shorten};
@@ -95,7 +95,7 @@ impl Columns {
 }
 
 pub(super) fn read_csv(file: &str, text: &[u8], options: &ReadOptions, limits: &Limits) -> Result<Signal> {
-    let mut records = Records::open(file, text, None, limits)?;
+    let mut records = Records::open(file, text, Layout::default(), limits)?;
     let names = records.names().to_vec();
     let columns = Columns::find(file, &names, options)?;
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
@@ -123,24 +123,17 @@ pub(super) fn read_parquet(
     }
     let chosen = Columns::find(file, &names, options)?;
     chosen.check(claimed)?;
-    let mut in_file: Vec<usize> = chosen.all().collect();
-    let mut reader = columns(file, builder, claimed, &in_file, limits)?;
-    // Columns come in the file's order, whatever the order they were asked for in.
-    in_file.sort_unstable();
-    let places: Vec<usize> =
-        chosen.all().filter_map(|column| in_file.iter().position(|other| *other == column)).collect();
+    let places: Vec<usize> = chosen.all().collect();
+    let mut batches = columns(file, builder, claimed, &places, limits)?;
     let mut rows: Vec<f32> = Vec::new();
-    let mut count = 0;
-    while let Some(batch) = decoded(file, || reader.next().transpose())? {
-        chosen.check(count + batch.num_rows())?;
+    while let Some(batch) = batches.next()? {
         let mut of_batch = Vec::with_capacity(places.len());
-        for (place, column) in places.iter().zip(chosen.all()) {
-            of_batch.push(numbers(file, batch.column(*place), &names[column], count)?);
+        for column in &places {
+            of_batch.push(numbers(file, batch.column(*column), &names[*column], batch.before)?);
         }
-        for row in 0..batch.num_rows() {
+        for row in 0..batch.rows() {
             rows.extend(of_batch.iter().map(|column| column[row]));
         }
-        count += batch.num_rows();
     }
     chosen.signal(file, &names, &rows, |row| row + 1)
 }
