@@ -108,22 +108,20 @@ impl FitOptions {
     /// Names the setting, its value and what it may be.
     pub fn check(&self, settings: &Settings) -> Result<()> {
         let counts = [
-            ("epochs", self.epochs, 100_000),
-            ("batch", self.batch, 65_536),
-            ("accumulate", self.accumulate, 65_536),
-            ("cache", self.cache.max(1), 1 << 24),
-            ("pattern-width", self.pattern_width, settings.phases),
-            ("cache-neighbours", self.cache_neighbours.max(1), MAX_NODES),
-            ("cache-candidates", self.cache_candidates.max(1), MAX_NODES),
-            ("hnsw-ef", self.hnsw_ef, 4096),
+            ("epochs", self.epochs, 1, 100_000),
+            ("batch", self.batch, 1, 65_536),
+            ("accumulate", self.accumulate, 1, 65_536),
+            ("hnsw-m", self.hnsw_m, 2, 48),
+            ("hnsw-ef", self.hnsw_ef, 1, 4096),
+            ("cache", self.cache, 0, 1 << 24),
+            ("pattern-width", self.pattern_width, 1, settings.phases),
+            ("cache-neighbours", self.cache_neighbours, 0, MAX_NODES),
+            ("cache-candidates", self.cache_candidates, 0, MAX_NODES),
         ];
-        for (name, value, most) in counts {
-            if !(1..=most).contains(&value) {
-                return setting(name, value, format!("it must be from 1 to {most}"));
+        for (name, value, least, most) in counts {
+            if !(least..=most).contains(&value) {
+                return setting(name, value, format!("it must be from {least} to {most}"));
             }
-        }
-        if !(2..=48).contains(&self.hnsw_m) {
-            return setting("hnsw-m", self.hnsw_m, "it must be from 2 to 48");
         }
         let numbers = [
             ("temperature", self.temperature, 1e-4, 1e4),

@@ -1,5 +1,8 @@
 //! What propagation, credit and radiation cost.
 
+mod caches;
+mod searches;
+
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -7,16 +10,16 @@ use std::time::Instant;
 use bessemer::kernels::random::{Stream, uniform_at};
 use bessemer::phase::credit::{Chain, local_slopes, per_node};
 use bessemer::phase::data::Table;
-use bessemer::phase::radiation::{
-    Approximate, CacheStatistics, Finder, Index, LevelStatistics, Radiation, Tree, score,
-};
-use bessemer::phase::reader::{Model, Needs, Radiate, Scan, State, adapt, propagate};
-use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings, Tables};
+use bessemer::phase::radiation::{CacheStatistics, Finder, Index};
+use bessemer::phase::reader::{Needs, Scan, State, adapt, propagate};
+use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings};
 use bessemer::plan::Pool;
 use bessemer::train::data::Split;
 use serde::Serialize;
 
 use crate::error::Result;
+use caches::{Cached, Floored, caches, floored};
+pub use searches::{SEARCHES, Searches, searches};
 
 /// Samples that are made up.
 const SAMPLES: usize = 256;
@@ -24,12 +27,6 @@ const SAMPLES: usize = 256;
 const FEATURES: usize = 64;
 /// Times that all of them are learned from.
 const EPOCHS: usize = 2;
-/// Samples that a lane of a training has.
-const LANE: usize = 8;
-/// Answers that a cache keeps.
-const ANSWERS: usize = 4096;
-/// Times that trainings are repeated.
-const TURNS: usize = 2;
 /// Times that each measurement is repeated; the fastest counts, as other programs can only slow it down.
 const REPEATS: usize = 5;
 
@@ -63,58 +60,6 @@ pub struct Costs {
     /// Answers that are kept by floored contexts.
     pub floored: Floored,
 }
-
-/// A training with some levels of the cache.
-#[derive(Debug, Serialize)]
-pub struct Cached {
-    /// Which levels are on.
-    pub levels: &'static str,
-    /// A training sample on one thread.
-    pub training_us: f64,
-    /// What each level did, of all lanes together.
-    pub statistics: CacheStatistics,
-    /// The part of all questions to any level that it answered.
-    pub hit_rate: f64,
-}
-
-/// What comes of taking contexts that are near for the same.
-#[derive(Debug, Serialize)]
-pub struct Floored {
-    /// Indices that make no difference.
-    pub pattern_width: usize,
-    /// Answers in all.
-    pub answers: u64,
-    /// Those that the cache gave.
-    pub hits: u64,
-    /// Those that are not the best nodes.
-    pub wrong: u64,
-}
-
-/// Times of finding where to radiate to among so many nodes, in microseconds for each sender.
-#[derive(Debug, Serialize)]
-pub struct Searches {
-    /// Nodes.
-    pub nodes: usize,
-    /// Phases of each.
-    pub dimensions: usize,
-    /// Every node is looked at.
-    pub scan_us: f64,
-    /// The tree.
-    pub tree_us: f64,
-    /// Making it, which every change of a phase asks for.
-    pub tree_build_us: f64,
-    /// The part of the nodes it finds that the scan finds, too.
-    pub tree_recall: f64,
-    /// The approximate index, as it is by default.
-    pub approximate_us: f64,
-    /// Making it.
-    pub approximate_build_us: f64,
-    /// The part that it finds.
-    pub approximate_recall: f64,
-}
-
-/// Nodes, and phases of each, that searches are measured with.
-pub const SEARCHES: [(usize, usize); 5] = [(1_000, 5), (10_000, 5), (100_000, 5), (1_000, 16), (10_000, 16)];
 
 /// The fastest of several runs, in microseconds for each of `count` things.
 fn fastest(count: usize, mut work: impl FnMut()) -> f64 {
@@ -156,81 +101,6 @@ fn trained(settings: &Settings, options: &FitOptions) -> Result<(Classifier, f64
     let (classifier, history) = Classifier::fit(&table, &split, settings, &options, &pool, go_on)?;
     let each = history.elapsed.as_secs_f64() * 1e6 / (EPOCHS * SAMPLES) as f64;
     Ok((classifier, each, history.cache))
-}
-
-/// Trains with one level of the cache after another, in turns, so that what else runs slows all of them. The first
-/// is without any.
-fn caches(settings: &Settings) -> Result<(Classifier, Vec<Cached>)> {
-    let options = |patterns, neighbours, candidates| FitOptions {
-        cache: ANSWERS * patterns,
-        cache_neighbours: settings.nodes() * neighbours,
-        cache_candidates: settings.nodes() * candidates,
-        ..FitOptions::default()
-    };
-    let all = [
-        ("none", options(0, 0, 0)),
-        ("patterns", options(1, 0, 0)),
-        ("neighbours", options(0, 1, 0)),
-        ("candidates", options(0, 0, 1)),
-        ("all three", options(1, 1, 1)),
-        ("patterns, floored", FitOptions { pattern_width: width(settings), ..options(1, 0, 0) }),
-    ];
-    let (classifier, ..) = trained(settings, &all[0].1)?;
-    let mut caches: Vec<Cached> = Vec::new();
-    for turn in 0..TURNS {
-        for (place, (levels, options)) in all.iter().enumerate() {
-            let (_, training_us, statistics) = trained(settings, options)?;
-            if turn == 0 {
-                caches.push(Cached { levels, training_us, statistics, hit_rate: statistics.hit_rate() });
-            }
-            caches[place].training_us = caches[place].training_us.min(training_us);
-        }
-    }
-    Ok((classifier, caches))
-}
-
-/// Of floored contexts: a circle has 128 of them.
-fn width(settings: &Settings) -> usize {
-    (settings.phases / 128).max(1)
-}
-
-/// Holds answers of a cache with floored contexts against the best nodes.
-struct Check<'a> {
-    floored: Radiation<'a>,
-    exact: Radiation<'a>,
-    answers: u64,
-    wrong: u64,
-}
-
-impl Radiate for Check<'_> {
-    fn radiate(&mut self, model: &Model, sources: &[u16], context: &[i16], reached: &mut [u16]) {
-        let mut best = vec![0; reached.len()];
-        self.floored.radiate(model, sources, context, reached);
-        self.exact.radiate(model, sources, context, &mut best);
-        let k = model.shape.radiation;
-        let answers = reached.chunks_exact(k).zip(best.chunks_exact(k));
-        self.answers += sources.len() as u64;
-        self.wrong += answers.filter(|(found, best)| found != best).count() as u64;
-    }
-}
-
-/// Lets samples spread with such a cache, as many after one another as a lane of a training has.
-fn floored(network: &Network, index: &Index, first: &[Vec<i16>], state: &mut State) -> Floored {
-    let pattern_width = width(&network.settings);
-    let options = FitOptions { cache: ANSWERS, pattern_width, ..FitOptions::default() };
-    let nodes = network.settings.nodes();
-    let mut finder = Finder::new(nodes, &options);
-    let mut plain = Finder::new(nodes, &FitOptions::default());
-    let (mut answers, mut wrong) = (0, 0);
-    for lane in first.chunks(LANE) {
-        finder.begin(index, false);
-        for first in lane {
-            let mut check = Check { floored: finder.on(index), exact: plain.on(index), answers, wrong };
-            propagate(&network.view(), first, state, &mut check, &mut ());
-            (answers, wrong) = (check.answers, check.wrong);
-        }
-    }
-    Floored { pattern_width, answers, hits: finder.statistics().patterns.hits, wrong }
 }
 
 /// Measures a graph of these settings.
@@ -352,65 +222,8 @@ fn locals(network: &Network) -> (f64, f64, f64) {
     (fast, slow, gaps.fold(0.0, f64::max))
 }
 
-/// Measures searches for the best 4 of so many nodes with random phases.
-pub fn searches((nodes, d): (usize, usize)) -> Searches {
-    const K: usize = 4;
-    const QUERIES: usize = 64;
-    let tables = Tables::new(4096, 4096);
-    let phase: Vec<i16> = drawn(5, nodes * d, 4096).map(|phase| phase as i16).collect();
-    let contexts: Vec<i16> = drawn(6, QUERIES * d, 4096).map(|phase| phase as i16).collect();
-    let mut expected = Vec::new();
-    let scan_us = fastest(QUERIES, || {
-        expected.clear();
-        for context in contexts.chunks_exact(d) {
-            let mut best: Vec<(i32, u32)> = Vec::with_capacity(K + 1);
-            for (node, own) in phase.chunks_exact(d).enumerate() {
-                let score = score(&tables.cosines, own, context);
-                if best.len() < K || score > best[K - 1].0 {
-                    best.truncate(K - 1);
-                    let place = best.partition_point(|(other, _)| *other >= score);
-                    best.insert(place, (score, node as u32));
-                }
-            }
-            expected.push(best);
-        }
-    });
-    let search = |nearest: &dyn Fn(&[i16], &mut Vec<(i32, u32)>)| {
-        let (mut found, mut best) = (0, Vec::new());
-        let time = fastest(QUERIES, || {
-            found = 0;
-            for (context, expected) in contexts.chunks_exact(d).zip(&expected) {
-                nearest(context, &mut best);
-                found += best.iter().filter(|node| expected.contains(node)).count();
-            }
-        });
-        (time, found as f64 / (QUERIES * K) as f64)
-    };
-    let start = Instant::now();
-    let tree = Tree::new(&tables, &phase, d);
-    let tree_build_us = start.elapsed().as_secs_f64() * 1e6;
-    let (tree_us, tree_recall) = search(&|context, best| tree.nearest(context, K, |_| true, best));
-    let FitOptions { hnsw_m, hnsw_ef, .. } = FitOptions::default();
-    let start = Instant::now();
-    let index = Approximate::new(&tables, &phase, d, (hnsw_m, hnsw_ef));
-    let approximate_build_us = start.elapsed().as_secs_f64() * 1e6;
-    let (approximate_us, approximate_recall) =
-        search(&|context, best| index.nearest(context, K, |_| true, best));
-    Searches {
-        nodes,
-        dimensions: d,
-        scan_us,
-        tree_us,
-        tree_build_us,
-        tree_recall,
-        approximate_us,
-        approximate_build_us,
-        approximate_recall,
-    }
-}
-
 /// What is said of them.
-pub fn render(costs: &Costs, searches: &[Searches]) -> String {
+pub fn render(costs: &Costs, found: &[Searches]) -> String {
     let us = |value: f64| crate::number::seconds(value / 1e6);
     let times = |slow: f64, fast: f64| format!("{:.1} times", slow / fast);
     let Floored { pattern_width, answers, hits, wrong } = costs.floored;
@@ -439,56 +252,9 @@ pub fn render(costs: &Costs, searches: &[Searches]) -> String {
         us(costs.local_per_node_us),
         times(costs.local_per_node_us, costs.local_us),
         costs.local_difference,
-        cached(&costs.caches),
+        caches::render(&costs.caches),
         part(hits, answers),
         part(wrong, answers),
-        searched(searches),
+        searches::render(found),
     )
-}
-
-/// A row for each level of each training.
-fn cached(caches: &[Cached]) -> String {
-    let header = vec!["on", "training sample", "level", "asked", "hits", "rate", "made room", "dropped"];
-    let rows = caches.iter().flat_map(|cached| {
-        let CacheStatistics { patterns, neighbours, candidates } = cached.statistics;
-        let levels = [("patterns", patterns), ("neighbours", neighbours), ("candidates", candidates)];
-        let asked = |level: &LevelStatistics| level.hits + level.misses;
-        let mut levels: Vec<_> = levels.into_iter().filter(|(_, level)| asked(level) > 0).collect();
-        if levels.len() > 1 {
-            levels.push(("together", patterns + neighbours + candidates));
-        }
-        let mut first = [cached.levels.to_string(), crate::number::seconds(cached.training_us / 1e6)];
-        let mut row = |cells: [String; 6]| [&std::mem::take(&mut first)[..], &cells[..]].concat();
-        if levels.is_empty() {
-            return vec![row(Default::default())];
-        }
-        let count = |value: u64| crate::number::count(value as usize);
-        let cells = |(name, level): (&str, LevelStatistics)| {
-            let rate = format!("{:.1} %", 100.0 * level.hit_rate());
-            let (room, dropped) = (count(level.evictions), count(level.invalidations));
-            row([name.to_string(), count(asked(&level)), count(level.hits), rate, room, dropped])
-        };
-        levels.into_iter().map(cells).collect()
-    });
-    crate::table::words(header, 1, rows)
-}
-
-fn searched(searches: &[Searches]) -> String {
-    let us = |value: f64| crate::number::seconds(value / 1e6);
-    let rows = searches.iter().map(|s| {
-        vec![
-            crate::number::count(s.nodes),
-            s.dimensions.to_string(),
-            us(s.scan_us),
-            us(s.tree_us),
-            format!("{:.3}", s.tree_recall),
-            us(s.tree_build_us),
-            us(s.approximate_us),
-            format!("{:.3}", s.approximate_recall),
-            us(s.approximate_build_us),
-        ]
-    });
-    let header =
-        vec!["nodes", "phases", "all nodes", "tree", "recall", "to make", "approximate", "recall", "to make"];
-    crate::table::plain(header, rows)
 }
