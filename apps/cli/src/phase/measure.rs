@@ -235,7 +235,7 @@ pub fn render(costs: &Costs, found: &[Searches]) -> String {
          \x20 chain rule           {}, node by node {}: {}, differing by {:.0e}\n\
          \x20 local credit         {}, node by node {}: {}, differing by {:.0e}\n\n\
          Caches of radiation while training: hits, and entries that made room or were dropped at a step\n\
-         {}\n\
+         {}\n\n\
          With contexts floored to multiples of {pattern_width}, the cache gave {hits} of {answers} answers ({:.1} %); {wrong} ({:.1} %) are wrong.\n\n\
          Finding the best 4 nodes for one sender\n\
          {}\n",

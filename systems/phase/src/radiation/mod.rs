@@ -23,12 +23,14 @@ use exclusion::{Allowed, Exclusions};
 
 /// From so many nodes on, the tree is searched: below, a product with all nodes is faster.
 pub const TREE_FROM: usize = 8192;
+/// Up to so many dimensions: with more, boxes rule out so little that looking at all nodes is faster at any size.
+pub const TREE_DIMENSIONS: usize = 5;
 
 /// How nodes are found while training. All but the last find the same ones, ties included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Search {
-    /// By a product below [`TREE_FROM`] nodes, by a tree from there on.
+    /// By a tree from [`TREE_FROM`] nodes on if they have at most [`TREE_DIMENSIONS`], otherwise by a product.
     #[default]
     Auto,
     /// By a [`Product`] of matrices with all nodes.
@@ -37,6 +39,17 @@ pub enum Search {
     Tree,
     /// By an [`Approximate`] index, which may miss some.
     Approximate,
+}
+
+impl Search {
+    /// What is chosen for so many nodes.
+    fn of_size(self, nodes: usize, dimensions: usize) -> Search {
+        match self {
+            Search::Auto if nodes >= TREE_FROM && dimensions <= TREE_DIMENSIONS => Search::Tree,
+            Search::Auto => Search::Product,
+            search => search,
+        }
+    }
 }
 
 /// All nodes in an order in which they are found fast. Any number of threads search it, each with a [`Finder`].
@@ -95,12 +108,7 @@ impl Index {
         let d = network.shape.dimensions;
         // Where nothing radiates, nobody asks.
         let phase = if network.shape.radiation == 0 { &[] } else { &network.phase[..] };
-        let kind = match search {
-            Search::Auto if network.shape.nodes >= TREE_FROM => Search::Tree,
-            Search::Auto => Search::Product,
-            search => search,
-        };
-        let kind = match kind {
+        let kind = match search.of_size(network.shape.nodes, d) {
             Search::Tree => Kind::Tree(Tree::new(&network.tables, phase, d)),
             Search::Approximate => Kind::Approximate(Approximate::new(&network.tables, phase, d, hnsw)),
             _ => Kind::Product(Product::new(&network.tables, phase, d)),
@@ -162,6 +170,25 @@ impl Index {
             Kind::Product(product) => {
                 product.find(&mut work.product, model, sources, context, exclusions, reached)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_chosen_for_many_nodes_of_few_dimensions() {
+        let cases = [
+            (Search::Auto, 8191, 5, Search::Product),
+            (Search::Auto, 8192, 5, Search::Tree),
+            (Search::Auto, 65_535, 6, Search::Product),
+            (Search::Tree, 10, 64, Search::Tree),
+            (Search::Approximate, 10, 5, Search::Approximate),
+        ];
+        for (search, nodes, dimensions, expected) in cases {
+            assert_eq!(search.of_size(nodes, dimensions), expected);
         }
     }
 }
