@@ -1,9 +1,10 @@
 //! An index that is asked for the best nodes and may miss some.
 
+use bessemer_phase_reader::COSINE_BITS;
 use hnsw_rs::prelude::{Distance, Hnsw};
 
+use super::Found;
 use crate::tables::Tables;
-use bessemer_phase_reader::COSINE_BITS;
 
 /// Candidates for the neighbours of a node that is put in.
 const CONSTRUCTION: usize = 100;
@@ -60,13 +61,7 @@ impl Approximate {
 
     /// Nodes with high scores for a context of D phases, in the order of [`Tree::nearest`](super::Tree::nearest),
     /// most of them among the `k` best. There are fewer than `k` only if no more can be reached.
-    pub fn nearest(
-        &self,
-        context: &[i16],
-        k: usize,
-        allowed: impl Fn(u32) -> bool,
-        found: &mut Vec<(i32, u32)>,
-    ) {
+    pub fn nearest(&self, context: &[i16], k: usize, allowed: impl Fn(u32) -> bool, found: &mut Found) {
         // cos(a + b) = cos(b - (-a)): the point to be near to is that of the context turned over.
         let turned: Vec<i16> = context.iter().map(|p| if *p == 0 { 0 } else { self.phases - p }).collect();
         let most = (self.dimensions << COSINE_BITS) as i32;

@@ -26,6 +26,9 @@ pub const TREE_FROM: usize = 8192;
 /// Up to so many dimensions: with more, boxes rule out so little that looking at all nodes is faster at any size.
 pub const TREE_DIMENSIONS: usize = 5;
 
+/// Scores, in [`COSINE_BITS`](crate::reader::COSINE_BITS), and numbers of nodes.
+pub type Found = Vec<(i32, u32)>;
+
 /// How nodes are found while training. All but the last find the same ones, ties included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,7 +90,7 @@ enum Kind {
 #[derive(Default)]
 struct Work {
     product: product::Work,
-    nearest: Vec<(i32, u32)>,
+    nearest: Found,
 }
 
 impl Index {
@@ -152,7 +155,7 @@ impl Index {
         reached: &mut [u16],
     ) {
         let (d, k) = (model.shape.dimensions, model.shape.radiation);
-        let mut each = |nearest: &dyn Fn(&[i16], &Allowed, &mut Vec<(i32, u32)>)| {
+        let mut each = |nearest: &dyn Fn(&[i16], &Allowed, &mut Found)| {
             for (&source, best) in sources.iter().zip(reached.chunks_exact_mut(k)) {
                 let allowed = exclusions.allowed(model, source);
                 nearest(&context[usize::from(source) * d..][..d], &allowed, &mut work.nearest);

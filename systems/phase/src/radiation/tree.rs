@@ -2,6 +2,7 @@
 
 use bessemer_phase_reader::COSINE_BITS;
 
+use super::Found;
 use crate::tables::Tables;
 
 /// Nodes in a leaf.
@@ -82,13 +83,7 @@ impl Tree {
 
     /// The `k` nodes with the highest score for a context of D phases among those that are `allowed`, with their
     /// scores in [`COSINE_BITS`]: the best first, and of equals the one with the lower number.
-    pub fn nearest(
-        &self,
-        context: &[i16],
-        k: usize,
-        allowed: impl Fn(u32) -> bool,
-        best: &mut Vec<(i32, u32)>,
-    ) {
+    pub fn nearest(&self, context: &[i16], k: usize, allowed: impl Fn(u32) -> bool, best: &mut Found) {
         let d = self.dimensions;
         let query: Vec<f32> = (0..2)
             .flat_map(|side| context.iter().map(move |p| (*p, side)))

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bessemer::phase::radiation::{Approximate, Tree, score};
+use bessemer::phase::radiation::{Approximate, Found, Tree, score};
 use bessemer::phase::{FitOptions, Tables};
 use comfy_table::Table;
 use serde::Serialize;
@@ -60,8 +60,8 @@ pub fn searches((nodes, d): (usize, usize)) -> Searches {
             expected.push(best);
         }
     });
-    let search = |nearest: &dyn Fn(&[i16], &mut Vec<(i32, u32)>)| {
-        let (mut found, mut best) = (0, Vec::new());
+    let search = |nearest: &dyn Fn(&[i16], &mut Found)| {
+        let (mut found, mut best) = (0, Found::new());
         let time = fastest(QUERIES, || {
             found = 0;
             for (context, expected) in contexts.chunks_exact(d).zip(&expected) {
