@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::memory::Memory;
 use crate::network::Network;
-use crate::radiation::Radiation;
+use crate::options::FitOptions;
+use crate::radiation::{Finder, Index};
 use crate::route::{Message, Route};
 
 /// What became of one sample.
@@ -49,11 +50,11 @@ impl Classifier {
         let mut indices = Vec::new();
         network.adapter.indices(&network.settings, &levels, &Pool::new(1), &mut indices);
         let (mut memory, mut route) = (Memory::new(shape), Route::default());
-        let mut radiation = Radiation::new(network, 0);
-        radiation.refresh(network);
+        let index = Index::exact(network, &self.options);
+        let mut finder = Finder::new(shape.nodes, &FitOptions::default());
         let view = network.view();
         let mut state = memory.state();
-        let spread = propagate(&view, &indices, &mut state, &mut radiation, &mut route);
+        let spread = propagate(&view, &indices, &mut state, &mut finder.on(&index), &mut route);
         let Some(class) = decide(&view, &state, &spread) else {
             return Ok(Explanation {
                 class: shape.fallback,

@@ -6,6 +6,7 @@ use bessemer_phase_reader::{DECAY_BITS, Model, STRENGTH_BITS, Shape};
 use crate::adapter::Adapter;
 use crate::codes::Codes;
 use crate::graph::Graph;
+use crate::phases::Phases;
 use crate::settings::Settings;
 use crate::tables::Tables;
 
@@ -22,7 +23,7 @@ pub struct Network {
     /// Static edges.
     pub graph: Graph,
     /// The nodes' own phases, `[nodes, D]`.
-    pub phase: Vec<i16>,
+    pub phase: Phases,
     /// The nodes' own magnitudes, `[nodes, D]`.
     pub magnitude: Vec<i16>,
     /// From samples to input nodes.
@@ -66,7 +67,7 @@ impl Network {
             shift: adapter.shift,
             fallback,
         };
-        let fixed = codes.fixed(&tables);
+        let (fixed, phase) = (codes.fixed(&tables), Phases::new(phase));
         Network { settings, graph, phase, magnitude, adapter, codes, tables, fixed, shape }
     }
 

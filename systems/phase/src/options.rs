@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, setting};
-use crate::settings::Settings;
+use crate::radiation::Search;
+use crate::settings::{MAX_NODES, Settings};
 use crate::trainer::LANE;
 
 /// The most indices of all lanes together: each takes some 60 bytes.
 const MAX_PLANES: usize = 1 << 25;
 /// The most answers that caches of all lanes keep.
 const MAX_ANSWERS: usize = 1 << 22;
+/// The most bytes that neighbours and candidates take in caches of all lanes.
+const MAX_LISTS: usize = 1 << 30;
 
 /// How nodes that are no outputs learn what to change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +55,20 @@ pub struct FitOptions {
     pub floor: f32,
     /// Standard deviation of a new adapter's indices from sample to sample, as a part of a circle.
     pub swing: f32,
-    /// Answers of radiation that each lane keeps; 0 for none.
+    /// How the nodes to radiate to are found while training; where a graph is scored, they are found exactly.
+    pub search: Search,
+    /// Neighbours of a node in an approximate index.
+    pub hnsw_m: usize,
+    /// Candidates at any time of a search in it.
+    pub hnsw_ef: usize,
+    /// Answers of radiation that each lane keeps, by sender and context; 0 for none.
     pub cache: usize,
+    /// While training, answers are kept by contexts floored to multiples of so many indices; 1 keeps them exact.
+    pub pattern_width: usize,
+    /// Senders whose neighbours each lane keeps, as bits; 0 for none.
+    pub cache_neighbours: usize,
+    /// Senders whose candidates each lane keeps, as lists; 0 for none.
+    pub cache_candidates: usize,
     /// Of everything random.
     pub seed: u64,
 }
@@ -74,7 +89,13 @@ impl Default for FitOptions {
             several: true,
             floor: 0.02,
             swing: 0.002,
+            search: Search::Auto,
+            hnsw_m: 16,
+            hnsw_ef: 16,
             cache: 0,
+            pattern_width: 1,
+            cache_neighbours: 0,
+            cache_candidates: 0,
             seed: 42,
         }
     }
@@ -87,14 +108,19 @@ impl FitOptions {
     /// Names the setting, its value and what it may be.
     pub fn check(&self, settings: &Settings) -> Result<()> {
         let counts = [
-            ("epochs", self.epochs, 100_000),
-            ("batch", self.batch, 65_536),
-            ("accumulate", self.accumulate, 65_536),
-            ("cache", self.cache.max(1), 1 << 24),
+            ("epochs", self.epochs, 1, 100_000),
+            ("batch", self.batch, 1, 65_536),
+            ("accumulate", self.accumulate, 1, 65_536),
+            ("hnsw-m", self.hnsw_m, 2, 48),
+            ("hnsw-ef", self.hnsw_ef, 1, 4096),
+            ("cache", self.cache, 0, 1 << 24),
+            ("pattern-width", self.pattern_width, 1, settings.phases),
+            ("cache-neighbours", self.cache_neighbours, 0, MAX_NODES),
+            ("cache-candidates", self.cache_candidates, 0, MAX_NODES),
         ];
-        for (name, value, most) in counts {
-            if !(1..=most).contains(&value) {
-                return setting(name, value, format!("it must be from 1 to {most}"));
+        for (name, value, least, most) in counts {
+            if !(least..=most).contains(&value) {
+                return setting(name, value, format!("it must be from {least} to {most}"));
             }
         }
         let numbers = [
@@ -122,6 +148,22 @@ impl FitOptions {
         if lanes.saturating_mul(self.cache) > MAX_ANSWERS {
             let most = MAX_ANSWERS / lanes;
             return setting("cache", self.cache, format!("it may be at most {most} with such a batch"));
+        }
+        let nodes = settings.nodes();
+        let lists = [
+            ("cache-neighbours", self.cache_neighbours, nodes.div_ceil(8)),
+            ("cache-candidates", self.cache_candidates, nodes.saturating_mul(2)),
+        ];
+        for (name, senders, bytes) in lists {
+            let each = lanes.saturating_mul(bytes).max(1);
+            if senders.min(nodes).saturating_mul(each) > MAX_LISTS {
+                let most = MAX_LISTS / each;
+                return setting(
+                    name,
+                    senders,
+                    format!("it may be at most {most} with such a batch and {nodes} nodes"),
+                );
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::loss::Loss;
 use crate::memory::Memory;
 use crate::network::Network;
 use crate::options::{Credit, FitOptions};
-use crate::radiation::Radiation;
+use crate::radiation::{CacheStatistics, Finder, Index, Search};
 use crate::route::Route;
 use crate::samples::Samples;
 use crate::steps::Steps;
@@ -105,7 +105,7 @@ pub(crate) struct Place {
 /// What one lane works in.
 struct Lane {
     memory: Memory,
-    radiation: Radiation,
+    finder: Finder,
     route: Route,
     chain: Chain,
     tally: Tally,
@@ -126,6 +126,10 @@ struct Lane {
 pub(crate) struct Trainer {
     pub network: Network,
     options: FitOptions,
+    /// Where nodes radiate to.
+    exact: Index,
+    /// While learning, if it may be found approximately.
+    approximate: Option<Index>,
     lanes: Vec<Mutex<Lane>>,
     shadow: Shadow,
     nodes: Steps,
@@ -155,7 +159,7 @@ impl Trainer {
         let lane = || {
             Mutex::new(Lane {
                 memory: Memory::new(&network.shape),
-                radiation: Radiation::new(&network, options.cache),
+                finder: Finder::new(nodes, &options),
                 route: Route::default(),
                 chain: Chain::new(nodes, d),
                 tally: Tally::default(),
@@ -172,6 +176,8 @@ impl Trainer {
         };
         Trainer {
             lanes: (0..options.batch.div_ceil(LANE)).map(|_| lane()).collect(),
+            exact: Index::exact(&network, &options),
+            approximate: None,
             shadow: Shadow::new(&network.adapter),
             nodes: Steps::new(indices),
             codes: Steps::new(codes),
@@ -232,14 +238,20 @@ impl Trainer {
     }
 
     /// How often radiation was found in caches.
-    pub fn cache(&self) -> crate::radiation::CacheStatistics {
-        self.lanes.iter().map(|lane| lock(lane).radiation.statistics()).fold(Default::default(), |a, b| a + b)
+    pub fn cache(&self) -> CacheStatistics {
+        self.lanes.iter().map(|lane| lock(lane).finder.statistics()).fold(Default::default(), |a, b| a + b)
     }
 
     /// Lets all samples of a batch spread and, if they are to be learned from, leaves slopes in the lanes. Gives
     /// the samples' levels as floats.
     fn run(&mut self, samples: &Samples, rows: &[usize], learn: bool, pool: &Pool) -> Vec<f32> {
         let network = &self.network;
+        let index = match learn && self.options.search == Search::Approximate {
+            true => self.approximate.get_or_insert_with(|| Index::new(network, &self.options)),
+            false => &mut self.exact,
+        };
+        index.refresh(network);
+        let index = &*index;
         let width = network.adapter.bias.len();
         let levels: Vec<f32> =
             rows.iter().flat_map(|row| samples.sample(*row)).map(|level| f32::from(*level)).collect();
@@ -257,10 +269,11 @@ impl Trainer {
             let mut lane = lock(&self.lanes[task]);
             let from = task * LANE;
             let rows = &rows[from..(from + LANE).min(rows.len())];
-            lane.begin(network, rows.len() * width);
+            lane.begin(rows.len() * width);
+            lane.finder.begin(index, !learn);
             for (place, &row) in rows.iter().enumerate() {
                 let indices = &indices[(from + place) * width..][..width];
-                lane.sample(network, &loss, indices, samples.labels[row] as usize, place, credit);
+                lane.sample(network, index, &loss, indices, samples.labels[row] as usize, place, credit);
             }
         });
         levels
@@ -310,7 +323,7 @@ impl Trainer {
         let d = settings.dimensions;
         let rule = |rate: f32| (adam(rate), options.threshold, options.several);
         if options.rate_nodes > 0.0 {
-            self.nodes.step(rule(options.rate_nodes), &self.held.own, [phase, magnitude], circles, d);
+            self.nodes.step(rule(options.rate_nodes), &self.held.own, [phase.write(), magnitude], circles, d);
         }
         if options.rate_codes > 0.0 {
             let indices = [&mut codes.phase, &mut codes.magnitude];
@@ -322,19 +335,19 @@ impl Trainer {
 }
 
 impl Lane {
-    fn begin(&mut self, network: &Network, inputs: usize) {
+    fn begin(&mut self, inputs: usize) {
         self.tally = Tally::default();
         self.classes.clear();
         self.own.fill(0.0);
         self.codes.fill(0.0);
         self.inputs.clear();
         self.inputs.resize(inputs, 0.0);
-        self.radiation.refresh(network);
     }
 
     fn sample(
         &mut self,
         network: &Network,
+        index: &Index,
         loss: &Loss,
         indices: &[i16],
         label: usize,
@@ -345,11 +358,10 @@ impl Lane {
         let d = network.shape.dimensions;
         let mut state = self.memory.state();
         self.route.clear();
+        let mut radiation = self.finder.on(index);
         let spread = match credit {
-            Some(Credit::Chain) => {
-                propagate(&view, indices, &mut state, &mut self.radiation, &mut self.route)
-            }
-            _ => propagate(&view, indices, &mut state, &mut self.radiation, &mut ()),
+            Some(Credit::Chain) => propagate(&view, indices, &mut state, &mut radiation, &mut self.route),
+            _ => propagate(&view, indices, &mut state, &mut radiation, &mut ()),
         };
         let answer = decide(&view, &state, &spread);
         self.classes.push(answer);

@@ -13,7 +13,7 @@ use bessemer::train::data::Split;
 use serde::Serialize;
 
 use crate::error::{CliError, Result};
-use crate::phase::measure::{Costs, Searches, costs, render, searches};
+use crate::phase::measure::{Costs, SEARCHES, Searches, costs, render, searches};
 use crate::phase::settings::production;
 use crate::run::RunArgs;
 use crate::{interrupt, number, table};
@@ -93,7 +93,7 @@ impl PhaseArgs {
         let images = wanted(Samples::Mnist).then(|| read(&images, &ReadOptions::default())).transpose()?;
         // These two come first: they are the only ones that care whether other programs run.
         let costs = costs(&production())?;
-        let searches: Vec<Searches> = [1_000, 10_000, 100_000].map(searches).into();
+        let searches: Vec<Searches> = SEARCHES.map(searches).into();
         let mut learning = Vec::new();
         if let Some((digits, count)) = &digits {
             let split = |seed: u64| {

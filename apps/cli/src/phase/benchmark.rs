@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::measure::{Costs, Searches, costs, render, searches};
+use super::measure::{Costs, SEARCHES, Searches, costs, render, searches};
 use super::settings::ConfigArgs;
 use crate::error::Result;
 use crate::run::RunArgs;
@@ -13,11 +13,18 @@ use crate::run::RunArgs;
 Example:
   bessemer phase benchmark --production
 
+It takes two to four minutes, one of them to make an approximate index of 100,000 nodes.
+
 With --json:
-  {\"costs\": {\"nodes\", \"messages\", \"propagation_us\", \"propagation_scan_us\", \"training_us\", \"chain_us\",
-   \"chain_per_node_us\", \"chain_difference\", \"local_us\", \"local_per_node_us\", \"local_difference\",
-   \"cache\": {\"hits\", \"misses\", \"invalidations\"}, \"cache_hit_rate\", \"training_cached_us\"},
-   \"searches\": [{\"nodes\", \"scan_us\", \"tree_us\", \"tree_recall\", \"bounded_us\", \"bounded_recall\"}]}")]
+  {\"costs\": {\"nodes\", \"messages\", \"propagation_us\", \"propagation_scan_us\", \"training_us\",
+   \"chain_us\", \"chain_per_node_us\", \"chain_difference\",
+   \"local_us\", \"local_per_node_us\", \"local_difference\",
+   \"caches\": [{\"levels\", \"training_us\", \"hit_rate\", \"statistics\":
+    {LEVEL: {\"hits\", \"misses\", \"evictions\", \"invalidations\"}}}],
+   \"floored\": {\"pattern_width\", \"answers\", \"hits\", \"wrong\"}},
+   \"searches\": [{\"nodes\", \"dimensions\", \"scan_us\", \"tree_us\", \"tree_build_us\", \"tree_recall\",
+    \"approximate_us\", \"approximate_build_us\", \"approximate_recall\"}]}
+  LEVEL is each of patterns, neighbours and candidates.")]
 pub struct Benchmark {
     #[command(flatten)]
     config: ConfigArgs,
@@ -36,10 +43,7 @@ impl Benchmark {
     pub fn run(&self) -> Result<()> {
         self.run.pool()?;
         let config = self.config.config()?;
-        let measured = Measured {
-            costs: costs(&config.graph)?,
-            searches: [1_000, 10_000, 100_000].map(searches).into(),
-        };
+        let measured = Measured { costs: costs(&config.graph)?, searches: SEARCHES.map(searches).into() };
         if let Some(json) = &self.run.json {
             json.write(&measured)?;
         }

@@ -1,5 +1,8 @@
 //! What propagation, credit and radiation cost.
 
+mod caches;
+mod searches;
+
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -7,19 +10,23 @@ use std::time::Instant;
 use bessemer::kernels::random::{Stream, uniform_at};
 use bessemer::phase::credit::{Chain, local_slopes, per_node};
 use bessemer::phase::data::Table;
-use bessemer::phase::radiation::{CacheStatistics, Product, Tree, score};
+use bessemer::phase::radiation::{CacheStatistics, Finder, Index};
 use bessemer::phase::reader::{Needs, Scan, State, adapt, propagate};
-use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings, Tables};
+use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings};
 use bessemer::plan::Pool;
 use bessemer::train::data::Split;
 use serde::Serialize;
 
 use crate::error::Result;
+use caches::{Cached, Floored, caches, floored};
+pub use searches::{SEARCHES, Searches, searches};
 
 /// Samples that are made up.
 const SAMPLES: usize = 256;
 /// Features of each.
 const FEATURES: usize = 64;
+/// Times that all of them are learned from.
+const EPOCHS: usize = 2;
 /// Times that each measurement is repeated; the fastest counts, as other programs can only slow it down.
 const REPEATS: usize = 5;
 
@@ -48,29 +55,10 @@ pub struct Costs {
     pub local_per_node_us: f64,
     /// The largest difference between the two.
     pub local_difference: f64,
-    /// Hits and misses of radiation's caches while training.
-    pub cache: CacheStatistics,
-    /// The part of questions that they answered.
-    pub cache_hit_rate: f64,
-    /// A training sample with them.
-    pub training_cached_us: f64,
-}
-
-/// Times of finding where to radiate to among so many nodes, in microseconds for each sender.
-#[derive(Debug, Serialize)]
-pub struct Searches {
-    /// Nodes.
-    pub nodes: usize,
-    /// Every node is looked at.
-    pub scan_us: f64,
-    /// The tree.
-    pub tree_us: f64,
-    /// The part of the nodes it finds that the scan finds, too.
-    pub tree_recall: f64,
-    /// The tree, ended after 16 leaves.
-    pub bounded_us: f64,
-    /// What it still finds.
-    pub bounded_recall: f64,
+    /// Radiation's caches while training.
+    pub caches: Vec<Cached>,
+    /// Answers that are kept by floored contexts.
+    pub floored: Floored,
 }
 
 /// The fastest of several runs, in microseconds for each of `count` things.
@@ -104,21 +92,21 @@ fn made_up() -> Table {
 }
 
 /// Trains for a moment; gives the classifier, the time of a sample in microseconds and how caches did.
-fn trained(settings: &Settings, cache: usize) -> Result<(Classifier, f64, CacheStatistics)> {
+fn trained(settings: &Settings, options: &FitOptions) -> Result<(Classifier, f64, CacheStatistics)> {
     let table = made_up();
     let split = Split { train: (0..SAMPLES).collect(), validation: Vec::new(), test: Vec::new() };
-    let options = FitOptions { epochs: 2, cache, ..FitOptions::default() };
+    let options = FitOptions { epochs: EPOCHS, ..options.clone() };
     let pool = Pool::new(1);
     let go_on = &mut |_: &_| ControlFlow::Continue(());
     let (classifier, history) = Classifier::fit(&table, &split, settings, &options, &pool, go_on)?;
-    let each = history.elapsed.as_secs_f64() * 1e6 / (2 * SAMPLES) as f64;
+    let each = history.elapsed.as_secs_f64() * 1e6 / (EPOCHS * SAMPLES) as f64;
     Ok((classifier, each, history.cache))
 }
 
 /// Measures a graph of these settings.
 pub fn costs(settings: &Settings) -> Result<Costs> {
-    let (classifier, training_us, _) = trained(settings, 0)?;
-    let (_, training_cached_us, cache) = trained(settings, 4096)?;
+    let (classifier, caches) = caches(settings)?;
+    let training_us = caches[0].training_us;
     let network = &classifier.network;
     let table = made_up();
     let count = 32;
@@ -138,8 +126,8 @@ pub fn costs(settings: &Settings) -> Result<Costs> {
     let needs = Needs::of(&shape);
     let (mut words, mut longs) = (vec![0; needs.indices], vec![0; needs.strengths]);
     let mut lists = vec![0; needs.lists];
-    let mut product = Product::new(&network.tables);
-    product.refresh(&network.phase, d);
+    let index = Index::new(network, &FitOptions::default());
+    let mut finder = Finder::new(shape.nodes, &FitOptions::default());
     let mut messages = 0;
     let mut spread_all = |radiate: &mut dyn FnMut(&[i16], &mut State) -> u64| {
         messages = 0;
@@ -151,19 +139,22 @@ pub fn costs(settings: &Settings) -> Result<Costs> {
             }
         })
     };
-    let propagation_us =
-        spread_all(&mut |first, state| propagate(&view, first, state, &mut product, &mut ()).messages);
+    let propagation_us = spread_all(&mut |first, state| {
+        propagate(&view, first, state, &mut finder.on(&index), &mut ()).messages
+    });
     let propagation_scan_us =
         spread_all(&mut |first, state| propagate(&view, first, state, &mut Scan, &mut ()).messages);
 
     let mut route = Route::default();
     let (mut state, _) = State::new(&shape, &mut words, &mut longs, &mut lists);
-    let spread = propagate(&view, &indices[0], &mut state, &mut product, &mut route);
+    let spread = propagate(&view, &indices[0], &mut state, &mut finder.on(&index), &mut route);
     let active = &state.active[..spread.active];
     let outputs: Vec<u16> = active.iter().copied().filter(|node| view.is_output(*node as usize)).collect();
     let slopes: Vec<f32> = drawn(3, outputs.len() * 2 * d, 1000).map(|x| x as f32 / 500.0 - 1.0).collect();
     let (chain_us, chain_per_node_us, chain_difference) = chains(network, &route, &outputs, &slopes);
     let (local_us, local_per_node_us, local_difference) = locals(network);
+    let (mut state, _) = State::new(&shape, &mut words, &mut longs, &mut lists);
+    let floored = floored(network, &index, &indices, &mut state);
     Ok(Costs {
         nodes: shape.nodes,
         messages: messages as f64 / count as f64,
@@ -176,9 +167,8 @@ pub fn costs(settings: &Settings) -> Result<Costs> {
         local_us,
         local_per_node_us,
         local_difference,
-        cache,
-        cache_hit_rate: cache.hit_rate(),
-        training_cached_us,
+        caches,
+        floored,
     })
 }
 
@@ -232,69 +222,22 @@ fn locals(network: &Network) -> (f64, f64, f64) {
     (fast, slow, gaps.fold(0.0, f64::max))
 }
 
-/// Measures searches for the best 4 of so many nodes of 5 random phases.
-pub fn searches(nodes: usize) -> Searches {
-    const D: usize = 5;
-    const K: usize = 4;
-    const QUERIES: usize = 64;
-    let tables = Tables::new(4096, 4096);
-    let phase: Vec<i16> = drawn(5, nodes * D, 4096).map(|phase| phase as i16).collect();
-    let contexts: Vec<i16> = drawn(6, QUERIES * D, 4096).map(|phase| phase as i16).collect();
-    let mut tree = Tree::new(&tables, &phase, D);
-    let mut expected = Vec::new();
-    let scan_us = fastest(QUERIES, || {
-        expected.clear();
-        for context in contexts.chunks_exact(D) {
-            let mut best: Vec<(i32, u32)> = Vec::with_capacity(K + 1);
-            for (node, own) in phase.chunks_exact(D).enumerate() {
-                let score = score(&tables.cosines, own, context);
-                if best.len() < K || score > best[K - 1].0 {
-                    best.truncate(K - 1);
-                    let place = best.partition_point(|(other, _)| *other >= score);
-                    best.insert(place, (score, node as u32));
-                }
-            }
-            expected.push(best);
-        }
-    });
-    let mut search = |leaves_max: Option<usize>| {
-        let mut found = 0;
-        let time = fastest(QUERIES, || {
-            found = 0;
-            for (context, expected) in contexts.chunks_exact(D).zip(&expected) {
-                let best = tree.nearest(context, K, leaves_max, |_| false);
-                found += best.iter().filter(|node| expected.contains(node)).count();
-            }
-        });
-        (time, found as f64 / (QUERIES * K) as f64)
-    };
-    let (tree_us, tree_recall) = search(None);
-    let (bounded_us, bounded_recall) = search(Some(16));
-    Searches { nodes, scan_us, tree_us, tree_recall, bounded_us, bounded_recall }
-}
-
 /// What is said of them.
-pub fn render(costs: &Costs, searches: &[Searches]) -> String {
+pub fn render(costs: &Costs, found: &[Searches]) -> String {
     let us = |value: f64| crate::number::seconds(value / 1e6);
-    let rows = searches.iter().map(|s| {
-        vec![
-            crate::number::count(s.nodes),
-            us(s.scan_us),
-            us(s.tree_us),
-            format!("{:.3}", s.tree_recall),
-            us(s.bounded_us),
-            format!("{:.3}", s.bounded_recall),
-        ]
-    });
-    let header = vec!["nodes", "all nodes", "tree", "recall", "16 leaves", "recall"];
     let times = |slow: f64, fast: f64| format!("{:.1} times", slow / fast);
+    let Floored { pattern_width, answers, hits, wrong } = costs.floored;
+    let part = |some: u64, all: u64| 100.0 * some as f64 / all.max(1) as f64;
     format!(
         "{} nodes, {:.0} messages a sample, one thread\n\
          \x20 propagation          {} (looking at all nodes: {})\n\
          \x20 training sample      {}\n\
          \x20 chain rule           {}, node by node {}: {}, differing by {:.0e}\n\
-         \x20 local credit         {}, node by node {}: {}, differing by {:.0e}\n\
-         \x20 cache of radiation   {} hits, {} misses, {:.1} % hits; a training sample takes {} with it\n\n\
+         \x20 local credit         {}, node by node {}: {}, differing by {:.0e}\n\n\
+         Caches of radiation while training: hits, and entries that made room or were dropped at a step\n\
+         {}\n\n\
+         With contexts floored to multiples of {pattern_width}, the cache gave {hits} of {answers} answers ({:.1} %); {wrong} ({:.1} %) are wrong.\n\n\
+         Finding the best 4 nodes for one sender\n\
          {}\n",
         costs.nodes,
         costs.messages,
@@ -309,10 +252,9 @@ pub fn render(costs: &Costs, searches: &[Searches]) -> String {
         us(costs.local_per_node_us),
         times(costs.local_per_node_us, costs.local_us),
         costs.local_difference,
-        costs.cache.hits,
-        costs.cache.misses,
-        100.0 * costs.cache_hit_rate,
-        us(costs.training_cached_us),
-        crate::table::plain(header, rows),
+        caches::render(&costs.caches),
+        part(hits, answers),
+        part(wrong, answers),
+        searches::render(found),
     )
 }

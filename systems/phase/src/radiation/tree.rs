@@ -1,7 +1,8 @@
 //! A k-d tree over the nodes' phases: exact, and in less than the time of looking at all nodes.
 
-use bessemer_phase_reader::{COSINE_BITS, Model, Radiate};
+use bessemer_phase_reader::COSINE_BITS;
 
+use super::Found;
 use crate::tables::Tables;
 
 /// Nodes in a leaf.
@@ -24,9 +25,6 @@ pub struct Tree {
     boxes: Vec<Box>,
     /// Of each box the least and the greatest of each coordinate, `[boxes, 2D, 2]`.
     bounds: Vec<[f32; 2]>,
-    best: Vec<(i32, u32)>,
-    stack: Vec<(f32, usize)>,
-    leaves: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,16 +81,9 @@ impl Tree {
         number
     }
 
-    /// The `k` nodes with the highest score for a context of D phases, the best first and of equals the one with
-    /// the lower number, but for those to `skip`; with their scores in
-    /// [`COSINE_BITS`]. With `leaves_max`, the search ends after so many leaves, and may miss some.
-    pub fn nearest(
-        &mut self,
-        context: &[i16],
-        k: usize,
-        leaves_max: Option<usize>,
-        skip: impl Fn(u32) -> bool,
-    ) -> &[(i32, u32)] {
+    /// The `k` nodes with the highest score for a context of D phases among those that are `allowed`, with their
+    /// scores in [`COSINE_BITS`]: the best first, and of equals the one with the lower number.
+    pub fn nearest(&self, context: &[i16], k: usize, allowed: impl Fn(u32) -> bool, best: &mut Found) {
         let d = self.dimensions;
         let query: Vec<f32> = (0..2)
             .flat_map(|side| context.iter().map(move |p| (*p, side)))
@@ -106,36 +97,32 @@ impl Tree {
             let distance: f32 = gaps.map(|gap| gap * gap).sum();
             (d as f32 - distance / 2.0) * (1 << COSINE_BITS) as f32 + margin
         };
-        self.best.clear();
-        self.leaves = 0;
-        self.stack.clear();
-        self.stack.push((f32::INFINITY, 0));
-        while let Some((most, number)) = self.stack.pop() {
-            let floor = if self.best.len() == k { self.best[k - 1].0 as f32 } else { f32::NEG_INFINITY };
-            if most < floor || k == 0 {
+        best.clear();
+        if k == 0 {
+            return;
+        }
+        let mut stack = vec![(f32::INFINITY, 0)];
+        while let Some((most, number)) = stack.pop() {
+            let floor = if best.len() == k { best[k - 1].0 as f32 } else { f32::NEG_INFINITY };
+            if most < floor {
                 continue;
             }
             let Box { from, to, halves } = self.boxes[number];
             if let Some(halves) = halves {
                 let [a, b] = halves.map(|half| (bound(&self.bounds[half * 2 * d..][..2 * d]), half));
                 // The better half is looked at first.
-                self.stack.extend(if a.0 < b.0 { [a, b] } else { [b, a] });
+                stack.extend(if a.0 < b.0 { [a, b] } else { [b, a] });
                 continue;
             }
             for &node in &self.order[from..to] {
                 let score = score(&self.cosines, &self.phase[node as usize * d..][..d], context);
-                let place = self.best.partition_point(|(other, at)| (-other, *at) < (-score, node));
-                if place < k && !skip(node) {
-                    self.best.truncate(k - 1);
-                    self.best.insert(place, (score, node));
+                let place = best.partition_point(|(other, at)| (-other, *at) < (-score, node));
+                if place < k && allowed(node) {
+                    best.truncate(k - 1);
+                    best.insert(place, (score, node));
                 }
             }
-            self.leaves += 1;
-            if leaves_max.is_some_and(|most| self.leaves >= most) {
-                break;
-            }
         }
-        &self.best
     }
 }
 
@@ -149,16 +136,4 @@ fn coordinate(circle: &[[f32; 2]], phase: &[i16], d: usize, node: u32, i: usize)
 pub fn score(cosines: &[i16], own: &[i16], context: &[i16]) -> i32 {
     let turned = own.iter().zip(context).map(|(a, b)| *a as usize + *b as usize);
     turned.map(|at| i32::from(cosines[if at >= cosines.len() { at - cosines.len() } else { at }])).sum()
-}
-
-impl Radiate for Tree {
-    fn radiate(&mut self, model: &Model, sources: &[u16], context: &[i16], reached: &mut [u16]) {
-        let (d, k) = (model.shape.dimensions, model.shape.radiation);
-        for (&source, best) in sources.iter().zip(reached.chunks_exact_mut(k)) {
-            let skip = |node: u32| node == u32::from(source) || model.leads(source.into(), node as u16);
-            let found = self.nearest(&context[source as usize * d..][..d], k, None, skip);
-            best.fill(source);
-            best.iter_mut().zip(found).for_each(|(best, (_, node))| *best = *node as u16);
-        }
-    }
 }

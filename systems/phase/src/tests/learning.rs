@@ -70,7 +70,7 @@ fn only_what_has_a_rate_moves() {
         let options =
             FitOptions { rate_nodes: nodes, rate_adapter: adapter, rate_codes: codes, ..none.clone() };
         let after = fitted(&options, 1).network;
-        assert_eq!(after.phase != before.phase, nodes > 0.0);
+        assert_eq!(after.phase[..] != before.phase[..], nodes > 0.0);
         assert_eq!(after.adapter != before.adapter, adapter > 0.0);
         assert_eq!(after.codes != before.codes, codes > 0.0);
         assert_eq!(after.graph, before.graph);
@@ -223,6 +223,13 @@ fn settings_that_make_no_sense_are_refused() {
                 .unwrap_err()
                 .to_string(),
             FitOptions { cache: 1 << 23, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { pattern_width: 0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { hnsw_m: 1, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { hnsw_ef: 5000, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { cache_candidates: 60_000, ..FitOptions::default() }
+                .check(&Settings { intermediate: 60_000, ..usual() })
+                .unwrap_err()
+                .to_string(),
             FitOptions { batch: 0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
             FitOptions { temperature: 0.0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
         ]

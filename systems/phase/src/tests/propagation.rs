@@ -123,7 +123,7 @@ fn indices_are_exact() {
         let network = Network::assemble(
             settings.clone(),
             network.graph,
-            (network.phase, network.magnitude),
+            (network.phase.to_vec(), network.magnitude),
             adapter,
             network.codes,
             0,

@@ -79,7 +79,7 @@ pub(crate) fn take_network(state: &mut State, name: &str, network: &mut Network)
     let Network { settings, phase, magnitude, adapter, codes, tables, fixed, .. } = network;
     let (phases, magnitudes) = (settings.phases, settings.magnitudes);
     for (kind, indices, circle) in [
-        ("phase", phase, phases),
+        ("phase", phase.write(), phases),
         ("magnitude", magnitude, magnitudes),
         ("code.phase", &mut codes.phase, phases),
         ("code.magnitude", &mut codes.magnitude, magnitudes),
