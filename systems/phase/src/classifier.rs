@@ -18,6 +18,7 @@ use crate::radiation::CacheStatistics;
 use crate::samples::Samples;
 use crate::settings::{MAX_FEATURES, MAX_WEIGHTS, Settings};
 use crate::trainer::{Tally, Trainer};
+use crate::ways::Ways;
 
 /// A phase graph with all that is needed to answer: the scale of the features and the names of the classes.
 #[derive(Clone, Debug)]
@@ -108,7 +109,9 @@ impl Classifier {
         let samples = samples(table, &scaler);
         let graph = Graph::random(settings, options.seed);
         let indices = Network::first_indices(settings, options.seed);
-        let adapter = Adapter::random(settings, &samples, &split.train, options.swing, options.seed);
+        let ways = Ways::at_rest(settings, options.seed);
+        let swing = options.swing / ways.from_inputs as f32;
+        let adapter = Adapter::random(settings, &samples, &split.train, swing, options.seed);
         let classes = table.classes.len();
         let codes = Codes::cross_polytope(classes, settings.dimensions, settings.phases, options.seed);
         let mut counts = vec![0usize; classes];
@@ -116,7 +119,8 @@ impl Classifier {
         let most = counts.iter().max().copied().unwrap_or(0);
         let fallback = counts.iter().position(|count| *count == most).unwrap_or(0);
         let network = Network::assemble(settings.clone(), graph, indices, adapter, codes, fallback);
-        let mut trainer = Trainer::new(network, options.clone());
+        let rate_nodes = options.rate_nodes / ways.from_nodes as f32;
+        let mut trainer = Trainer::new(network, FitOptions { rate_nodes, ..options.clone() });
         let mut history = History::default();
         let mut best: Option<(Tally, Network)> = None;
         for epoch in 0..options.epochs {

@@ -11,10 +11,10 @@ use crate::run::RunArgs;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Example:
-  bessemer phase benchmark --production
+  bessemer phase benchmark --production --set radiation=1
 
 With --json:
-  {\"costs\": {\"nodes\", \"messages\", \"propagation_us\", \"propagation_scan_us\", \"training_us\", \"chain_us\",
+  {\"costs\": {\"nodes\", \"messages\", \"ways\", \"propagation_us\", \"propagation_scan_us\", \"training_us\", \"chain_us\",
    \"chain_per_node_us\", \"chain_difference\", \"local_us\", \"local_per_node_us\", \"local_difference\",
    \"cache\": {\"hits\", \"misses\", \"invalidations\"}, \"cache_hit_rate\", \"training_cached_us\"},
    \"searches\": [{\"nodes\", \"scan_us\", \"tree_us\", \"tree_recall\", \"bounded_us\", \"bounded_recall\"}]}")]

@@ -9,6 +9,8 @@ pub mod measure;
 pub mod settings;
 mod train;
 
+pub use train::Trained;
+
 use crate::error::Result;
 
 /// Train classifiers made of integer phases on a graph, explain and export them

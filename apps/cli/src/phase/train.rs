@@ -18,7 +18,7 @@ use crate::error::{CliError, Result};
 use crate::output::{self, JsonTarget};
 use crate::run::RunArgs;
 use crate::runs::{KeptRun, RunFolderArgs};
-use crate::{interrupt, number, table};
+use crate::{interrupt, number, report, table};
 
 /// Train a phase graph, score it on samples held out, and save it in a folder
 #[derive(clap::Args, Debug)]
@@ -42,6 +42,9 @@ pub struct Train {
     /// Part of the samples that validates
     #[arg(long, value_name = "PART", default_value_t = 0.1, value_parser = number::decimal::<f64>, help_heading = "Data")]
     validation_part: f64,
+    /// Samples that validate after an epoch, at most [default: all of that part]
+    #[arg(long, value_name = "N", value_parser = number::whole::<usize>, help_heading = "Data")]
+    eval_samples: Option<usize>,
     /// Part of the samples that tests, if they have no file of their own
     #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = number::decimal::<f64>, help_heading = "Data")]
     test_part: f64,
@@ -59,27 +62,29 @@ pub struct Train {
     run: RunArgs,
 }
 
+/// What a training came to.
 #[derive(Serialize)]
-struct Trained {
-    data: String,
-    out: String,
-    test_accuracy: f64,
-    validation_accuracy: f64,
-    seconds: f64,
-    epochs: usize,
-    best_epoch: usize,
-    bytes: u64,
-    samples: Parts,
-    threads: usize,
-    seed: u64,
-    baselines: BTreeMap<String, Baseline>,
+pub struct Trained {
+    pub data: String,
+    pub out: String,
+    pub test_accuracy: f64,
+    pub validation_accuracy: f64,
+    pub seconds: f64,
+    pub epochs: usize,
+    pub best_epoch: usize,
+    pub bytes: u64,
+    pub samples: Parts,
+    pub threads: usize,
+    pub seed: u64,
+    pub baselines: BTreeMap<String, Baseline>,
 }
 
+/// Numbers of samples.
 #[derive(Serialize)]
-struct Parts {
-    train: usize,
-    validation: usize,
-    test: usize,
+pub struct Parts {
+    pub train: usize,
+    pub validation: usize,
+    pub test: usize,
 }
 
 impl Train {
@@ -105,6 +110,7 @@ impl Train {
         let count = table.len();
         let part = if self.test.is_some() { 0.0 } else { self.test_part };
         let mut split = Split::by_fraction(count, self.validation_part, part, seed)?;
+        split.validation.truncate(self.eval_samples.unwrap_or(count));
         if let Some(test) = &self.test {
             table.append(read(test, &self.data.options())?, &test.display().to_string())?;
             split.test = (count..table.len()).collect();
@@ -120,7 +126,8 @@ impl Train {
         pool: &Pool,
         kept: &mut KeptRun,
     ) -> Result<()> {
-        kept.write("config.toml", &toml::to_string(config).unwrap_or_default())?;
+        let settings = toml::to_string(config).unwrap_or_default();
+        kept.write("config.toml", &settings)?;
         kept.keep_given(self.config.config.as_deref())?;
         kept.begin_training("model")?;
         let mut watch = |epoch: &Epoch| {
@@ -183,12 +190,16 @@ impl Train {
             seed: config.fit.seed,
             baselines: others.into_iter().map(|baseline| (baseline.name.clone(), baseline)).collect(),
         };
+        kept.report(&report::phase(&trained, &history, &settings))?;
         if let Some(json) = &self.run.json {
             json.write(&trained)?;
         }
         match self.run.quiet {
             true => Ok(()),
-            false => self.run.print(&render(&trained)),
+            false => {
+                self.run.print(&render(&trained))?;
+                kept.print_report(&self.run)
+            }
         }
     }
 }

@@ -1,14 +1,21 @@
 use std::ops::ControlFlow;
 
 use bessemer_kernels::pool::Pool;
-use bessemer_phase_reader::{Needs, Problem, classify, parse};
+use bessemer_phase_reader::{Needs, Problem, Scan, classify, parse, propagate};
 use bessemer_train::data::Split;
 
-use super::{drawn, random, small};
+use super::{drawn, memory, random, small};
+use crate::adapter::Adapter;
 use crate::classifier::{Classifier, samples};
+use crate::codes::Codes;
 use crate::data::Table;
+use crate::graph::Graph;
+use crate::network::Network;
 use crate::options::{Credit, FitOptions};
+use crate::samples::Samples;
+use crate::schedule::Schedule;
 use crate::settings::Settings;
+use crate::ways::Ways;
 
 /// Points around six corners of a cube, not all of which a plane can set apart.
 fn table() -> Table {
@@ -24,11 +31,15 @@ fn table() -> Table {
 }
 
 fn fitted(options: &FitOptions, threads: usize) -> Classifier {
+    let settings = Settings { inputs: 12, intermediate: 12, outputs: 10, ..Settings::default() };
+    fitted_as(&settings, options, threads)
+}
+
+fn fitted_as(settings: &Settings, options: &FitOptions, threads: usize) -> Classifier {
     let table = table();
     let split = Split::by_fraction(table.len(), 0.2, 0.2, 5).unwrap();
-    let settings = Settings { inputs: 12, intermediate: 12, outputs: 10, ..Settings::default() };
     let go_on = &mut |_: &_| ControlFlow::Continue(());
-    Classifier::fit(&table, &split, &settings, options, &Pool::new(threads), go_on).unwrap().0
+    Classifier::fit(&table, &split, settings, options, &Pool::new(threads), go_on).unwrap().0
 }
 
 fn accuracy(classifier: &Classifier) -> f64 {
@@ -45,6 +56,88 @@ fn it_learns_what_it_has_not_seen() {
     assert!(found > 0.9, "{found}");
     let untrained = FitOptions { rate_nodes: 0.0, rate_adapter: 0.0, epochs: 1, ..options };
     assert!(accuracy(&fitted(&untrained, 2)) < 0.7);
+}
+
+/// Six layers and nine steps: the settings are those of a flat graph, the ways are not.
+#[test]
+fn a_deep_graph_learns_at_the_same_settings() {
+    let settings = Settings {
+        inputs: 12,
+        intermediate: 60,
+        outputs: 10,
+        layers: 6,
+        steps_min: 9,
+        radiation: 0,
+        ..Settings::default()
+    };
+    let ways = Ways::at_rest(&settings, 42);
+    assert!(ways.from_inputs > 50.0, "{ways:?}");
+    let options = FitOptions { epochs: 25, batch: 8, ..FitOptions::default() };
+    let found = accuracy(&fitted_as(&settings, &options, 2));
+    assert!(found > 0.8, "{found}");
+}
+
+/// Whatever the graph: indices of a wide circle, so that their rounding counts for little. Ways of one input to
+/// outputs of several are no independent draws, which a factor of 1.5 allows for.
+#[test]
+fn outputs_swing_as_asked() {
+    let levels: Vec<u8> = drawn(5, 100 * 40, 256).into_iter().map(|level| level as u8).collect();
+    let samples = Samples { features: 40, levels, labels: vec![0; 100] };
+    let rows: Vec<usize> = (0..100).collect();
+    for (layers, steps_min) in [(1, 1), (4, 5)] {
+        let settings =
+            Settings { layers, steps_min, phases: 16_384, inputs: 100, radiation: 0, ..Settings::default() };
+        let swing = 0.006 / Ways::at_rest(&settings, 3).from_inputs as f32;
+        let adapter = Adapter::random(&settings, &samples, &rows, swing, 3);
+        let (graph, first) = (Graph::random(&settings, 3), Network::first_indices(&settings, 3));
+        let codes = Codes::cross_polytope(2, 5, 16_384, 3);
+        let network = Network::assemble(settings.clone(), graph, first, adapter, codes, 0);
+        let mut memory = memory(&network);
+        let (view, mut first) = (network.view(), vec![0; network.shape.rows()]);
+        let held: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                bessemer_phase_reader::adapt(&view, samples.sample(*row), &mut first);
+                let mut state = memory.state();
+                let spread = propagate(&view, &first, &mut state, &mut Scan, &mut ());
+                let mut nodes = super::held(&state, spread.active, 5);
+                nodes.retain(|node| view.is_output(node.0 as usize));
+                nodes
+            })
+            .collect();
+        let mut squares = Vec::new();
+        for (output, (node, _, indices)) in held[0].iter().enumerate() {
+            for d in 0..5 {
+                let turned = held.iter().map(|sample| {
+                    assert_eq!(sample[output].0, *node, "the same outputs for all samples");
+                    let by = i32::from(sample[output].2[d]) - i32::from(indices[d]);
+                    f64::from((by + 8192).rem_euclid(16_384) - 8192) / 16_384.0
+                });
+                let turned: Vec<f64> = turned.collect();
+                let mean = turned.iter().sum::<f64>() / 100.0;
+                squares.push(turned.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 100.0);
+            }
+        }
+        let found = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+        assert!((0.004..0.009).contains(&found), "{found} with {layers} layers");
+    }
+}
+
+#[test]
+fn thresholds_go_their_way() {
+    let still =
+        FitOptions { epochs: 1, rate_adapter: 0.0, threshold: 1e4, threshold_end: 1.0, ..Default::default() };
+    let begun = fitted(&FitOptions { rate_nodes: 0.0, ..still.clone() }, 1).network.phase;
+    // The end makes no difference to one that stays as it is, nor the way to one that ends where it begins.
+    assert_eq!(fitted(&still, 1).network.phase, begun);
+    let falling = |threshold_schedule| FitOptions { threshold_schedule, ..still.clone() };
+    let level = FitOptions { threshold: 1.0, ..still.clone() };
+    let moved = fitted(&level, 1).network.phase;
+    for schedule in [Schedule::Linear, Schedule::Cosine] {
+        assert_ne!(fitted(&falling(schedule), 1).network.phase, begun);
+        let level = FitOptions { threshold_schedule: schedule, ..level.clone() };
+        assert_eq!(fitted(&level, 1).network.phase, moved);
+    }
 }
 
 #[test]
@@ -224,6 +317,10 @@ fn settings_that_make_no_sense_are_refused() {
                 .to_string(),
             FitOptions { cache: 1 << 23, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
             FitOptions { batch: 0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { threshold_end: 0.0, ..FitOptions::default() }
+                .check(&usual())
+                .unwrap_err()
+                .to_string(),
             FitOptions { temperature: 0.0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
         ]
         .join("\n")
