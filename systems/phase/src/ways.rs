@@ -79,7 +79,9 @@ mod tests {
         let shape = Shape { nodes: 4, inputs: 2, outputs: 1, ..Shape::default() };
         let mut route = Route::default();
         route.step(&[0, 1]);
-        [(0, 2), (1, 2), (1, 3)].map(|(source, target)| route.message(source, target, 1, false));
+        for (source, target) in [(0, 2), (1, 2), (1, 3)] {
+            route.message(source, target, 1, false);
+        }
         for active in [[2, 3], [3, 2]] {
             route.step(&active);
             route.message(2, 3, 1, true);

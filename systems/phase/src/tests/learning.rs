@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bessemer_kernels::pool::Pool;
 use bessemer_phase_reader::{Needs, Problem, Scan, classify, parse, propagate};
 use bessemer_train::data::Split;
 
-use super::{drawn, memory, random, small};
+use super::{drawn, held, memory, random, small};
 use crate::adapter::Adapter;
 use crate::classifier::{Classifier, samples};
 use crate::codes::Codes;
@@ -58,15 +59,15 @@ fn it_learns_what_it_has_not_seen() {
     assert!(accuracy(&fitted(&untrained, 2)) < 0.7);
 }
 
-/// Six layers and nine steps: the settings are those of a flat graph, the ways are not.
+/// Four layers and six steps: the settings are those of a flat graph, the ways are not.
 #[test]
 fn a_deep_graph_learns_at_the_same_settings() {
     let settings = Settings {
         inputs: 12,
         intermediate: 60,
         outputs: 10,
-        layers: 6,
-        steps_min: 9,
+        layers: 4,
+        steps_min: 6,
         radiation: 0,
         ..Settings::default()
     };
@@ -74,11 +75,12 @@ fn a_deep_graph_learns_at_the_same_settings() {
     assert!(ways.from_inputs > 50.0, "{ways:?}");
     let options = FitOptions { epochs: 25, batch: 8, ..FitOptions::default() };
     let found = accuracy(&fitted_as(&settings, &options, 2));
-    assert!(found > 0.8, "{found}");
+    assert!(found > 0.9, "{found}");
 }
 
-/// Whatever the graph: indices of a wide circle, so that their rounding counts for little. Ways of one input to
-/// outputs of several are no independent draws, which a factor of 1.5 allows for.
+/// Whatever the graph: indices of a wide circle, so that their rounding counts for little. The median,
+/// as a message that comes and goes turns an output by any angle; ways differ from output to output, which a
+/// factor of 1.5 allows for.
 #[test]
 fn outputs_swing_as_asked() {
     let levels: Vec<u8> = drawn(5, 100 * 40, 256).into_iter().map(|level| level as u8).collect();
@@ -94,39 +96,37 @@ fn outputs_swing_as_asked() {
         let network = Network::assemble(settings.clone(), graph, first, adapter, codes, 0);
         let mut memory = memory(&network);
         let (view, mut first) = (network.view(), vec![0; network.shape.rows()]);
-        let held: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                bessemer_phase_reader::adapt(&view, samples.sample(*row), &mut first);
-                let mut state = memory.state();
-                let spread = propagate(&view, &first, &mut state, &mut Scan, &mut ());
-                let mut nodes = super::held(&state, spread.active, 5);
-                nodes.retain(|node| view.is_output(node.0 as usize));
-                nodes
-            })
-            .collect();
-        let mut squares = Vec::new();
-        for (output, (node, _, indices)) in held[0].iter().enumerate() {
-            for d in 0..5 {
-                let turned = held.iter().map(|sample| {
-                    assert_eq!(sample[output].0, *node, "the same outputs for all samples");
-                    let by = i32::from(sample[output].2[d]) - i32::from(indices[d]);
-                    f64::from((by + 8192).rem_euclid(16_384) - 8192) / 16_384.0
-                });
-                let turned: Vec<f64> = turned.collect();
-                let mean = turned.iter().sum::<f64>() / 100.0;
-                squares.push(turned.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 100.0);
+        // By output and dimension.
+        let mut turned: BTreeMap<(u16, usize), Vec<f64>> = BTreeMap::new();
+        for row in rows.iter() {
+            bessemer_phase_reader::adapt(&view, samples.sample(*row), &mut first);
+            let mut state = memory.state();
+            let spread = propagate(&view, &first, &mut state, &mut Scan, &mut ());
+            for (node, _, indices) in held(&state, spread.active, 5) {
+                for d in (0..5).filter(|_| view.is_output(node as usize)) {
+                    turned.entry((node, d)).or_default().push(f64::from(indices[d]));
+                }
             }
         }
-        let found = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+        let mut swings: Vec<f64> = turned
+            .values()
+            .map(|held| {
+                let by = |index: f64| ((index - held[0] + 8192.0).rem_euclid(16_384.0) - 8192.0) / 16_384.0;
+                let mean = held.iter().map(|index| by(*index)).sum::<f64>() / held.len() as f64;
+                let squares = held.iter().map(|index| (by(*index) - mean).powi(2)).sum::<f64>();
+                (squares / held.len() as f64).sqrt()
+            })
+            .collect();
+        assert!(swings.len() > 50);
+        swings.sort_by(f64::total_cmp);
+        let found = swings[swings.len() / 2];
         assert!((0.004..0.009).contains(&found), "{found} with {layers} layers");
     }
 }
 
 #[test]
 fn thresholds_go_their_way() {
-    let still =
-        FitOptions { epochs: 1, rate_adapter: 0.0, threshold: 1e4, threshold_end: 1.0, ..Default::default() };
+    let still = FitOptions { epochs: 1, rate_adapter: 0.0, threshold: 100.0, batch: 8, ..Default::default() };
     let begun = fitted(&FitOptions { rate_nodes: 0.0, ..still.clone() }, 1).network.phase;
     // The end makes no difference to one that stays as it is, nor the way to one that ends where it begins.
     assert_eq!(fitted(&still, 1).network.phase, begun);
@@ -159,7 +159,7 @@ fn threads_change_no_bit() {
 fn only_what_has_a_rate_moves() {
     let none = FitOptions { epochs: 1, rate_nodes: 0.0, rate_adapter: 0.0, ..FitOptions::default() };
     let before = fitted(&none, 1).network;
-    for (nodes, adapter, codes) in [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 9.0)] {
+    for (nodes, adapter, codes) in [(30.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 9.0)] {
         let options =
             FitOptions { rate_nodes: nodes, rate_adapter: adapter, rate_codes: codes, ..none.clone() };
         let after = fitted(&options, 1).network;
