@@ -15,8 +15,10 @@ const SITE_BIAS: u32 = 0x5048_0004;
 
 /// Features whose products are summed as floats at a time: 512 · 255 · 127 is below 2²⁴, so every sum is exact.
 const BLOCK: usize = 512;
-/// The standard deviation of a new weight; the largest is 127.
-const SPREAD: f32 = 24.0;
+/// The standard deviation of a new weight, about; the largest is 127.
+const SPREAD: f64 = 24.0;
+/// A bias learns like the weight of a feature whose level is this often the square root of the number of features.
+const BIAS_LEVEL: f32 = 256.0;
 
 /// Weights and biases as inference has them: 8-bit integers, and sums of 32 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +39,19 @@ pub(crate) struct Shadow {
 }
 
 impl Adapter {
+    /// The indices that a new adapter turns around, `[inputs, 2, D]`: phases of 0 or half a circle and magnitudes
+    /// of 0, as [`Network::first_indices`](crate::network::Network::first_indices) has them for nodes.
+    pub(crate) fn centres(settings: &Settings, seed: u64) -> Vec<i16> {
+        let stream = Stream { seed, step: 0, site: SITE_BIAS };
+        let centre = |row: usize| match row % (2 * settings.dimensions) < settings.dimensions {
+            true => half_turns(uniform_at(stream, row as u64), settings.phases),
+            false => 0,
+        };
+        (0..settings.inputs * 2 * settings.dimensions).map(centre).collect()
+    }
+
     /// Random weights, such that phases vary among the `rows` of `samples` with a standard deviation of `swing`
-    /// circles, and biases that put the mean phases at 0 or half a circle and the mean magnitudes at 0, as
-    /// [`Network::first_indices`](crate::network::Network::first_indices) does for nodes. What a node sends is
-    /// multiplied by the number of ways it can take: only with a small swing are outputs smooth functions of the
-    /// weights at the beginning.
+    /// circles, and biases that put the mean indices at the [`centres`](Adapter::centres).
     pub(crate) fn random(
         settings: &Settings,
         samples: &Samples,
@@ -61,18 +71,17 @@ impl Adapter {
         }
         let variance = (squares - mean.iter().map(|mean| mean * mean).sum::<f64>()).max(1.0);
         let swing = f64::from(swing) * settings.phases as f64;
-        let shift = (f64::from(SPREAD) * variance.sqrt() / swing).log2().round() as u32;
+        let shift = (SPREAD * variance.sqrt() / swing).log2().round() as u32;
         // The bias of a whole circle must fit into 30 bits, and the reader takes up to 24 places.
         let shift = shift.min(29 - settings.phases.max(settings.magnitudes).ilog2()).min(24);
+        let spread = (swing * f64::from(1u32 << shift) / variance.sqrt()) as f32;
         let stream = Stream { seed, step: 0, site: SITE_WEIGHTS };
         let weights: Vec<i8> = (0..count * features)
-            .map(|i| (normal_at(stream, i as u64) * SPREAD).round().clamp(-127.0, 127.0) as i8)
+            .map(|i| (normal_at(stream, i as u64) * spread).round().clamp(-127.0, 127.0) as i8)
             .collect();
-        let stream = Stream { site: SITE_BIAS, ..stream };
-        let bias = weights.chunks_exact(features).enumerate().map(|(row, weights)| {
-            let is_phase = row % (2 * settings.dimensions) < settings.dimensions;
-            let turns = half_turns(uniform_at(stream, row as u64), settings.phases);
-            let centre = if is_phase { f64::from(turns) * f64::from(1u32 << shift) } else { 0.0 };
+        let centres = Adapter::centres(settings, seed);
+        let bias = weights.chunks_exact(features).zip(centres).enumerate().map(|(row, (weights, centre))| {
+            let centre = f64::from(centre) * f64::from(1u32 << shift);
             let mean: f64 = weights.iter().zip(&mean).map(|(w, x)| f64::from(*w) * x).sum();
             bounded(centre - mean, circle_of(settings, row), shift)
         });
@@ -162,8 +171,8 @@ impl Shadow {
         for (slope, row) in bias_slopes.iter_mut().zip(a.chunks_exact(samples)) {
             *slope = row.iter().sum();
         }
-        // A bias is in whole indices, which are worth as much as many steps of a weight.
-        let unpunished = Adam { weight_decay: 0.0, ..options };
+        let rate = options.learning_rate * BIAS_LEVEL * (features as f32).sqrt() * scale;
+        let unpunished = Adam { weight_decay: 0.0, learning_rate: rate, ..options };
         adamw(unpunished, step, 1.0, bias, bias_slopes, first, second);
         let fixed = (1u32 << adapter.shift) as f32;
         for (row, (bias, rounded)) in bias.iter().zip(&mut adapter.bias).enumerate() {

@@ -18,6 +18,7 @@ use crate::options::FitOptions;
 use crate::samples::Samples;
 use crate::settings::{MAX_FEATURES, MAX_WEIGHTS, Settings};
 use crate::trainer::{Tally, Trainer};
+use crate::ways::Ways;
 
 /// A phase graph with all that is needed to answer: the scale of the features and the names of the classes.
 #[derive(Clone, Debug)]
@@ -103,7 +104,9 @@ impl Classifier {
         let samples = samples(table, &scaler);
         let graph = Graph::random(settings, options.seed);
         let indices = Network::first_indices(settings, options.seed);
-        let adapter = Adapter::random(settings, &samples, &split.train, options.swing, options.seed);
+        let ways = Ways::at_rest(settings, options.seed);
+        let swing = options.swing / ways.from_inputs as f32;
+        let adapter = Adapter::random(settings, &samples, &split.train, swing, options.seed);
         let classes = table.classes.len();
         let codes = Codes::cross_polytope(classes, settings.dimensions, settings.phases, options.seed);
         let mut counts = vec![0usize; classes];
@@ -115,7 +118,8 @@ impl Classifier {
             about: about(table, split, settings, options, &checkpoints.about),
             ..checkpoints.clone()
         });
-        let trainer = Trainer::new(network, options.clone());
+        let rate_nodes = options.rate_nodes / ways.from_nodes as f32;
+        let trainer = Trainer::new(network, FitOptions { rate_nodes, ..options.clone() });
         let course = Course::new(trainer, &samples, split, options, pool);
         let (network, history) = course.run(checkpoints.as_ref(), watch)?;
         let classifier = Classifier {

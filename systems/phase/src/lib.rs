@@ -53,10 +53,12 @@ mod phases;
 pub mod radiation;
 mod route;
 mod samples;
+mod schedule;
 mod settings;
 mod steps;
 mod tables;
 mod trainer;
+mod ways;
 
 pub use adapter::Adapter;
 pub use bessemer_phase_reader as reader;
@@ -71,9 +73,11 @@ pub use options::{Credit, FitOptions};
 pub use phases::Phases;
 pub use route::{Message, Route};
 pub use samples::Samples;
+pub use schedule::Schedule;
 pub use settings::Settings;
 pub use tables::Tables;
 pub use trainer::Tally;
+pub use ways::Ways;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, setting};
 use crate::radiation::Search;
+use crate::schedule::Schedule;
 use crate::settings::{MAX_NODES, Settings};
 use crate::trainer::LANE;
 
@@ -39,7 +40,8 @@ pub struct FitOptions {
     pub temperature: f32,
     /// How nodes learn what to change.
     pub credit: Credit,
-    /// Steps of Adam of the nodes' indices, in indices; 0 leaves them as they are.
+    /// What outputs' indices turn by in a step of Adam if all nodes that count there turn the same way, by
+    /// [`Ways`](crate::Ways); 0 leaves them as they are.
     pub rate_nodes: f32,
     /// Steps of Adam of the adapter, in 8-bit steps of a weight; 0 leaves it as it was drawn.
     pub rate_adapter: f32,
@@ -47,13 +49,18 @@ pub struct FitOptions {
     pub rate_codes: f32,
     /// AdamW's decay of the adapter's weights.
     pub weight_decay: f32,
-    /// What must have gathered before an index moves by one.
+    /// What must have gathered before an index moves by one, at the beginning.
     pub threshold: f32,
+    /// The same at the end.
+    pub threshold_end: f32,
+    /// The way from one to the other.
+    pub threshold_schedule: Schedule,
     /// Whether an index may move by more than one at a time.
     pub several: bool,
     /// The part of the rates that is left in the end; they fall on half a cosine.
     pub floor: f32,
-    /// Standard deviation of a new adapter's indices from sample to sample, as a part of a circle.
+    /// Standard deviation of outputs' phases from sample to sample at the beginning, as a part of a circle: that
+    /// of the adapter's indices is as many times smaller as there are [`Ways`](crate::Ways).
     pub swing: f32,
     /// How the nodes to radiate to are found while training; where a graph is scored, they are found exactly.
     pub search: Search,
@@ -81,14 +88,16 @@ impl Default for FitOptions {
             accumulate: 1,
             temperature: 0.1,
             credit: Credit::Chain,
-            rate_nodes: 3.0,
+            rate_nodes: 30.0,
             rate_adapter: 1.0,
             rate_codes: 0.0,
             weight_decay: 0.0,
             threshold: 1.0,
+            threshold_end: 1.0,
+            threshold_schedule: Schedule::Constant,
             several: true,
             floor: 0.02,
-            swing: 0.002,
+            swing: 0.006,
             search: Search::Auto,
             hnsw_m: 16,
             hnsw_ef: 16,
@@ -125,11 +134,12 @@ impl FitOptions {
         }
         let numbers = [
             ("temperature", self.temperature, 1e-4, 1e4),
-            ("rate-nodes", self.rate_nodes, 0.0, 1e3),
+            ("rate-nodes", self.rate_nodes, 0.0, 1e4),
             ("rate-adapter", self.rate_adapter, 0.0, 1e2),
             ("rate-codes", self.rate_codes, 0.0, 1e3),
             ("weight-decay", self.weight_decay, 0.0, 1.0),
             ("threshold", self.threshold, 1e-4, 1e4),
+            ("threshold-end", self.threshold_end, 1e-4, 1e4),
             ("floor", self.floor, 0.0, 1.0),
             ("swing", self.swing, 1e-5, 1.0),
         ];

@@ -19,6 +19,7 @@ use crate::options::{Credit, FitOptions};
 use crate::radiation::{CacheStatistics, Finder, Index, Search};
 use crate::route::Route;
 use crate::samples::Samples;
+use crate::schedule::Schedule;
 use crate::steps::Steps;
 
 pub(crate) use state::{put_network, take_network};
@@ -208,9 +209,7 @@ impl Trainer {
             lanes.iter().for_each(|lane| place.tally.add(&lock(lane).tally));
             if self.held.batches == self.options.accumulate || number + 1 == batches {
                 let done = (epoch as f64 + number as f64 / batches as f64) / self.options.epochs as f64;
-                let floor = f64::from(self.options.floor);
-                let wave = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
-                self.update((floor + (1.0 - floor) * wave) as f32, pool);
+                self.update(done, pool);
                 place.batches = number + 1;
                 go_on()?;
             }
@@ -300,9 +299,11 @@ impl Trainer {
         held.samples += samples;
     }
 
-    /// One step of everything that learns.
-    fn update(&mut self, factor: f32, pool: &Pool) {
+    /// One step of everything that learns, with this part of the training done.
+    fn update(&mut self, done: f64, pool: &Pool) {
         let options = &self.options;
+        let factor = Schedule::Cosine.at(1.0, options.floor, done);
+        let threshold = options.threshold_schedule.at(options.threshold, options.threshold_end, done);
         let scale = 1.0 / self.held.samples as f32;
         for slopes in [&mut self.held.inputs, &mut self.held.own, &mut self.held.codes] {
             slopes.iter_mut().for_each(|slope| *slope *= scale);
@@ -321,7 +322,7 @@ impl Trainer {
         }
         let circles = [settings.phases as i64, settings.magnitudes as i64];
         let d = settings.dimensions;
-        let rule = |rate: f32| (adam(rate), options.threshold, options.several);
+        let rule = |rate: f32| (adam(rate), threshold, options.several);
         if options.rate_nodes > 0.0 {
             self.nodes.step(rule(options.rate_nodes), &self.held.own, [phase.write(), magnitude], circles, d);
         }

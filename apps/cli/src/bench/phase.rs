@@ -92,7 +92,7 @@ impl PhaseArgs {
         let images = folder.join("mnist/t10k-images-idx3-ubyte.gz");
         let images = wanted(Samples::Mnist).then(|| read(&images, &ReadOptions::default())).transpose()?;
         // These two come first: they are the only ones that care whether other programs run.
-        let costs = costs(&production())?;
+        let costs = costs(&Settings { radiation: 1, ..production() })?;
         let searches: Vec<Searches> = SEARCHES.map(searches).into();
         let mut learning = Vec::new();
         if let Some((digits, count)) = &digits {
@@ -100,7 +100,7 @@ impl PhaseArgs {
                 let split = Split::by_fraction(*count, 0.1, 0.0, seed)?;
                 Ok(Split { test: (*count..digits.len()).collect(), ..split })
             };
-            self.learn("digits", digits, &split, (30, 6), &pool, &mut learning)?;
+            self.learn("digits", digits, &split, (30, 7), &pool, &mut learning)?;
         }
         if let Some(images) = &images {
             let split = |seed: u64| Ok(Split::by_fraction(images.len(), 0.1, 0.2, seed)?);
@@ -150,10 +150,11 @@ impl PhaseArgs {
             ("radiating to 4", without(&|settings, _| settings.radiation = 4)),
             ("adapter only", without(&|_, options| options.rate_nodes = 0.0)),
             ("local credit", without(&|_, options| options.credit = Credit::Local)),
+            ("1,000 nodes", without(&|settings, _| *settings = production())),
         ];
-        let mut bytes = 0;
+        let mut sizes = Vec::new();
         for (model, (settings, options)) in all.into_iter().take(variants) {
-            let (mut accuracies, mut seconds) = (Vec::new(), 0.0);
+            let (mut accuracies, mut seconds, mut bytes) = (Vec::new(), 0.0, 0);
             for seed in 1..=self.seeds {
                 let options = FitOptions { seed, ..options.clone() };
                 let split = split(seed)?;
@@ -165,11 +166,12 @@ impl PhaseArgs {
                 bytes = classifier.export().len() as u64;
             }
             self.take(found, data, model, accuracies, seconds, bytes);
+            sizes.push(bytes);
         }
         let start = Instant::now();
         let mut others: Vec<(String, Vec<f64>, u64)> = Vec::new();
         for seed in 1..=self.seeds {
-            let baselines = baselines(samples, &split(seed)?, bytes, epochs, seed, pool, &mut go_on)?;
+            let baselines = baselines(samples, &split(seed)?, sizes[0], epochs, seed, pool, &mut go_on)?;
             for (place, baseline) in baselines.into_iter().enumerate() {
                 if others.len() == place {
                     let name = if place == 1 { "nearest neighbours".to_string() } else { baseline.name };

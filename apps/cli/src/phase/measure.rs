@@ -12,7 +12,7 @@ use bessemer::phase::credit::{Chain, local_slopes, per_node};
 use bessemer::phase::data::Table;
 use bessemer::phase::radiation::{CacheStatistics, Finder, Index};
 use bessemer::phase::reader::{Needs, Scan, State, adapt, propagate};
-use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings};
+use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings, Ways};
 use bessemer::plan::Pool;
 use bessemer::train::data::Split;
 use serde::Serialize;
@@ -37,6 +37,8 @@ pub struct Costs {
     pub nodes: usize,
     /// Messages that arrived for a sample.
     pub messages: f64,
+    /// Ways that lead from the inputs to an output: √Σw² over the inputs, for one of the samples.
+    pub ways: f64,
     /// A sample's signals, radiating by a product of matrices.
     pub propagation_us: f64,
     /// The same, where every node is looked at for every sender.
@@ -158,6 +160,7 @@ pub fn costs(settings: &Settings) -> Result<Costs> {
     Ok(Costs {
         nodes: shape.nodes,
         messages: messages as f64 / count as f64,
+        ways: Ways::of(&route, &shape, &outputs).from_inputs,
         propagation_us,
         propagation_scan_us,
         training_us,
@@ -229,7 +232,7 @@ pub fn render(costs: &Costs, found: &[Searches]) -> String {
     let Floored { pattern_width, answers, hits, wrong } = costs.floored;
     let part = |some: u64, all: u64| 100.0 * some as f64 / all.max(1) as f64;
     format!(
-        "{} nodes, {:.0} messages a sample, one thread\n\
+        "{} nodes, {:.0} messages a sample, {:.0} ways to an output, one thread\n\
          \x20 propagation          {} (looking at all nodes: {})\n\
          \x20 training sample      {}\n\
          \x20 chain rule           {}, node by node {}: {}, differing by {:.0e}\n\
@@ -241,6 +244,7 @@ pub fn render(costs: &Costs, found: &[Searches]) -> String {
          {}\n",
         costs.nodes,
         costs.messages,
+        costs.ways,
         us(costs.propagation_us),
         us(costs.propagation_scan_us),
         us(costs.training_us),

@@ -42,6 +42,9 @@ pub struct Train {
     /// Part of the samples that validates
     #[arg(long, value_name = "PART", default_value_t = 0.1, value_parser = number::decimal::<f64>, help_heading = "Data")]
     validation_part: f64,
+    /// Samples that validate after an epoch, at most [default: all of that part]
+    #[arg(long, value_name = "N", value_parser = number::whole::<usize>, help_heading = "Data")]
+    eval_samples: Option<usize>,
     /// Part of the samples that tests, if they have no file of their own
     #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = number::decimal::<f64>, help_heading = "Data")]
     test_part: f64,
@@ -125,6 +128,7 @@ impl Train {
         let count = table.len();
         let part = if self.test.is_some() { 0.0 } else { self.test_part };
         let mut split = Split::by_fraction(count, self.validation_part, part, seed)?;
+        split.validation.truncate(self.eval_samples.unwrap_or(count));
         if let Some(test) = &self.test {
             table.append(read(test, &self.data.options())?, &test.display().to_string())?;
             split.test = (count..table.len()).collect();

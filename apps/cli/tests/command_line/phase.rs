@@ -54,8 +54,27 @@ fn a_run_can_be_had_again_and_does_not_depend_on_threads() {
     let bytes = |name: &str| std::fs::read(place.path(name)).unwrap();
     assert_eq!(bytes("first/model/graph.phase"), bytes("second/graph.phase"));
     assert!(place.read("first/run.toml").contains("test_accuracy"));
+    let report = place.read("first/report.html");
+    for part in ["Mean loss by epoch", "Right by epoch", "threshold_schedule"] {
+        assert!(report.contains(part), "no {part} in the report");
+    }
     let again = place.succeed("runs repeat first --to again");
     assert!(again.contains("model/graph.phase: the same bytes"), "{again}");
+}
+
+/// Of 480 samples, 48 validate.
+#[test]
+fn fewer_samples_may_validate_or_be_scored() {
+    let place = Place::new();
+    place.write("points.csv", points());
+    for (most, number) in [(7, 7), (1000, 48)] {
+        place.succeed(&format!(
+            "{TRAIN} --no-baselines --out model --eval-samples {most} --json trained.json"
+        ));
+        assert_eq!(json(&place, "trained.json")["samples"]["validation"], number);
+        place.succeed("phase evaluate model points.csv --label kind --eval-samples 5 --json scored.json");
+        assert_eq!(json(&place, "scored.json")["samples"], 5);
+    }
 }
 
 #[test]

@@ -1,14 +1,22 @@
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bessemer_kernels::pool::Pool;
-use bessemer_phase_reader::{Needs, Problem, classify, parse};
+use bessemer_phase_reader::{Needs, Problem, Scan, classify, parse, propagate};
 use bessemer_train::data::Split;
 
-use super::{drawn, random, small};
+use super::{drawn, held, memory, random, small};
+use crate::adapter::Adapter;
 use crate::classifier::{Classifier, samples};
+use crate::codes::Codes;
 use crate::data::Table;
+use crate::graph::Graph;
+use crate::network::Network;
 use crate::options::{Credit, FitOptions};
+use crate::samples::Samples;
+use crate::schedule::Schedule;
 use crate::settings::Settings;
+use crate::ways::Ways;
 
 /// Points around six corners of a cube, not all of which a plane can set apart.
 pub(super) fn table() -> Table {
@@ -24,11 +32,15 @@ pub(super) fn table() -> Table {
 }
 
 fn fitted(options: &FitOptions, threads: usize) -> Classifier {
+    let settings = Settings { inputs: 12, intermediate: 12, outputs: 10, ..Settings::default() };
+    fitted_as(&settings, options, threads)
+}
+
+fn fitted_as(settings: &Settings, options: &FitOptions, threads: usize) -> Classifier {
     let table = table();
     let split = Split::by_fraction(table.len(), 0.2, 0.2, 5).unwrap();
-    let settings = Settings { inputs: 12, intermediate: 12, outputs: 10, ..Settings::default() };
     let go_on = &mut |_: &_| ControlFlow::Continue(());
-    Classifier::fit(&table, &split, &settings, options, &Pool::new(threads), go_on).unwrap().0
+    Classifier::fit(&table, &split, settings, options, &Pool::new(threads), go_on).unwrap().0
 }
 
 fn accuracy(classifier: &Classifier) -> f64 {
@@ -45,6 +57,87 @@ fn it_learns_what_it_has_not_seen() {
     assert!(found > 0.9, "{found}");
     let untrained = FitOptions { rate_nodes: 0.0, rate_adapter: 0.0, epochs: 1, ..options };
     assert!(accuracy(&fitted(&untrained, 2)) < 0.7);
+}
+
+/// Four layers and six steps: the settings are those of a flat graph, the ways are not.
+#[test]
+fn a_deep_graph_learns_at_the_same_settings() {
+    let settings = Settings {
+        inputs: 12,
+        intermediate: 60,
+        outputs: 10,
+        layers: 4,
+        steps_min: 6,
+        radiation: 0,
+        ..Settings::default()
+    };
+    let ways = Ways::at_rest(&settings, 42);
+    assert!(ways.from_inputs > 50.0, "{ways:?}");
+    let options = FitOptions { epochs: 25, batch: 8, ..FitOptions::default() };
+    let found = accuracy(&fitted_as(&settings, &options, 2));
+    assert!(found > 0.9, "{found}");
+}
+
+/// Whatever the graph: indices of a wide circle, so that their rounding counts for little. The median,
+/// as a message that comes and goes turns an output by any angle; ways differ from output to output, which a
+/// factor of 1.5 allows for.
+#[test]
+fn outputs_swing_as_asked() {
+    let levels: Vec<u8> = drawn(5, 100 * 40, 256).into_iter().map(|level| level as u8).collect();
+    let samples = Samples { features: 40, levels, labels: vec![0; 100] };
+    let rows: Vec<usize> = (0..100).collect();
+    for (layers, steps_min) in [(1, 1), (4, 5)] {
+        let settings =
+            Settings { layers, steps_min, phases: 16_384, inputs: 100, radiation: 0, ..Settings::default() };
+        let swing = 0.006 / Ways::at_rest(&settings, 3).from_inputs as f32;
+        let adapter = Adapter::random(&settings, &samples, &rows, swing, 3);
+        let (graph, first) = (Graph::random(&settings, 3), Network::first_indices(&settings, 3));
+        let codes = Codes::cross_polytope(2, 5, 16_384, 3);
+        let network = Network::assemble(settings.clone(), graph, first, adapter, codes, 0);
+        let mut memory = memory(&network);
+        let (view, mut first) = (network.view(), vec![0; network.shape.rows()]);
+        // By output and dimension.
+        let mut turned: BTreeMap<(u16, usize), Vec<f64>> = BTreeMap::new();
+        for row in rows.iter() {
+            bessemer_phase_reader::adapt(&view, samples.sample(*row), &mut first);
+            let mut state = memory.state();
+            let spread = propagate(&view, &first, &mut state, &mut Scan, &mut ());
+            for (node, _, indices) in held(&state, spread.active, 5) {
+                for d in (0..5).filter(|_| view.is_output(node as usize)) {
+                    turned.entry((node, d)).or_default().push(f64::from(indices[d]));
+                }
+            }
+        }
+        let mut swings: Vec<f64> = turned
+            .values()
+            .map(|held| {
+                let by = |index: f64| ((index - held[0] + 8192.0).rem_euclid(16_384.0) - 8192.0) / 16_384.0;
+                let mean = held.iter().map(|index| by(*index)).sum::<f64>() / held.len() as f64;
+                let squares = held.iter().map(|index| (by(*index) - mean).powi(2)).sum::<f64>();
+                (squares / held.len() as f64).sqrt()
+            })
+            .collect();
+        assert!(swings.len() > 50);
+        swings.sort_by(f64::total_cmp);
+        let found = swings[swings.len() / 2];
+        assert!((0.004..0.009).contains(&found), "{found} with {layers} layers");
+    }
+}
+
+#[test]
+fn thresholds_go_their_way() {
+    let still = FitOptions { epochs: 1, rate_adapter: 0.0, threshold: 100.0, batch: 8, ..Default::default() };
+    let begun = fitted(&FitOptions { rate_nodes: 0.0, ..still.clone() }, 1).network.phase.to_vec();
+    // The end makes no difference to one that stays as it is, nor the way to one that ends where it begins.
+    assert_eq!(fitted(&still, 1).network.phase[..], begun);
+    let falling = |threshold_schedule| FitOptions { threshold_schedule, ..still.clone() };
+    let level = FitOptions { threshold: 1.0, ..still.clone() };
+    let moved = fitted(&level, 1).network.phase.to_vec();
+    for schedule in [Schedule::Linear, Schedule::Cosine] {
+        assert_ne!(fitted(&falling(schedule), 1).network.phase[..], begun);
+        let level = FitOptions { threshold_schedule: schedule, ..level.clone() };
+        assert_eq!(fitted(&level, 1).network.phase[..], moved);
+    }
 }
 
 #[test]
@@ -66,7 +159,7 @@ fn threads_change_no_bit() {
 fn only_what_has_a_rate_moves() {
     let none = FitOptions { epochs: 1, rate_nodes: 0.0, rate_adapter: 0.0, ..FitOptions::default() };
     let before = fitted(&none, 1).network;
-    for (nodes, adapter, codes) in [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 9.0)] {
+    for (nodes, adapter, codes) in [(30.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 9.0)] {
         let options =
             FitOptions { rate_nodes: nodes, rate_adapter: adapter, rate_codes: codes, ..none.clone() };
         let after = fitted(&options, 1).network;
@@ -231,6 +324,10 @@ fn settings_that_make_no_sense_are_refused() {
                 .unwrap_err()
                 .to_string(),
             FitOptions { batch: 0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
+            FitOptions { threshold_end: 0.0, ..FitOptions::default() }
+                .check(&usual())
+                .unwrap_err()
+                .to_string(),
             FitOptions { temperature: 0.0, ..FitOptions::default() }.check(&usual()).unwrap_err().to_string(),
         ]
         .join("\n")
