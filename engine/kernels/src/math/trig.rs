@@ -71,7 +71,7 @@ const HALF_PI: [f32; 5] = [1.570_312_5, 4.837_513e-4, 7.549_533_6e-8, 2.563_283e
 /// what rounding the third subtraction loses is put back.
 #[inline(always)]
 fn remainder<S: Simd>(s: S, x: S::V, n: S::V) -> S::V {
-    let r = if S::FUSED {
+    if S::FUSED {
         let r = s.neg_mul_add(n, s.splat(std::f32::consts::FRAC_PI_2), x);
         let r = s.neg_mul_add(n, s.splat(-4.371_139e-8), r);
         s.neg_mul_add(n, s.splat(-1.715_124_5e-15), r)
@@ -83,14 +83,13 @@ fn remainder<S: Simd>(s: S, x: S::V, n: S::V) -> S::V {
         let lost = s.sub(s.sub(r, rounded), third);
         let rest = s.mul_add(n, s.splat(HALF_PI[4]), s.mul(n, s.splat(HALF_PI[3])));
         s.add(rounded, s.sub(lost, rest))
-    };
-    clamp(s, r, -1.6, 1.6)
+    }
 }
 
 /// (-1)^q sin r for |r| up to pi/2, with q in the last bits of `shifted`.
 ///
 /// The polynomial is that of its degree with the least relative error, 6e-9, moved by a few ulps to where
-/// rounding adds least to it.
+/// rounding adds least to it. What is left of a large number may be anything: the limits are for that, too.
 #[inline(always)]
 fn half_wave<S: Simd>(s: S, shifted: S::V, r: S::V) -> S::V {
     let z = s.mul(r, r);
