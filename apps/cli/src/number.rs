@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-/// About four digits: `0.3742`, `12.34`, `1,234`.
+/// About four digits: `0.3742`, `0.003742`, `12.34`, `1,234`.
 pub fn digits(value: f64) -> String {
     if !value.is_finite() {
         return "n/a".into();
@@ -12,7 +12,7 @@ pub fn digits(value: f64) -> String {
         _ if size >= 1000.0 => grouped(value.round() as i64),
         _ => {
             let before_point = size.log10().floor() as i32 + 1;
-            format!("{value:.*}", (4 - before_point).clamp(1, 4) as usize)
+            format!("{value:.*}", (4 - before_point).max(1) as usize)
         }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let values = [0.37421, 12.345, 123.456, 1234.4, 1_234_567.0, 0.00012345, 1e-7, 0.0, f64::NAN];
-        let expected = ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001", "1.000e-7", "0", "n/a"];
+        let expected = ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001234", "1.000e-7", "0", "n/a"];
         assert_eq!(values.map(digits), expected.map(String::from));
         assert_eq!(
             [35e-6, 0.0004, 0.0123, 1.26, 125.2].map(seconds),

@@ -11,7 +11,8 @@ pub enum PrecisionName {
     /// 32-bit floats
     #[default]
     F32,
-    /// Factors rounded to bf16, sums in 32 bits; products run at twice the rate where there is AVX-512 BF16
+    /// Factors rounded to bf16, sums in 32 bits; products run at up to twice the rate, by the processor (see
+    /// `bessemer machine`)
     Bf16,
     /// Factors rounded to f16, sums in 32 bits; training scales its gradients, so that small ones are kept
     F16,
@@ -24,7 +25,8 @@ pub enum PrecisionName {
 pub enum TrainingPrecision {
     /// 32-bit floats
     F32,
-    /// Factors rounded to bf16, sums in 32 bits; products run at twice the rate where there is AVX-512 BF16
+    /// Factors rounded to bf16, sums in 32 bits; products run at up to twice the rate, by the processor (see
+    /// `bessemer machine`)
     Bf16,
     /// Factors rounded to f16, sums in 32 bits; gradients are scaled, so that small ones are kept
     F16,

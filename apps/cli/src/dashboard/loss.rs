@@ -152,6 +152,6 @@ mod tests {
     fn labels_are_values_also_of_logarithms() {
         let text = |scale: Scale| scale.labels(3).iter().map(|label| label.to_string()).collect::<Vec<_>>();
         assert_eq!(text(Scale { bounds: [0.0, 4.0], logarithmic: false }), ["0", "2.000", "4.000"]);
-        assert_eq!(text(Scale { bounds: [-2.0, 2.0], logarithmic: true }), ["0.0100", "1.000", "100.0"]);
+        assert_eq!(text(Scale { bounds: [-2.0, 2.0], logarithmic: true }), ["0.01000", "1.000", "100.0"]);
     }
 }

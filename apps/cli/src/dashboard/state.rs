@@ -357,7 +357,7 @@ mod tests {
         assert!(lasting[1].starts_with("warning: "), "{lasting:?}");
         assert_eq!(
             lasting[2],
-            "mlp: 41 steps in 600 ms, loss 0.0244, best validation 0.5000, 2,187 samples/s"
+            "mlp: 41 steps in 600 ms, loss 0.02439, best validation 0.5000, 2,187 samples/s"
         );
         assert!(state.take_lasting().is_empty(), "they are said once");
     }
