@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let values = [0.37421, 12.345, 123.456, 1234.4, 1_234_567.0, 0.00012345, 1e-7, 0.0, f64::NAN];
-        let expected = ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001234", "1.000e-7", "0", "n/a"];
+        let expected =
+            ["0.3742", "12.35", "123.5", "1,234", "1,234,567", "0.0001234", "1.000e-7", "0", "n/a"];
         assert_eq!(values.map(digits), expected.map(String::from));
         assert_eq!(
             [35e-6, 0.0004, 0.0123, 1.26, 125.2].map(seconds),
