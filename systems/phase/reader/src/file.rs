@@ -76,7 +76,7 @@ impl Shape {
 
     fn of_numbers(n: [u32; NUMBERS]) -> Result<Shape, Problem> {
         // No sum of the adapter and no strength leaves 32 bits within these bounds.
-        let nodes = n[2].min(65_535);
+        let nodes = n[2].clamp(2, 65_535);
         let bounds = [
             (1, 32_768),
             (1, 1024),
@@ -87,7 +87,7 @@ impl Shape {
             (4, 16_384),
             (4, 16_384),
             (0, 1 << 28),
-            (0, nodes.saturating_sub(1).min(256)),
+            (0, (nodes - 1).min(256)),
             (0, 1 << 20),
             (0, 1 << 20),
             (1, 1 << crate::DECAY_BITS),
