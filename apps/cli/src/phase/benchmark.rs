@@ -16,7 +16,8 @@ Example:
 It takes two to four minutes, one of them to make an approximate index of 100,000 nodes.
 
 With --json:
-  {\"costs\": {\"nodes\", \"messages\", \"ways\", \"propagation_us\", \"propagation_scan_us\", \"training_us\",
+  {\"costs\": {\"nodes\", \"messages\", \"ways\", \"propagation_us\", \"propagation_bf16_us\",
+   \"propagation_scan_us\", \"training_us\",
    \"chain_us\", \"chain_per_node_us\", \"chain_difference\",
    \"local_us\", \"local_per_node_us\", \"local_difference\",
    \"caches\": [{\"levels\", \"training_us\", \"hit_rate\", \"statistics\":

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bessemer::kernels::random::{Stream, uniform_at};
 use bessemer::phase::credit::{Chain, local_slopes, per_node};
 use bessemer::phase::data::Table;
-use bessemer::phase::radiation::{CacheStatistics, Finder, Index};
+use bessemer::phase::radiation::{CacheStatistics, Finder, Index, Search};
 use bessemer::phase::reader::{Needs, Scan, State, adapt, propagate};
 use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings, Ways};
 use bessemer::plan::Pool;
@@ -41,6 +41,8 @@ pub struct Costs {
     pub ways: f64,
     /// A sample's signals, radiating by a product of matrices.
     pub propagation_us: f64,
+    /// The same, from factors rounded to bf16.
+    pub propagation_bf16_us: f64,
     /// The same, where every node is looked at for every sender.
     pub propagation_scan_us: f64,
     /// A training sample on one thread: propagation, credit, its part of a step.
@@ -141,9 +143,14 @@ pub fn costs(settings: &Settings) -> Result<Costs> {
             }
         })
     };
-    let propagation_us = spread_all(&mut |first, state| {
-        propagate(&view, first, state, &mut finder.on(&index), &mut ()).messages
-    });
+    let mut by_index = |index: &Index| {
+        spread_all(&mut |first, state| {
+            propagate(&view, first, state, &mut finder.on(index), &mut ()).messages
+        })
+    };
+    let propagation_us = by_index(&index);
+    let halves = FitOptions { search: Search::ProductBf16, ..FitOptions::default() };
+    let propagation_bf16_us = by_index(&Index::new(network, &halves));
     let propagation_scan_us =
         spread_all(&mut |first, state| propagate(&view, first, state, &mut Scan, &mut ()).messages);
 
@@ -162,6 +169,7 @@ pub fn costs(settings: &Settings) -> Result<Costs> {
         messages: messages as f64 / count as f64,
         ways: Ways::of(&route, &shape, &outputs).from_inputs,
         propagation_us,
+        propagation_bf16_us,
         propagation_scan_us,
         training_us,
         chain_us,
@@ -233,7 +241,7 @@ pub fn render(costs: &Costs, found: &[Searches]) -> String {
     let part = |some: u64, all: u64| 100.0 * some as f64 / all.max(1) as f64;
     format!(
         "{} nodes, {:.0} messages a sample, {:.0} ways to an output, one thread\n\
-         \x20 propagation          {} (looking at all nodes: {})\n\
+         \x20 propagation          {} (from bf16 factors: {}, looking at all nodes: {})\n\
          \x20 training sample      {}\n\
          \x20 chain rule           {}, node by node {}: {}, differing by {:.0e}\n\
          \x20 local credit         {}, node by node {}: {}, differing by {:.0e}\n\n\
@@ -246,6 +254,7 @@ pub fn render(costs: &Costs, found: &[Searches]) -> String {
         costs.messages,
         costs.ways,
         us(costs.propagation_us),
+        us(costs.propagation_bf16_us),
         us(costs.propagation_scan_us),
         us(costs.training_us),
         us(costs.chain_us),

@@ -38,6 +38,8 @@ pub enum Search {
     Auto,
     /// By a [`Product`] of matrices with all nodes.
     Product,
+    /// By the same with factors rounded to bf16: more nodes are then ranked again.
+    ProductBf16,
     /// By a k-d [`Tree`].
     Tree,
     /// By an [`Approximate`] index, which may miss some.
@@ -114,7 +116,10 @@ impl Index {
         let kind = match search.of_size(network.shape.nodes, d) {
             Search::Tree => Kind::Tree(Tree::new(&network.tables, phase, d)),
             Search::Approximate => Kind::Approximate(Approximate::new(&network.tables, phase, d, hnsw)),
-            _ => Kind::Product(Product::new(&network.tables, phase, d)),
+            search => {
+                let half = search == Search::ProductBf16;
+                Kind::Product(Product::new(&network.tables, phase, d, half))
+            }
         };
         Index { version: network.phase.version(), kind, hnsw }
     }

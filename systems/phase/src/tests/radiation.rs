@@ -44,7 +44,7 @@ proptest! {
         let sources: Vec<u16> = (0..nodes as u16).step_by(3).collect();
         let view = network.view();
         let expected = find(&mut Scan, &view, &sources, &context);
-        for search in [Search::Auto, Search::Product, Search::Tree] {
+        for search in [Search::Auto, Search::Product, Search::ProductBf16, Search::Tree] {
             // Room for a few only, so that some are forgotten.
             let options = FitOptions { search, ..levels(bits, 5) };
             let index = Index::new(&network, &options);
