@@ -25,6 +25,8 @@ mod csv;
 mod error;
 pub mod parquet;
 mod parquet_footer;
+mod parquet_pages;
+mod thrift;
 
 pub use contents::{Contents, Limits, open};
 pub use csv::{Layout, Names, Record, Records};

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use crate::contents::Limits;
 use crate::error::{Needed, Result, TableError, shorten};
+use crate::parquet_pages;
 
 /// A Parquet file whose columns are still to be chosen.
 pub type Builder = ParquetRecordBatchReaderBuilder<File>;
@@ -21,7 +22,13 @@ pub type Builder = ParquetRecordBatchReaderBuilder<File>;
 /// # Errors
 /// If it is damaged.
 pub fn schema(file: &str, contents: File) -> Result<(Builder, usize)> {
+    let pages = contents.try_clone();
     let builder = decoded(file, || ParquetRecordBatchReaderBuilder::try_new(contents))?;
+    let problem =
+        decoded(file, || pages.and_then(|pages| parquet_pages::problem(&pages, builder.metadata())))?;
+    if let Some(problem) = problem {
+        return Err(TableError::Parquet { file: file.into(), reason: problem.into() });
+    }
     let claimed = builder.metadata().file_metadata().num_rows();
     let broken =
         |_| TableError::Parquet { file: file.into(), reason: format!("it says that it has {claimed} rows") };
