@@ -25,10 +25,10 @@ const NEIGHBOURS: [usize; 4] = [1, 3, 5, 9];
 pub struct Baseline {
     /// Its name.
     pub name: String,
-    /// The part of the rows for validation that it gets right.
-    pub validation_accuracy: f64,
-    /// The part of the rows for testing that it gets right.
-    pub test_accuracy: f64,
+    /// The part of the rows for validation that it gets right, if there are any.
+    pub validation_accuracy: Option<f64>,
+    /// The part of the rows for testing that it gets right, if there are any.
+    pub test_accuracy: Option<f64>,
     /// What it must remember, in bytes.
     pub bytes: u64,
 }
@@ -50,10 +50,12 @@ pub fn baselines(
 ) -> Result<Vec<Baseline>> {
     let samples = samples(table, &Scaler::fit(table, &split.train));
     let classes = table.classes.len();
+    let held_out =
+        |rows: &[usize], answers: &[usize]| (!rows.is_empty()).then(|| accuracy(&samples, rows, answers));
     let of = |name: String, bytes: u64, answers: [Vec<usize>; 2]| Baseline {
         name,
-        validation_accuracy: accuracy(&samples, &split.validation, &answers[0]),
-        test_accuracy: accuracy(&samples, &split.test, &answers[1]),
+        validation_accuracy: held_out(&split.validation, &answers[0]),
+        test_accuracy: held_out(&split.test, &answers[1]),
         bytes,
     };
     let mut counts = vec![0usize; classes];

@@ -177,7 +177,7 @@ impl PhaseArgs {
                     let name = if place == 1 { "nearest neighbours".to_string() } else { baseline.name };
                     others.push((name, Vec::new(), baseline.bytes));
                 }
-                others[place].1.push(baseline.test_accuracy);
+                others[place].1.push(baseline.test_accuracy.unwrap_or(f64::NAN));
             }
         }
         let seconds = start.elapsed().as_secs_f64() / (self.seeds as usize * others.len().max(1)) as f64;

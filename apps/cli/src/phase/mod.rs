@@ -9,7 +9,7 @@ pub mod measure;
 pub mod settings;
 mod train;
 
-pub use train::Trained;
+pub use train::{Trained, percent};
 
 use crate::error::Result;
 

@@ -31,7 +31,8 @@ Example:
 The model's folder holds model.toml and graph.phase. With --json:
   {\"data\", \"out\", \"test_accuracy\", \"validation_accuracy\", \"seconds\", \"epochs\", \"best_epoch\",
    \"bytes\", \"samples\": {\"train\", \"validation\", \"test\"}, \"threads\", \"seed\",
-   \"baselines\": {NAME: {\"name\", \"validation_accuracy\", \"test_accuracy\", \"bytes\"}}}"
+   \"baselines\": {NAME: {\"name\", \"validation_accuracy\", \"test_accuracy\", \"bytes\"}}}
+An accuracy is null where there are no such samples."
 )]
 pub struct Train {
     #[command(flatten)]
@@ -75,8 +76,9 @@ pub struct Train {
 pub struct Trained {
     pub data: String,
     pub out: String,
-    pub test_accuracy: f64,
-    pub validation_accuracy: f64,
+    /// None where there are no such samples.
+    pub test_accuracy: Option<f64>,
+    pub validation_accuracy: Option<f64>,
     pub seconds: f64,
     pub epochs: usize,
     pub best_epoch: usize,
@@ -168,10 +170,12 @@ impl Train {
             let _hold = interrupt::writing();
             classifier.save(&out)?;
         }
-        let accuracy =
-            |rows: &[usize]| Ok::<_, CliError>(classifier.classify(table, rows, pool)?.1.accuracy());
+        let accuracy = |rows: &[usize]| -> Result<Option<f64>> {
+            let (_, tally) = classifier.classify(table, rows, pool)?;
+            Ok((!rows.is_empty()).then(|| tally.accuracy()))
+        };
         let (validation, test) = (accuracy(&split.validation)?, accuracy(&split.test)?);
-        let scores = [("validation_accuracy", Some(validation)), ("test_accuracy", Some(test))];
+        let scores = [("validation_accuracy", validation), ("test_accuracy", test)];
         kept.end_training("model", &scores)?;
         let bytes = classifier.export().len() as u64;
         let others = match self.no_baselines {
@@ -270,9 +274,13 @@ fn stopped(doing: String, checkpoint: Option<PathBuf>, kept: &KeptRun) -> CliErr
     }
 }
 
+/// A part that was right as percent, if there was anything to get right.
+pub fn percent(part: Option<f64>) -> String {
+    part.map_or("n/a".into(), |part| format!("{:.1}", 100.0 * part))
+}
+
 fn render(trained: &Trained) -> String {
-    let percent = |part: f64| format!("{:.1}", 100.0 * part);
-    let row = |name: &str, validation: f64, test: f64, bytes: u64| {
+    let row = |name: &str, validation, test, bytes: u64| {
         vec![name.to_string(), percent(test), percent(validation), number::bytes(bytes.into())]
     };
     let ours = row("phase graph", trained.validation_accuracy, trained.test_accuracy, trained.bytes);

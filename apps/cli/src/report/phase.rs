@@ -7,7 +7,7 @@ use bessemer::train::report::{Block, Column, Line, LineChart, LineStyle, Report,
 
 use super::{command_line, file_name, footer, settings};
 use crate::number;
-use crate::phase::Trained;
+use crate::phase::{Trained, percent};
 
 /// The report of a training with all its settings, as TOML.
 pub fn phase(trained: &Trained, history: &History, config: &str, pool: &Pool) -> Report {
@@ -37,8 +37,8 @@ pub fn phase(trained: &Trained, history: &History, config: &str, pool: &Pool) ->
     };
     Report::new(format!("Phase graph of {}", file_name(&trained.data)))
         .subtitle(format!(
-            "{:.1} % of {} to test right, in {}.",
-            100.0 * trained.test_accuracy,
+            "{} % of {} to test right, in {}.",
+            percent(trained.test_accuracy),
             number::counted(trained.samples.test, "sample"),
             number::bytes(trained.bytes.into())
         ))
@@ -92,8 +92,7 @@ fn scores(trained: &Trained) -> Table {
         Column::number("validation", "%"),
         Column::number("size", ""),
     ];
-    let cells = |name: &str, test: f64, validation: f64, bytes: u64| {
-        let percent = |part: f64| format!("{:.1}", 100.0 * part);
+    let cells = |name: &str, test, validation, bytes: u64| {
         [name.to_string(), percent(test), percent(validation), number::bytes(bytes.into())]
     };
     let own = cells("phase graph", trained.test_accuracy, trained.validation_accuracy, trained.bytes);

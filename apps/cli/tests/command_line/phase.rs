@@ -77,6 +77,22 @@ fn fewer_samples_may_validate_or_be_scored() {
     }
 }
 
+/// Nothing that was held out is not the same as nothing that was right.
+#[test]
+fn without_samples_there_is_no_accuracy() {
+    let place = Place::new();
+    place.write("points.csv", points());
+    let train = TRAIN.replace(" --quiet", " --epochs 1");
+    let train = train.replace(" --epochs 15", "");
+    let said =
+        place.succeed(&format!("{train} --out model --test-part 0 --eval-samples 0 --json trained.json"));
+    assert!(said.contains("n/a") && said.contains("0 samples to test"), "{said}");
+    let trained = json(&place, "trained.json");
+    for scored in [&trained, &trained["baselines"]["majority"]] {
+        assert!(scored["test_accuracy"].is_null() && scored["validation_accuracy"].is_null(), "{scored}");
+    }
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let place = Place::new();
