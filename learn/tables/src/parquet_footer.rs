@@ -52,7 +52,9 @@ impl Cursor<'_> {
     /// The number of children of every element of the schema, 0 for columns.
     fn children(&mut self) -> Option<Vec<i64>> {
         const SCHEMA: i64 = 2;
+        const NAME: i64 = 4;
         const CHILDREN: i64 = 5;
+        const LOGICAL: i64 = 10;
         let mut field = 0;
         loop {
             let kind = self.field(&mut field)?;
@@ -69,15 +71,54 @@ impl Cursor<'_> {
         for _ in 0..count {
             let (mut field, mut own) = (0, 0);
             loop {
-                match self.field(&mut field)? {
-                    kind::STOP => break,
-                    kind::I32 if field == CHILDREN => own = self.number()?,
-                    kind => self.skip(kind, DEPTH_MAX)?,
+                match (self.field(&mut field)?, field) {
+                    (kind::STOP, _) => break,
+                    (kind::I32, CHILDREN) => own = self.number()?,
+                    (kind::STRUCT, LOGICAL) => self.logical_type()?,
+                    // The decoder reads on as if the kinds were right.
+                    (kind, NAME) if kind != kind::BINARY => return None,
+                    (kind, 1..=LOGICAL) if field != NAME && kind != kind::I32 => return None,
+                    (kind, _) => self.skip(kind, DEPTH_MAX)?,
                 }
             }
             children.push(own);
         }
         Some(children)
+    }
+
+    /// One of the logical types, as strictly as the decoder takes it to be: after a field of another kind it reads
+    /// on at another place than we.
+    fn logical_type(&mut self) -> Option<()> {
+        const DECIMAL: i64 = 5;
+        const TIME: i64 = 7;
+        const TIMESTAMP: i64 = 8;
+        const INTEGER: i64 = 10;
+        const VARIANT: i64 = 16;
+        const GEOMETRY: i64 = 17;
+        const GEOGRAPHY: i64 = 18;
+        let (mut variant, mut field) = (0, 0);
+        if self.field(&mut variant)? != kind::STRUCT {
+            return None;
+        }
+        loop {
+            match (variant, self.field(&mut field)?, field) {
+                (_, kind::STOP, _) => break,
+                (DECIMAL, kind::I32, 1..=2) => _ = self.number()?,
+                (TIME | TIMESTAMP, kind::TRUE | kind::FALSE, 1) | (INTEGER, kind::TRUE | kind::FALSE, 2) => {}
+                (TIME | TIMESTAMP, kind::STRUCT, 2) => self.one_without_fields()?,
+                (INTEGER | VARIANT, kind::BYTE, 1) => self.skip(kind::BYTE, DEPTH_MAX)?,
+                (GEOMETRY | GEOGRAPHY, kind::BINARY, 1) => self.skip(kind::BINARY, DEPTH_MAX)?,
+                (GEOGRAPHY, kind::I32, 2) => _ = self.number()?,
+                _ => return None,
+            }
+        }
+        (self.field(&mut 0)? == kind::STOP).then_some(())
+    }
+
+    /// One of several structures that have no fields.
+    fn one_without_fields(&mut self) -> Option<()> {
+        let kinds = [self.field(&mut 0)?, self.field(&mut 0)?, self.field(&mut 0)?];
+        (kinds == [kind::STRUCT, kind::STOP, kind::STOP]).then_some(())
     }
 }
 
@@ -102,9 +143,9 @@ mod tests {
 
     #[test]
     fn children_are_found_among_other_fields() {
-        // The version, then a root named `r` with two children, and two columns: one of a logical type.
+        // The version, then a root named `r` with two children, and two columns: one of a logical type, times in milliseconds.
         let root = [0x48, 1, b'r', 0x15, 4, 0];
-        let typed = [0x15, 2, 0x38, 1, b'a', 0x6c, 0x1c, 0x11, 0, 0, 0];
+        let typed = [0x15, 2, 0x38, 1, b'a', 0x6c, 0x8c, 0x11, 0x1c, 0x1c, 0, 0, 0, 0, 0];
         let column = [0x15, 10, 0x38, 1, b'b', 0];
         let footer = [&[0x15, 2, 0x19, 0x3c][..], &root, &typed, &column].concat();
         assert_eq!(Cursor { rest: &footer }.children(), Some(vec![2, 0, 0]));
