@@ -58,6 +58,7 @@ fn instructions() -> String {
         isa::Isa::Portable => "portable",
         isa::Isa::Avx2 => "AVX2",
         isa::Isa::Avx512 => "AVX-512",
+        isa::Isa::Amx => "AVX-512 with AMX",
     }];
     names.extend(simd::has_pairs().then_some("BF16"));
     names.extend(simd::has_quads().then_some("VNNI"));

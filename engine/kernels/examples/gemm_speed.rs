@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use bessemer_kernels::Isa;
 use bessemer_kernels::arena::Arena;
 use bessemer_kernels::gemm::{self, Activation, Epilogue, Half};
 use bessemer_kernels::simd::{Kernel, Simd, dispatch};
@@ -13,9 +14,10 @@ fn main() {
     let peak = peak();
     println!("{}: {:.0} GFLOP/s at most (registers only)\n", bessemer_kernels::isa(), peak);
     println!(
-        "{:>24} {:>14} {:>14} {:>14} {:>14}",
-        "m x n x k", "gemm crate", "unpacked", "packed", "bias + relu"
+        "{:>24} {:>14} {:>14} {:>14} {:>14} {:>14}",
+        "m x n x k", "gemm crate", "unpacked", "packed", "bias + relu", "tiles"
     );
+    let has_tiles = bessemer_kernels::isa() == Isa::Amx;
     let print = |name: &str, rates: &[f64]| {
         print!("{name:>24}");
         for rate in rates {
@@ -37,17 +39,22 @@ fn main() {
         (89, 256, 256),
         (96, 256, 256),
         (128, 256, 256),
+        (32, 128, 128),
+        (32, 32, 32),
+        (64, 64, 64),
+        (42, 42, 42),
         (42, 42, 16),
         (1, 512, 512),
     ] {
-        let lens = [m * k, k * n, m * n, n, gemm::gemm_scratch(k), gemm::packed_len(k, n)];
+        let parts = if has_tiles { gemm::packed_tiles_len(k, n) } else { 0 };
+        let lens = [m * k, k * n, m * n, n, gemm::gemm_scratch(k), gemm::packed_len(k, n), parts];
         let mut arenas = lens.map(Arena::new);
-        let [a, b, c, bias, scratch, panels] = arenas.each_mut().map(Arena::as_mut_slice);
+        let [a, b, c, bias, scratch, panels, parts] = arenas.each_mut().map(Arena::as_mut_slice);
         [(&mut *a, 0.5), (b, 0.25), (bias, 1.0)].into_iter().for_each(|(to, value)| to.fill(value));
         let (a, b, bias) = (&*a, &*b, &*bias);
         gemm::pack_b(k, n, b, (n, 1), panels);
         let work = 2 * m * n * k;
-        let rates = [
+        let mut rates = vec![
             rate(work, || the_crate(m, n, k, a, (k, 1), b, (n, 1), c)),
             rate(work, || {
                 gemm::gemm(m, n, k, a, (k, 1), b, (n, 1), c, n, Epilogue::default(), scratch);
@@ -60,6 +67,12 @@ fn main() {
                 gemm::gemm_packed(m, n, k, a, (k, 1), panels, (&mut *c, n), epilogue, None);
             }),
         ];
+        if has_tiles {
+            gemm::pack_tiles(k, n, b, (n, 1), parts);
+            rates.push(rate(work, || {
+                gemm::gemm_tiles(m, n, k, a, (k, 1), parts, (&mut *c, n), Epilogue::default(), None);
+            }));
+        }
         print(&format!("{m} x {n} x {k}"), &rates);
     }
 

@@ -15,6 +15,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512 (F, VL, BW, DQ): 16 floats a vector.
     Avx512,
+    /// AVX-512 with tile registers (AMX) for products of matrices.
+    Amx,
 }
 
 impl Isa {
@@ -25,6 +27,7 @@ impl Isa {
             Isa::Portable => "portable",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
         }
     }
 
@@ -47,6 +50,9 @@ impl Isa {
                 && is_x86_feature_detected!("avx512dq")
             {
                 all.push(Isa::Avx512);
+                if has_tiles() {
+                    all.push(Isa::Amx);
+                }
             }
         }
         all
@@ -100,6 +106,27 @@ pub fn chosen() -> Result<Isa, String> {
             }
         })
         .clone()
+}
+
+/// Whether the processor multiplies tiles of bf16 numbers, and the system lets this process do so.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn has_tiles() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    static TILES: OnceLock<bool> = OnceLock::new();
+    *TILES.get_or_init(|| {
+        const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+        let has = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES;
+        // Linux asks to be asked, as the registers take 8 KiB of a thread's state.
+        const REQUEST: i32 = 0x1023;
+        const TILE_DATA: i32 = 18;
+        // SAFETY: the call takes two numbers and changes what this process may use, no memory.
+        has && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) } == 0
+    })
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn has_tiles() -> bool {
+    false
 }
 
 fn best() -> Isa {

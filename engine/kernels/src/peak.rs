@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use crate::gemm::kernels::{Floats, Multiply, NativePairs, NativeQuads};
+use crate::gemm::kernels::{Floats, Multiply, NativePairs, NativeQuads, multiply_blocks};
 use crate::gemm::{Epilogue, gemm_packed, pack_b, packed_len};
 use crate::isa::{Isa, isa};
 use crate::pool::Pool;
@@ -14,12 +14,16 @@ const CHAINS: usize = 12;
 /// Turns of the loop in one measurement.
 const TURNS: usize = 400_000;
 
+/// Blocks in one measurement of tile registers.
+const BLOCKS: usize = 10_000;
+
 /// Floating-point operations per second of a loop that does nothing but multiply-adds in registers, the best
-/// of `rounds`. Without vectors of the processor's own, what the compiler makes of a loop differs: there it is
-/// that of a product whose operands lie in the first cache.
+/// of `rounds`. With tile registers it is that of products of blocks in the first cache, and without vectors of
+/// the processor's own, where what the compiler makes of a loop differs, that of a product in the first cache.
 pub fn measure_flops(rounds: usize) -> f64 {
     match isa() {
         Isa::Avx2 | Isa::Avx512 => best(rounds, || dispatch(Loop(Floats))),
+        Isa::Amx => best(rounds, || multiply_blocks(BLOCKS)),
         Isa::Portable | Isa::Scalar => measure_product(rounds),
     }
 }

@@ -1,9 +1,10 @@
 //! How a batch is divided: samples in a micro-batch, and lanes.
 //!
-//! Both are functions of the graph and the batch alone, so that results don't depend on the machine
-//! or its number of cores.
+//! Both are functions of the graph, the batch and the instruction set alone, so that results don't depend on
+//! the number of cores, nor on the machine if `BESSEMER_ISA` names the same set on both.
 
 use bessemer_graph::{Graph, Op};
+use bessemer_kernels::{Isa, isa};
 
 use crate::options::PlanOptions;
 use crate::plan::is_exchange;
@@ -12,6 +13,9 @@ use crate::step::MAX_LANES;
 /// What an operation of a micro-batch may read and write, in bytes: two thirds of a nominal second-level
 /// cache of 1 MiB, as weights and scratch are there too.
 const CACHE_BYTES: f64 = 704.0 * 1024.0;
+/// The same where there are tile registers: what has them has 2 MiB of second-level cache, and every call
+/// makes parts of its operands, of which fewer are made for more samples at once.
+const TILES_BYTES: f64 = 2.0 * 1024.0 * 1024.0;
 /// The same of a model whose micro-batches keep values from segment to segment: no cache holds those, and
 /// fewer calls are worth more.
 const KEPT_BYTES: f64 = 1024.0 * 1024.0;
@@ -85,7 +89,11 @@ pub fn divide(one: &Graph, two: &Graph, batch: usize, options: &PlanOptions) -> 
     });
     let lanes = lanes.clamp(1, batch.min(MAX_LANES));
     let keeps = one.nodes().iter().any(|node| is_exchange(&node.op));
-    let bytes = if keeps { KEPT_BYTES } else { CACHE_BYTES };
+    let bytes = match isa() {
+        _ if keeps => KEPT_BYTES,
+        Isa::Amx => TILES_BYTES,
+        _ => CACHE_BYTES,
+    };
     let cached = ((bytes / widest) as usize).clamp(1, MAX_MICRO_BATCH);
     // A loop reads its weights at every step, for the rows of one step: more of them are worth more than
     // what lies before and after it in the cache.

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use bessemer_kernels::gemm::{Int8Shape, pack_b, pack_int8, packed_len, pair_columns, pair_count, pair_rows};
+use bessemer_kernels::gemm::{
+    Int8Shape, pack_b, pack_int8, pack_tiles, packed_len, packed_tiles_len, pair_columns, pair_count,
+    pair_rows,
+};
 
 use crate::options::Precision;
 
@@ -22,6 +25,8 @@ pub struct Pack {
     pub strides: (usize, usize),
     /// As floats, as pairs of 16-bit floats, or as quadruples of 8-bit integers (of a weight `[n, k]`).
     pub precision: Precision,
+    /// Whether floats are packed as the parts that tile registers multiply.
+    pub tiles: bool,
 }
 
 impl Pack {
@@ -41,6 +46,8 @@ impl Pack {
             pack_b(pairs, n, words, strides, packed);
         } else if self.precision == Precision::Int8 {
             pack_int8(Int8Shape { n, k }, weight, packed);
+        } else if self.tiles {
+            pack_tiles(k, n, weight, self.strides, packed);
         } else {
             pack_b(k, n, weight, self.strides, packed);
         }
@@ -49,6 +56,7 @@ impl Pack {
     /// Floats of the packed copy.
     fn packed_len(&self) -> usize {
         match self.precision {
+            Precision::F32 if self.tiles => packed_tiles_len(self.k, self.n),
             Precision::F32 => packed_len(self.k, self.n),
             Precision::Bf16 | Precision::F16 => packed_len(pair_count(self.k), self.n),
             Precision::Int8 => Int8Shape { n: self.n, k: self.k }.packed_len(),
@@ -91,8 +99,9 @@ impl Packs {
         n: usize,
         strides: (usize, usize),
         precision: Precision,
+        tiles: bool,
     ) -> Range<usize> {
-        let pack = Pack { parameter, k, n, strides, precision };
+        let pack = Pack { parameter, k, n, strides, precision, tiles };
         let start = match self.list.iter().position(|p| *p == pack) {
             Some(found) => self.ranges[found].start,
             None => {

@@ -3,6 +3,7 @@
 use bessemer_graph::ops::attention::Attention;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::{Graph, GraphError, Type};
+use bessemer_kernels::{Isa, isa};
 use bessemer_plan::{Executable, PlanOptions};
 
 fn trace(samples: usize) -> Result<Graph, GraphError> {
@@ -56,4 +57,29 @@ fn every_switch_chooses_its_kernels() {
 
     let repeated = calls(PlanOptions { simplify: false, ..PlanOptions::TRAIN });
     assert!(repeated.len() > all.len());
+}
+
+#[test]
+fn products_of_enough_rows_take_tile_registers_where_there_are_any() {
+    let trace = |samples| {
+        let mut g = Graph::new();
+        let x = g.input("x", Type::f32([samples, 40]));
+        let w = g.parameter("w", &[33, 40])?;
+        let v = g.parameter("v", &[8, 33])?;
+        let h = g.linear(x, w, None)?;
+        let h = g.apply1(Unary::Tanh, &[h])?;
+        let y = g.linear(h, v, None)?;
+        let loss = g.sum_all(y)?;
+        g.set_loss(loss);
+        Ok(g)
+    };
+    let kernels = |micro_batch| {
+        let options = PlanOptions { micro_batch: Some(micro_batch), ..PlanOptions::TRAIN };
+        let step = Executable::compile(&trace, 256, &options).unwrap();
+        let steps = step.plan().steps.iter().filter(|s| s.operation.starts_with("linear"));
+        steps.map(|s| s.kernel).collect::<Vec<_>>()
+    };
+    let large = if isa() == Isa::Amx { "gemm_tiles" } else { "gemm_packed" };
+    assert_eq!(kernels(64), [large, "gemm_packed"], "the second has 8 columns only");
+    assert_eq!(kernels(16), ["gemm_packed"; 2], "too few rows");
 }

@@ -51,12 +51,14 @@ mod product;
 mod share;
 mod square;
 mod tile;
+mod tiles;
 
 pub use activation::Activation;
 pub use epilogue::Epilogue;
 pub use few_rows::FEW_ROWS;
 pub use half::{Half, half_gemm, half_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, int8_parts, pack_int8, quantize_rows, round_int8};
+pub use tiles::{gemm_tiles, pack_tiles, packed_tiles_len, tiles_pay};
 
 use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -75,6 +77,7 @@ pub(crate) mod kernels {
     pub(crate) use super::product::{Layout, Product, Strided};
     pub(crate) use super::share::Share;
     pub(crate) use super::square::{SIDE, transpose};
+    pub(crate) use super::tiles::multiply_blocks;
 }
 
 /// Row and column stride of a matrix: element (i, j) is at `i * row + j * col`.
@@ -186,7 +189,7 @@ pub fn batched_gemm(
         few_rows(FewRows { m, n, k, a, b, finish, scratch }, None);
     } else {
         let layout = if b.col == 1 { Layout::Rows } else { Layout::Strided };
-        dispatch(Product {
+        let product = Product {
             multiply: Floats,
             batch,
             m,
@@ -199,7 +202,8 @@ pub fn batched_gemm(
             c_batch,
             scratch,
             share: Share::ALL,
-        });
+        };
+        if tiles_pay(m, n, k) { tiles::run(product, false) } else { dispatch(product) }
     }
 }
 

@@ -11,7 +11,7 @@ use super::tile::{accumulate, tallest, widest};
 use crate::simd::{Kernel, Simd};
 
 /// The part of the inner dimension multiplied at a time, so that it stays in the nearest caches.
-const K_BLOCK: usize = 512;
+pub(super) const K_BLOCK: usize = 512;
 
 /// Floats of the largest tile of any instruction set.
 const TILE: usize = 512;

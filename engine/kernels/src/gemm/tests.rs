@@ -75,13 +75,22 @@ fn activations() -> impl Strategy<Value = Activation> {
     ])
 }
 
+/// How B is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Packing {
+    None,
+    Panels,
+    Tiles,
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn products_agree_with_the_definition(
         (m, n, k) in (prop_oneof![0usize..40, 60usize..130], 0usize..150, prop_oneof![0usize..300, 1000usize..1100]),
-        (a_transposed, b_transposed, packed) in any::<(bool, bool, bool)>(),
+        (a_transposed, b_transposed) in any::<(bool, bool)>(),
+        packing in prop::sample::select(vec![Packing::None, Packing::Panels, Packing::Tiles]),
         gap in 0usize..3,
         (accumulate, bias, pre, residual) in any::<(bool, bool, bool, bool)>(),
         activation in activations(),
@@ -92,7 +101,8 @@ proptest! {
         let (bias_values, residual_values) = (numbers(n, 3), numbers(m * n, 4));
         let c_row = n + gap;
         let before = numbers(m * c_row, 5);
-        for isa in Isa::available() {
+        let suits = |isa: &Isa| *isa == Isa::Amx || packing != Packing::Tiles;
+        for isa in Isa::available().into_iter().filter(suits) {
             isa.force(|| {
                 let mut c = before.clone();
                 let mut x = vec![0.0; m * n];
@@ -103,13 +113,21 @@ proptest! {
                     pre_activation: pre.then_some((&mut x[..], n)),
                     residual: residual.then_some((&residual_values[..], n)),
                 };
-                if packed {
-                    let mut panels = vec![f32::NAN; packed_len(k, n)];
-                    pack_b(k, n, &b, b_strides, &mut panels);
-                    gemm_packed(m, n, k, &a, a_strides, &panels, (&mut c, c_row), epilogue, None);
-                } else {
-                    let mut scratch = vec![f32::NAN; gemm_scratch(k)];
-                    gemm(m, n, k, &a, a_strides, &b, b_strides, &mut c, c_row, epilogue, &mut scratch);
+                match packing {
+                    Packing::None => {
+                        let mut scratch = vec![f32::NAN; gemm_scratch(k)];
+                        gemm(m, n, k, &a, a_strides, &b, b_strides, &mut c, c_row, epilogue, &mut scratch);
+                    }
+                    Packing::Panels => {
+                        let mut panels = vec![f32::NAN; packed_len(k, n)];
+                        pack_b(k, n, &b, b_strides, &mut panels);
+                        gemm_packed(m, n, k, &a, a_strides, &panels, (&mut c, c_row), epilogue, None);
+                    }
+                    Packing::Tiles => {
+                        let mut parts = vec![f32::NAN; packed_tiles_len(k, n)];
+                        pack_tiles(k, n, &b, b_strides, &mut parts);
+                        gemm_tiles(m, n, k, &a, a_strides, &parts, (&mut c, c_row), epilogue, None);
+                    }
                 }
                 for i in 0..m {
                     for j in 0..n {
@@ -207,6 +225,14 @@ fn shared_columns_are_those_of_the_whole() {
             let packed =
                 |pool| run(&|c, _| gemm_packed(m, n, k, &a, (k, 1), &panels, (c, n), epilogue(), pool));
             assert_eq!(packed(None), packed(Some(&pool)), "{isa}, {m} rows, packed");
+
+            if isa == Isa::Amx {
+                let mut parts = vec![f32::NAN; packed_tiles_len(k, n)];
+                pack_tiles(k, n, &b, (1, k), &mut parts);
+                let tiles =
+                    |pool| run(&|c, _| gemm_tiles(m, n, k, &a, (k, 1), &parts, (c, n), epilogue(), pool));
+                assert_eq!(tiles(None), tiles(Some(&pool)), "{m} rows in tiles");
+            }
 
             for half in [Half::Bf16, Half::F16] {
                 let pairs = pair_count(k);

@@ -256,7 +256,7 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     match isa() {
         // SAFETY: `isa` names only what the processor has.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::run(kernel) },
+        Isa::Avx512 | Isa::Amx => unsafe { avx512::run(kernel) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::run(kernel) },
@@ -268,7 +268,7 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 /// Whether the instruction set in force on this thread multiplies pairs of bf16 numbers.
 pub fn has_pairs() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return isa() == Isa::Avx512 && is_x86_feature_detected!("avx512bf16");
+    return isa() >= Isa::Avx512 && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -290,7 +290,7 @@ pub(crate) fn dispatch_pairs<K: Kernel>(kernel: K) -> K::Output {
 pub fn has_quads() -> bool {
     #[cfg(target_arch = "x86_64")]
     return match isa() {
-        Isa::Avx512 => is_x86_feature_detected!("avx512vnni"),
+        Isa::Avx512 | Isa::Amx => is_x86_feature_detected!("avx512vnni"),
         Isa::Avx2 => is_x86_feature_detected!("avxvnni"),
         Isa::Scalar | Isa::Portable => false,
     };
@@ -306,7 +306,7 @@ pub(crate) fn dispatch_quads<K: Kernel>(kernel: K) -> K::Output {
     assert!(has_quads(), "no instructions for 8-bit integers");
     #[cfg(target_arch = "x86_64")]
     // SAFETY: just asserted.
-    return unsafe { if isa() == Isa::Avx512 { avx512::run_quads(kernel) } else { avx2::run_quads(kernel) } };
+    return unsafe { if isa() >= Isa::Avx512 { avx512::run_quads(kernel) } else { avx2::run_quads(kernel) } };
     #[cfg(not(target_arch = "x86_64"))]
     unreachable!()
 }

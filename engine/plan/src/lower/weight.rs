@@ -2,7 +2,8 @@
 
 use bessemer_kernels::gemm::{
     Epilogue, FEW_ROWS, Half, INT8_LONGEST, Int8Shape, Strides, gemm, gemm_packed, gemm_scratch, gemm_shared,
-    half_gemm, half_gemm_packed, int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
+    gemm_tiles, half_gemm, half_gemm_packed, int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
+    tiles_pay,
 };
 use bessemer_kernels::pool::Pool;
 
@@ -18,6 +19,8 @@ enum Way {
     Plain,
     /// The weight packed.
     Packed,
+    /// The weight packed as the parts that tile registers multiply.
+    Tiles,
     /// The weight packed as pairs of 16-bit floats; the other operand is made into pairs first.
     Half(Half),
     /// The weight packed as 8-bit integers; the other operand is rounded first.
@@ -67,10 +70,12 @@ impl WeightProduct {
         if !site.options.pack || !pays {
             return plain;
         }
-        let packed = site.packs.request(range.clone(), k, n, b_strides, precision);
+        let tiles = precision == Precision::F32 && tiles_pay(m, n, k);
+        let packed = site.packs.request(range.clone(), k, n, b_strides, precision, tiles);
         let way = match (precision, precision.half()) {
             (_, Some(half)) => Way::Half(half),
             (Precision::Int8, _) => Way::Int8,
+            _ if tiles => Way::Tiles,
             _ => Way::Packed,
         };
         WeightProduct { weight: Place::Packed(packed), way, shares, ..plain }
@@ -81,6 +86,7 @@ impl WeightProduct {
         match self.way {
             Way::Plain => "gemm",
             Way::Packed => "gemm_packed",
+            Way::Tiles => "gemm_tiles",
             Way::Half(Half::Bf16) => "bf16_gemm_packed",
             Way::Half(Half::F16) => "f16_gemm_packed",
             Way::Int8 => "int8_gemm",
@@ -90,7 +96,7 @@ impl WeightProduct {
     /// Bytes that a packed weight has less than its floats.
     pub fn saved_bytes(&self) -> f64 {
         let each = match self.way {
-            Way::Plain | Way::Packed => 0,
+            Way::Plain | Way::Packed | Way::Tiles => 0,
             Way::Half(_) => 2,
             Way::Int8 => 3,
         };
@@ -101,7 +107,7 @@ impl WeightProduct {
     pub fn scratch(&self) -> usize {
         match self.way {
             Way::Plain => gemm_scratch(self.k),
-            Way::Packed => 0,
+            Way::Packed | Way::Tiles => 0,
             Way::Half(_) => self.m * pair_count(self.k),
             Way::Int8 => Int8Shape { n: self.n, k: self.k }.rows_len(self.m),
         }
@@ -123,6 +129,7 @@ impl WeightProduct {
             (Way::Plain, Some(pool)) => gemm_shared((m, n, k), a, weight, c, epilogue, scratch, pool),
             (Way::Plain, None) => gemm(m, n, k, a, a_strides, weight, b_strides, c, n, epilogue, scratch),
             (Way::Packed, _) => gemm_packed(m, n, k, a, a_strides, weight, (c, n), epilogue, pool),
+            (Way::Tiles, _) => gemm_tiles(m, n, k, a, a_strides, weight, (c, n), epilogue, pool),
             (Way::Half(half), _) => {
                 let pairs = pair_count(k);
                 let strides = if a_strides.1 == 1 {
