@@ -203,7 +203,7 @@ pub fn batched_gemm(
             scratch,
             share: Share::ALL,
         };
-        if tiles_pay(m, n, k) { tiles::run(product, false) } else { dispatch(product) }
+        if tiles::parts_pay(m, n, k) { tiles::run(product, false) } else { dispatch(product) }
     }
 }
 

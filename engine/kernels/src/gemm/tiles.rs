@@ -47,9 +47,20 @@ thread_local! {
     static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether the instruction set in force has tile registers, and products of these sizes are faster with them.
+/// Multiplications from which a product is faster in tile registers.
+const WORTH_TILES: usize = 1 << 18;
+/// Rows from which it is so even if the parts of B are made for it alone.
+const ROWS_WORTH_PARTS: usize = 32;
+
+/// Whether the instruction set in force has tile registers, and products of these sizes by a B from
+/// [`pack_tiles`] are faster there than others.
 pub fn tiles_pay(m: usize, n: usize, k: usize) -> bool {
-    isa() == Isa::Amx && m >= BLOCK && n >= BLOCK && k >= BLOCK
+    isa() == Isa::Amx && m >= TILE && n >= BLOCK && k >= BLOCK && m * n * k >= WORTH_TILES
+}
+
+/// The same of a B that is not packed.
+pub(super) fn parts_pay(m: usize, n: usize, k: usize) -> bool {
+    m >= ROWS_WORTH_PARTS && tiles_pay(m, n, k)
 }
 
 /// Floats that [`pack_tiles`] writes for B\[k, n\].
@@ -689,8 +700,9 @@ mod tests {
     #[test]
     fn large_products_take_tiles_and_small_ones_do_not() {
         with_tiles(|| {
-            assert!(tiles_pay(32, 32, 32));
-            assert!(!tiles_pay(31, 512, 512) && !tiles_pay(512, 31, 512) && !tiles_pay(512, 512, 31));
+            assert!(tiles_pay(64, 64, 64) && !tiles_pay(63, 64, 64));
+            assert!(tiles_pay(16, 512, 512) && !parts_pay(31, 512, 512) && parts_pay(32, 512, 512));
+            assert!(!tiles_pay(15, 512, 512) && !tiles_pay(512, 31, 512) && !tiles_pay(512, 512, 31));
         });
         for isa in Isa::available().into_iter().filter(|isa| *isa != Isa::Amx) {
             assert!(!isa.force(|| tiles_pay(512, 512, 512)));
