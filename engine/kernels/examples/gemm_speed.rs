@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bessemer_kernels::Isa;
 use bessemer_kernels::arena::Arena;
-use bessemer_kernels::gemm::{self, Activation, Epilogue, Half};
+use bessemer_kernels::gemm::{self, Activation, Epilogue, Half, Parts};
 use bessemer_kernels::simd::{Kernel, Simd, dispatch};
 
 fn main() {
@@ -46,7 +46,7 @@ fn main() {
         (42, 42, 16),
         (1, 512, 512),
     ] {
-        let parts = if has_tiles { gemm::packed_tiles_len(k, n) } else { 0 };
+        let parts = if has_tiles { gemm::packed_tiles_len(Parts::Three, k, n) } else { 0 };
         let lens = [m * k, k * n, m * n, n, gemm::gemm_scratch(k), gemm::packed_len(k, n), parts];
         let mut arenas = lens.map(Arena::new);
         let [a, b, c, bias, scratch, panels, parts] = arenas.each_mut().map(Arena::as_mut_slice);
@@ -68,9 +68,20 @@ fn main() {
             }),
         ];
         if has_tiles {
-            gemm::pack_tiles(k, n, b, (n, 1), parts);
+            gemm::pack_tiles(Parts::Three, k, n, b, (n, 1), parts);
             rates.push(rate(work, || {
-                gemm::gemm_tiles(m, n, k, a, (k, 1), parts, (&mut *c, n), Epilogue::default(), None);
+                gemm::gemm_tiles(
+                    Parts::Three,
+                    m,
+                    n,
+                    k,
+                    a,
+                    (k, 1),
+                    parts,
+                    (&mut *c, n),
+                    Epilogue::default(),
+                    None,
+                );
             }));
         }
         print(&format!("{m} x {n} x {k}"), &rates);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::gemm::kernels::{Floats, Multiply, NativePairs, NativeQuads, multiply_blocks};
-use crate::gemm::{Epilogue, gemm_packed, pack_b, packed_len};
+use crate::gemm::{Epilogue, Parts, gemm_packed, pack_b, packed_len};
 use crate::isa::{Isa, isa};
 use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs, dispatch_quads, has_pairs, has_quads, sum};
@@ -23,7 +23,7 @@ const BLOCKS: usize = 10_000;
 pub fn measure_flops(rounds: usize) -> f64 {
     match isa() {
         Isa::Avx2 | Isa::Avx512 => best(rounds, || dispatch(Loop(Floats))),
-        Isa::Amx => best(rounds, || multiply_blocks(BLOCKS)),
+        Isa::Amx => best(rounds, || multiply_blocks(Parts::Three, BLOCKS)),
         Isa::Portable | Isa::Scalar => measure_product(rounds),
     }
 }
@@ -46,6 +46,9 @@ fn measure_product(rounds: usize) -> f64 {
 
 /// The same with pairs of bf16 numbers, if the instruction set in force multiplies them.
 pub fn measure_bf16_flops(rounds: usize) -> Option<f64> {
+    if isa() == Isa::Amx {
+        return Some(best(rounds, || multiply_blocks(Parts::One, BLOCKS)));
+    }
     // SAFETY: run by `dispatch_pairs`.
     has_pairs().then(|| best(rounds, || 2.0 * dispatch_pairs(Loop(unsafe { NativePairs::new() }))))
 }
@@ -123,7 +126,7 @@ mod tests {
         for isa in Isa::available() {
             isa.force(|| {
                 assert!(measure_flops(1) > 1e8);
-                assert_eq!(measure_bf16_flops(1).is_some(), has_pairs());
+                assert_eq!(measure_bf16_flops(1).is_some(), has_pairs() || isa == Isa::Amx);
                 assert_eq!(measure_int8_ops(1).is_some(), has_quads());
             });
         }

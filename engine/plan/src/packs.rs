@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bessemer_kernels::gemm::{
-    Int8Shape, pack_b, pack_int8, pack_tiles, packed_len, packed_tiles_len, pair_columns, pair_count,
+    Int8Shape, Parts, pack_b, pack_int8, pack_tiles, packed_len, packed_tiles_len, pair_columns, pair_count,
     pair_rows,
 };
 
@@ -25,8 +25,8 @@ pub struct Pack {
     pub strides: (usize, usize),
     /// As floats, as pairs of 16-bit floats, or as quadruples of 8-bit integers (of a weight `[n, k]`).
     pub precision: Precision,
-    /// Whether floats are packed as the parts that tile registers multiply.
-    pub tiles: bool,
+    /// The parts to pack for tile registers, if those multiply it.
+    pub tiles: Option<Parts>,
 }
 
 impl Pack {
@@ -34,7 +34,9 @@ impl Pack {
     pub fn refresh(&self, weight: &[f32], out: &mut [f32]) {
         let (k, n) = (self.k, self.n);
         let (packed, words) = out.split_at_mut(self.packed_len());
-        if let Some(half) = self.precision.half() {
+        if let Some(parts) = self.tiles {
+            pack_tiles(parts, k, n, weight, self.strides, packed);
+        } else if let Some(half) = self.precision.half() {
             let pairs = pair_count(k);
             let strides = if self.strides.1 == 1 {
                 pair_rows(half, k, n, weight, self.strides.0, words);
@@ -46,8 +48,6 @@ impl Pack {
             pack_b(pairs, n, words, strides, packed);
         } else if self.precision == Precision::Int8 {
             pack_int8(Int8Shape { n, k }, weight, packed);
-        } else if self.tiles {
-            pack_tiles(k, n, weight, self.strides, packed);
         } else {
             pack_b(k, n, weight, self.strides, packed);
         }
@@ -55,8 +55,10 @@ impl Pack {
 
     /// Floats of the packed copy.
     fn packed_len(&self) -> usize {
+        if let Some(parts) = self.tiles {
+            return packed_tiles_len(parts, self.k, self.n);
+        }
         match self.precision {
-            Precision::F32 if self.tiles => packed_tiles_len(self.k, self.n),
             Precision::F32 => packed_len(self.k, self.n),
             Precision::Bf16 | Precision::F16 => packed_len(pair_count(self.k), self.n),
             Precision::Int8 => Int8Shape { n: self.n, k: self.k }.packed_len(),
@@ -66,6 +68,7 @@ impl Pack {
     /// Floats to work in.
     fn work_len(&self) -> usize {
         match self.precision {
+            _ if self.tiles.is_some() => 0,
             Precision::F32 | Precision::Int8 => 0,
             Precision::Bf16 | Precision::F16 => pair_count(self.k) * self.n,
         }
@@ -99,7 +102,7 @@ impl Packs {
         n: usize,
         strides: (usize, usize),
         precision: Precision,
-        tiles: bool,
+        tiles: Option<Parts>,
     ) -> Range<usize> {
         let pack = Pack { parameter, k, n, strides, precision, tiles };
         let start = match self.list.iter().position(|p| *p == pack) {

@@ -7,6 +7,7 @@ use bessemer_graph::ops::reduce::Reduction;
 use bessemer_graph::ops::scan::Scan;
 use bessemer_graph::ops::unary::Unary;
 use bessemer_graph::{Graph, Type, ValueId};
+use bessemer_kernels::{Isa, isa};
 use bessemer_plan::{Executable, PlanError, PlanOptions, Precision};
 
 use small_models::{Built, Model, SAMPLES, parameters_of, run, trace};
@@ -34,8 +35,9 @@ fn products_with_weights_in_sixteen_bits() {
     let parameters = parameters_of(&trace(model, SAMPLES).unwrap());
     let whole = run(model, &PlanOptions::TRAIN, 1, &parameters);
     let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    let bf16 = if isa() == Isa::Amx { "bf16_gemm_tiles" } else { "bf16_gemm_packed" };
     let formats = [
-        (Precision::Bf16, "bf16_gemm_packed", "bf16_gemm", 1e-5..1e-2),
+        (Precision::Bf16, bf16, "bf16_gemm", 1e-5..1e-2),
         (Precision::F16, "f16_gemm_packed", "f16_gemm", 1e-6..1.5e-3),
     ];
     for ((precision, packed, plain, apart), batching) in

@@ -58,7 +58,7 @@ pub use epilogue::Epilogue;
 pub use few_rows::FEW_ROWS;
 pub use half::{Half, half_gemm, half_gemm_packed, pair_columns, pair_count, pair_rows};
 pub use int8::{INT8_LONGEST, Int8Shape, int8_gemm, int8_parts, pack_int8, quantize_rows, round_int8};
-pub use tiles::{gemm_tiles, pack_tiles, packed_tiles_len, tiles_pay};
+pub use tiles::{Parts, bf16_gemm_tiles, gemm_tiles, pack_tiles, packed_tiles_len, tiles_pay};
 
 use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -203,7 +203,7 @@ pub fn batched_gemm(
             scratch,
             share: Share::ALL,
         };
-        if tiles::parts_pay(m, n, k) { tiles::run(product, false) } else { dispatch(product) }
+        if tiles::parts_pay(m, n, k) { tiles::run(Parts::Three, product, false) } else { dispatch(product) }
     }
 }
 

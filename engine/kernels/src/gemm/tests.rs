@@ -124,9 +124,9 @@ proptest! {
                         gemm_packed(m, n, k, &a, a_strides, &panels, (&mut c, c_row), epilogue, None);
                     }
                     Packing::Tiles => {
-                        let mut parts = vec![f32::NAN; packed_tiles_len(k, n)];
-                        pack_tiles(k, n, &b, b_strides, &mut parts);
-                        gemm_tiles(m, n, k, &a, a_strides, &parts, (&mut c, c_row), epilogue, None);
+                        let mut parts = vec![f32::NAN; packed_tiles_len(Parts::Three, k, n)];
+                        pack_tiles(Parts::Three, k, n, &b, b_strides, &mut parts);
+                        gemm_tiles(Parts::Three, m, n, k, &a, a_strides, &parts, (&mut c, c_row), epilogue, None);
                     }
                 }
                 for i in 0..m {
@@ -226,12 +226,13 @@ fn shared_columns_are_those_of_the_whole() {
                 |pool| run(&|c, _| gemm_packed(m, n, k, &a, (k, 1), &panels, (c, n), epilogue(), pool));
             assert_eq!(packed(None), packed(Some(&pool)), "{isa}, {m} rows, packed");
 
-            if isa == Isa::Amx {
-                let mut parts = vec![f32::NAN; packed_tiles_len(k, n)];
-                pack_tiles(k, n, &b, (1, k), &mut parts);
-                let tiles =
-                    |pool| run(&|c, _| gemm_tiles(m, n, k, &a, (k, 1), &parts, (c, n), epilogue(), pool));
-                assert_eq!(tiles(None), tiles(Some(&pool)), "{m} rows in tiles");
+            for numbers in [Parts::One, Parts::Three].into_iter().filter(|_| isa == Isa::Amx) {
+                let mut parts = vec![f32::NAN; packed_tiles_len(numbers, k, n)];
+                pack_tiles(numbers, k, n, &b, (1, k), &mut parts);
+                let tiles = |pool| {
+                    run(&|c, _| gemm_tiles(numbers, m, n, k, &a, (k, 1), &parts, (c, n), epilogue(), pool))
+                };
+                assert_eq!(tiles(None), tiles(Some(&pool)), "{m} rows in tiles, {numbers:?}");
             }
 
             for half in [Half::Bf16, Half::F16] {

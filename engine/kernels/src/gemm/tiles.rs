@@ -1,4 +1,4 @@
-//! Products of floats in tile registers (AMX), which multiply bf16 numbers only.
+//! Products in tile registers (AMX), which multiply bf16 numbers only: of numbers rounded to those, or of floats.
 //!
 //! A float has 24 bits of precision, a bf16 number 8: a float is the sum of three, high, middle and low,
 //! each of what the ones before leave. Of the nine products of parts, six are made; the other three are
@@ -17,13 +17,13 @@ use std::cell::RefCell;
 use super::epilogue::Finish;
 use super::half::load;
 use super::multiply::Floats;
-use super::product::{K_BLOCK, Product};
+use super::product::{K_BLOCK, Product, Strided};
 use super::share::for_shares;
 use super::square::{SIDE, transpose};
 use super::{Epilogue, Strides, check};
 use crate::isa::{Isa, isa};
 use crate::pool::Pool;
-use crate::simd::{Kernel, Simd, dispatch};
+use crate::simd::{Kernel, Simd, dispatch, rounded_pairs};
 
 /// Lines of a tile, and words of a line.
 const TILE: usize = SIDE;
@@ -32,8 +32,6 @@ const TILE_LEN: usize = TILE * TILE;
 /// Rows, columns and numbers along the inner dimension that are multiplied at a time: two tiles of rows and two
 /// of columns, of two numbers a word.
 const BLOCK: usize = 2 * TILE;
-/// Words of the parts of a block: three of two tiles.
-const BLOCK_LEN: usize = 6 * TILE_LEN;
 /// Elements of A whose parts are kept at a time, in the second-level cache.
 const A_LEN: usize = 64 << 10;
 
@@ -47,25 +45,50 @@ thread_local! {
     static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Multiplications from which a product is faster in tile registers.
+/// What of a number is multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// The nearest bf16 number.
+    One,
+    /// Three bf16 numbers that add up to it.
+    Three,
+}
+
+impl Parts {
+    /// Words of the parts of a block of two tiles.
+    const fn block_len(self) -> usize {
+        match self {
+            Parts::One => 2 * TILE_LEN,
+            Parts::Three => 6 * TILE_LEN,
+        }
+    }
+}
+
+/// Multiplications of floats from which a product is faster in tile registers.
 const WORTH_TILES: usize = 1 << 18;
 /// Rows from which it is so even if the parts of B are made for it alone.
 const ROWS_WORTH_PARTS: usize = 32;
+/// Rows from which a product of rounded numbers is faster there.
+const ROWS_WORTH_ROUNDING: usize = 4;
 
 /// Whether the instruction set in force has tile registers, and products of these sizes by a B from
 /// [`pack_tiles`] are faster there than others.
-pub fn tiles_pay(m: usize, n: usize, k: usize) -> bool {
-    isa() == Isa::Amx && m >= TILE && n >= BLOCK && k >= BLOCK && m * n * k >= WORTH_TILES
+pub fn tiles_pay(parts: Parts, m: usize, n: usize, k: usize) -> bool {
+    let enough = match parts {
+        Parts::One => m >= ROWS_WORTH_ROUNDING,
+        Parts::Three => m >= TILE && m * n * k >= WORTH_TILES,
+    };
+    isa() == Isa::Amx && n >= BLOCK && k >= BLOCK && enough
 }
 
-/// The same of a B that is not packed.
+/// The same of floats by a B that is not packed.
 pub(super) fn parts_pay(m: usize, n: usize, k: usize) -> bool {
-    m >= ROWS_WORTH_PARTS && tiles_pay(m, n, k)
+    m >= ROWS_WORTH_PARTS && tiles_pay(Parts::Three, m, n, k)
 }
 
 /// Floats that [`pack_tiles`] writes for B\[k, n\].
-pub fn packed_tiles_len(k: usize, n: usize) -> usize {
-    k.div_ceil(BLOCK) * n.div_ceil(BLOCK) * BLOCK_LEN
+pub fn packed_tiles_len(parts: Parts, k: usize, n: usize) -> usize {
+    k.div_ceil(BLOCK) * n.div_ceil(BLOCK) * parts.block_len()
 }
 
 /// Makes the parts of B\[k, n\] for [`gemm_tiles`].
@@ -73,14 +96,15 @@ pub fn packed_tiles_len(k: usize, n: usize) -> usize {
 /// # Panics
 /// If `b` is shorter than its shape needs, `out` is not [`packed_tiles_len`] long, or the instruction set has
 /// no tile registers.
-pub fn pack_tiles(k: usize, n: usize, b: &[f32], strides: Strides, out: &mut [f32]) {
+pub fn pack_tiles(parts: Parts, k: usize, n: usize, b: &[f32], strides: Strides, out: &mut [f32]) {
     assert_eq!(isa(), Isa::Amx, "no tile registers");
     check("b", b.len(), (k, n), strides);
-    assert_eq!(out.len(), packed_tiles_len(k, n), "packed length");
-    dispatch(Pack { k, n, b: b.as_ptr(), strides, out: out.as_mut_ptr() });
+    assert_eq!(out.len(), packed_tiles_len(parts, k, n), "packed length");
+    dispatch(Pack { parts, k, n, b: b.as_ptr(), strides, out: out.as_mut_ptr() });
 }
 
 struct Pack {
+    parts: Parts,
     k: usize,
     n: usize,
     b: *const f32,
@@ -93,13 +117,13 @@ impl Kernel for Pack {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let len = self.k.div_ceil(BLOCK) * BLOCK_LEN;
+        let len = self.k.div_ceil(BLOCK) * self.parts.block_len();
         for column in (0..self.n).step_by(BLOCK) {
             let columns = (self.n - column).min(BLOCK);
             let from = self.b.wrapping_add(column * self.strides.1);
             let out = self.out.wrapping_add(column / BLOCK * len);
             // SAFETY: `pack_tiles` has checked both lengths.
-            unsafe { split_b(s, (self.k, columns), from, self.strides, out) };
+            unsafe { split_b(s, self.parts, (self.k, columns), from, self.strides, out) };
         }
     }
 }
@@ -110,6 +134,7 @@ impl Kernel for Pack {
 /// # Panics
 /// If a slice is shorter than its shape and strides need, or the instruction set has no tile registers.
 pub fn gemm_tiles(
+    parts: Parts,
     m: usize,
     n: usize,
     k: usize,
@@ -122,16 +147,41 @@ pub fn gemm_tiles(
 ) {
     assert_eq!(isa(), Isa::Amx, "no tile registers");
     check("a", a.len(), (m, k), a_strides);
-    assert_eq!(packed_b.len(), packed_tiles_len(k, n), "packed length");
+    assert_eq!(packed_b.len(), packed_tiles_len(parts, k, n), "packed length");
     check("c", c.len(), (m, n), (c_row, 1));
     let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
     let product = Product::packed(Floats, (m, n, k), (a, a_strides), packed_b, finish);
     // SAFETY: shares write columns of their own, and need no scratch.
-    unsafe { for_shares(pool, |share| run(Product { share, ..product }, true)) };
+    unsafe { for_shares(pool, |share| run(parts, Product { share, ..product }, true)) };
+}
+
+/// C\[m, n\] = A\[m, k\]·B\[k, n\] of numbers rounded to bf16, for any strides of A and B, finished by the epilogue.
+///
+/// # Panics
+/// If a slice is shorter than its shape and strides need, or the instruction set has no tile registers.
+pub fn bf16_gemm_tiles(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: Strides,
+    b: &[f32],
+    b_strides: Strides,
+    (c, c_row): (&mut [f32], usize),
+    epilogue: Epilogue,
+) {
+    assert_eq!(isa(), Isa::Amx, "no tile registers");
+    check("a", a.len(), (m, k), a_strides);
+    check("b", b.len(), (k, n), b_strides);
+    check("c", c.len(), (m, n), (c_row, 1));
+    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
+    let b_at = Strided { ptr: b.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 };
+    let product = Product::packed(Floats, (m, n, k), (a, a_strides), b, finish);
+    run(Parts::One, Product { b: b_at, ..product }, false);
 }
 
 /// Runs a product in tile registers; `packed` if B is there as parts.
-pub(super) fn run(product: Product<Floats>, packed: bool) {
+pub(super) fn run(parts: Parts, product: Product<Floats>, packed: bool) {
     let Product { m, k, .. } = product;
     if k == 0 {
         // No sums, but what the epilogue makes of 0.
@@ -139,8 +189,8 @@ pub(super) fn run(product: Product<Floats>, packed: bool) {
     }
     let depth = k.div_ceil(k.div_ceil(K_BLOCK)).next_multiple_of(BLOCK);
     let rows = (A_LEN / depth / BLOCK * BLOCK).min(m.next_multiple_of(BLOCK).max(BLOCK));
-    let a_len = rows * depth / 2 * 3;
-    let b_len = if packed { 0 } else { BLOCK * depth / 2 * 3 };
+    let blocks = depth / BLOCK * parts.block_len();
+    let (a_len, b_len) = (rows / BLOCK * blocks, if packed { 0 } else { blocks });
     let needed = (4 * TILE_LEN + a_len + b_len) / TILE;
     LINES.with_borrow_mut(|lines| {
         if lines.len() < needed {
@@ -151,24 +201,25 @@ pub(super) fn run(product: Product<Floats>, packed: bool) {
         let b_parts = (!packed).then(|| a_parts.wrapping_add(a_len));
         // SAFETY: a thread comes here only if its instruction set has tile registers.
         unsafe { configure() };
-        dispatch(Tiles { product, depth, rows, sums, a_parts, b_parts });
+        dispatch(Tiles { parts, product, depth, rows, sums, a_parts, b_parts });
         // SAFETY: as above.
         unsafe { release() };
     });
 }
 
 /// Multiplies blocks that stay in the first-level cache so many times, and returns the operations on floats.
-pub(crate) fn multiply_blocks(times: usize) -> f64 {
+pub(crate) fn multiply_blocks(parts: Parts, times: usize) -> f64 {
     assert_eq!(isa(), Isa::Amx, "no tile registers");
     const BLOCKS: usize = 3;
-    let mut lines = vec![Line([0.0; TILE]); (2 * BLOCKS * BLOCK_LEN + 4 * TILE_LEN) / TILE];
+    let len = BLOCKS * parts.block_len();
+    let mut lines = vec![Line([0.0; TILE]); (2 * len + 4 * TILE_LEN) / TILE];
     let sums = lines.as_mut_ptr().cast::<f32>();
     let a = sums.wrapping_add(4 * TILE_LEN);
     // SAFETY: just asserted; parts and sums have room.
     unsafe {
         configure();
         for _ in 0..times {
-            multiply((true, true), BLOCKS, a, a.wrapping_add(BLOCKS * BLOCK_LEN), sums);
+            multiply(parts, (true, true), BLOCKS, a, a.wrapping_add(len), sums);
         }
         release();
     }
@@ -178,6 +229,7 @@ pub(crate) fn multiply_blocks(times: usize) -> f64 {
 /// A product by so many rows of A and so much of the inner dimension at a time, and where sums and parts have
 /// room.
 struct Tiles {
+    parts: Parts,
     product: Product<Floats>,
     depth: usize,
     rows: usize,
@@ -206,7 +258,7 @@ impl Kernel for Tiles {
                     let from = a_at.wrapping_add(i * a.row + p * a.col);
                     // SAFETY: whoever made the product has checked that A holds the shape, and parts of so
                     // many rows have room.
-                    unsafe { split_a(s, (rows, depth), from, (a.row, a.col), self.a_parts) };
+                    unsafe { split_a(s, self.parts, (rows, depth), from, (a.row, a.col), self.a_parts) };
                     self.columns(s, b_at, (p, depth), rows, finish.at(i, 0));
                 }
             }
@@ -219,26 +271,26 @@ impl Tiles {
     #[inline(always)]
     fn columns<S: Simd>(&self, s: S, b: *const f32, (p, depth): (usize, usize), rows: usize, finish: Finish) {
         let Product { n, k, b: given, share, .. } = self.product;
-        let steps = depth.div_ceil(BLOCK);
+        let (steps, block_len) = (depth.div_ceil(BLOCK), self.parts.block_len());
         for block in share.range(n.div_ceil(BLOCK)) {
             let column = block * BLOCK;
             let columns = (n - column).min(BLOCK);
             let b_parts = match self.b_parts {
-                None => b.wrapping_add((block * k.div_ceil(BLOCK) + p / BLOCK) * BLOCK_LEN),
+                None => b.wrapping_add((block * k.div_ceil(BLOCK) + p / BLOCK) * block_len),
                 Some(parts) => {
                     let from = b.wrapping_add(p * given.row + column * given.col);
                     // SAFETY: whoever made the product has checked that B holds the shape; the parts of a
                     // block of columns have room.
-                    unsafe { split_b(s, (depth, columns), from, (given.row, given.col), parts) };
+                    unsafe { split_b(s, self.parts, (depth, columns), from, (given.row, given.col), parts) };
                     parts.cast_const()
                 }
             };
             for i in (0..rows).step_by(BLOCK) {
                 let rows = (rows - i).min(BLOCK);
-                let a_parts = self.a_parts.wrapping_add(i / BLOCK * steps * BLOCK_LEN);
+                let a_parts = self.a_parts.wrapping_add(i / BLOCK * steps * block_len);
                 let tiles = if columns > TILE { 2 } else { 1 };
                 // SAFETY: these are the parts that were made, and four tiles have room in the sums.
-                unsafe { multiply((rows > TILE, tiles > 1), steps, a_parts, b_parts, self.sums) };
+                unsafe { multiply(self.parts, (rows > TILE, tiles > 1), steps, a_parts, b_parts, self.sums) };
                 store(s, finish.at(i, column), self.sums, rows, columns, tiles);
             }
         }
@@ -265,6 +317,7 @@ fn store<S: Simd>(s: S, finish: Finish, sums: *const f32, rows: usize, columns: 
 #[inline(always)]
 unsafe fn split_a<S: Simd>(
     s: S,
+    parts: Parts,
     (rows, depth): (usize, usize),
     a: *const f32,
     (row, col): (usize, usize),
@@ -281,9 +334,11 @@ unsafe fn split_a<S: Simd>(
                 let later = from.wrapping_add(TILE * col);
                 let out = out.wrapping_add(tile * TILE_LEN);
                 // SAFETY: the caller's promise.
-                unsafe { split_tile(s, from, (count, first), later, (count, second), (row, col), out) };
+                unsafe {
+                    split_tile(s, parts, from, (count, first), later, (count, second), (row, col), out)
+                };
             }
-            out = out.wrapping_add(BLOCK_LEN);
+            out = out.wrapping_add(parts.block_len());
         }
     }
 }
@@ -295,6 +350,7 @@ unsafe fn split_a<S: Simd>(
 #[inline(always)]
 unsafe fn split_b<S: Simd>(
     s: S,
+    parts: Parts,
     (depth, columns): (usize, usize),
     b: *const f32,
     (row, col): (usize, usize),
@@ -310,20 +366,21 @@ unsafe fn split_b<S: Simd>(
             let later = from.wrapping_add(TILE * row);
             let out = out.wrapping_add(tile * TILE_LEN);
             // SAFETY: the caller's promise.
-            unsafe { split_tile(s, from, (first, count), later, (second, count), (row, col), out) };
+            unsafe { split_tile(s, parts, from, (first, count), later, (second, count), (row, col), out) };
         }
-        out = out.wrapping_add(BLOCK_LEN);
+        out = out.wrapping_add(parts.block_len());
     }
 }
 
-/// Tiles of the high, middle and low parts of pairs of numbers: one of up to 16 x 16 numbers at `first`,
+/// Tiles of the parts, high ones first, of pairs of numbers: one of up to 16 x 16 numbers at `first`,
 /// the other of as many or fewer at `second`, and zeros beyond.
 ///
 /// # Safety
-/// The numbers must be readable, and `out` writable for three tiles, two tiles apart each.
+/// The numbers must be readable, and `out` writable for a tile of each part, two tiles apart.
 #[inline(always)]
 unsafe fn split_tile<S: Simd>(
     s: S,
+    parts: Parts,
     first: *const f32,
     (first_rows, first_cols): (usize, usize),
     second: *const f32,
@@ -336,13 +393,13 @@ unsafe fn split_tile<S: Simd>(
         if col == 1 && second_rows == TILE && second_cols == TILE {
             for i in 0..TILE {
                 let (x, y) = (s.load(first.add(i * row)), s.load(second.add(i * row)));
-                split_line(s, x, y, out.add(i * TILE));
+                split_line(s, parts, x, y, out.add(i * TILE));
             }
         } else {
             let x = square(s, first, (row, col), (first_rows, first_cols));
             let y = square(s, second, (row, col), (second_rows, second_cols));
             for i in 0..TILE {
-                split_line(s, x[i], y[i], out.add(i * TILE));
+                split_line(s, parts, x[i], y[i], out.add(i * TILE));
             }
         }
     }
@@ -390,12 +447,16 @@ unsafe fn square<S: Simd>(
     square
 }
 
-/// The high, middle and low parts of a line of pairs of numbers.
+/// The parts of a line of pairs of numbers: of three the high, middle and low ones.
 ///
 /// # Safety
-/// `out` must be writable for a line in each of three tiles, two tiles apart.
+/// `out` must be writable for a line in the tile of each part, two tiles apart.
 #[inline(always)]
-unsafe fn split_line<S: Simd>(s: S, x: S::V, y: S::V, out: *mut f32) {
+unsafe fn split_line<S: Simd>(s: S, parts: Parts, x: S::V, y: S::V, out: *mut f32) {
+    if parts == Parts::One {
+        // SAFETY: the caller's promise.
+        return unsafe { s.store(out, rounded_pairs(s, x, y)) };
+    }
     let upper = s.splat_i(0xffff_0000_u32 as i32);
     let half = s.splat_i(0x8000);
     macro_rules! rounded {
@@ -461,7 +522,7 @@ unsafe fn configure() {}
 unsafe fn release() {}
 
 #[cfg(not(target_arch = "x86_64"))]
-unsafe fn multiply(_: (bool, bool), _: usize, _: *const f32, _: *const f32, _: *mut f32) {
+unsafe fn multiply(_: Parts, _: (bool, bool), _: usize, _: *const f32, _: *const f32, _: *mut f32) {
     unreachable!("no tile registers")
 }
 
@@ -472,7 +533,14 @@ unsafe fn multiply(_: (bool, bool), _: usize, _: *const f32, _: *const f32, _: *
 /// Tiles must be configured, parts readable for so many steps, and `sums` writable for the tiles.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn multiply(two: (bool, bool), steps: usize, a: *const f32, b: *const f32, sums: *mut f32) {
+unsafe fn multiply(
+    parts: Parts,
+    two: (bool, bool),
+    steps: usize,
+    a: *const f32,
+    b: *const f32,
+    sums: *mut f32,
+) {
     macro_rules! zero {
         (1 1) => {
             "tilezero tmm0\n"
@@ -519,28 +587,34 @@ unsafe fn multiply(two: (bool, bool), steps: usize, a: *const f32, b: *const f32
             )
         };
     }
+    // High parts are at 0, middle ones at 2048, low ones at 4096.
+    macro_rules! block {
+        (One $rows:tt $columns:tt) => {
+            concat!(
+                load_a!($rows "0"), load_b!($columns "0"), add!($rows $columns),
+                "add {a}, 2048\n add {b}, 2048",
+            )
+        };
+        (Three $rows:tt $columns:tt) => {
+            concat!(
+                load_a!($rows "0"), load_b!($columns "4096"), add!($rows $columns),
+                load_b!($columns "2048"), add!($rows $columns),
+                load_b!($columns "0"), add!($rows $columns),
+                load_a!($rows "4096"), add!($rows $columns),
+                load_a!($rows "2048"), add!($rows $columns),
+                load_b!($columns "2048"), add!($rows $columns),
+                "add {a}, 6144\n add {b}, 6144",
+            )
+        };
+    }
     macro_rules! tiles {
-        ($rows:tt $columns:tt) => {
-            // SAFETY: the caller's promise. High parts are at 0, middle ones at 2048, low ones at 4096.
+        ($parts:tt $rows:tt $columns:tt) => {
+            // SAFETY: the caller's promise.
             unsafe {
                 asm!(
                     zero!($rows $columns),
                     "2:",
-                    load_a!($rows "0"),
-                    load_b!($columns "4096"),
-                    add!($rows $columns),
-                    load_b!($columns "2048"),
-                    add!($rows $columns),
-                    load_b!($columns "0"),
-                    add!($rows $columns),
-                    load_a!($rows "4096"),
-                    add!($rows $columns),
-                    load_a!($rows "2048"),
-                    add!($rows $columns),
-                    load_b!($columns "2048"),
-                    add!($rows $columns),
-                    "add {a}, 6144",
-                    "add {b}, 6144",
+                    block!($parts $rows $columns),
                     "dec {steps}",
                     "jnz 2b",
                     store!($rows $columns),
@@ -557,11 +631,15 @@ unsafe fn multiply(two: (bool, bool), steps: usize, a: *const f32, b: *const f32
             }
         };
     }
-    match two {
-        (true, true) => tiles!(2 2),
-        (true, false) => tiles!(2 1),
-        (false, true) => tiles!(1 2),
-        (false, false) => tiles!(1 1),
+    match (parts, two) {
+        (Parts::One, (true, true)) => tiles!(One 2 2),
+        (Parts::One, (true, false)) => tiles!(One 2 1),
+        (Parts::One, (false, true)) => tiles!(One 1 2),
+        (Parts::One, (false, false)) => tiles!(One 1 1),
+        (Parts::Three, (true, true)) => tiles!(Three 2 2),
+        (Parts::Three, (true, false)) => tiles!(Three 2 1),
+        (Parts::Three, (false, true)) => tiles!(Three 1 2),
+        (Parts::Three, (false, false)) => tiles!(Three 1 1),
     }
 }
 
@@ -585,8 +663,8 @@ mod tests {
     }
 
     fn packed(k: usize, n: usize, b: &[f32], strides: Strides) -> Vec<f32> {
-        let mut out = vec![f32::NAN; packed_tiles_len(k, n)];
-        pack_tiles(k, n, b, strides, &mut out);
+        let mut out = vec![f32::NAN; packed_tiles_len(Parts::Three, k, n)];
+        pack_tiles(Parts::Three, k, n, b, strides, &mut out);
         out
     }
 
@@ -594,7 +672,7 @@ mod tests {
         let (m, n, k) = sizes;
         let mut c = vec![f32::NAN; m * n];
         let b = packed(k, n, b, (n, 1));
-        gemm_tiles(m, n, k, a, (k, 1), &b, (&mut c, n), Epilogue::default(), None);
+        gemm_tiles(Parts::Three, m, n, k, a, (k, 1), &b, (&mut c, n), Epilogue::default(), None);
         c
     }
 
@@ -674,6 +752,39 @@ mod tests {
     }
 
     #[test]
+    fn rounded_products_are_those_of_the_nearest_numbers() {
+        let nearest = |x: f32| {
+            // Up to the tie, and over it if the last digit that stays is odd.
+            let bits = x.to_bits();
+            f64::from(f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000))
+        };
+        with_tiles(|| {
+            for (m, n, k) in [(5, 40, 33), (64, 64, 64), (70, 33, 1100)] {
+                let (a, b, before) = (numbers(m * k, 1), numbers(k * n, 2), numbers(m * n, 3));
+                let a_turned: Vec<f32> = (0..m * k).map(|i| a[i % m * k + i / m]).collect();
+                let mut packed = vec![f32::NAN; packed_tiles_len(Parts::One, k, n)];
+                pack_tiles(Parts::One, k, n, &b, (n, 1), &mut packed);
+                let (mut by_packed, mut by_rows) = (before.clone(), before.clone());
+                let sum = Epilogue::accumulate;
+                gemm_tiles(Parts::One, m, n, k, &a, (k, 1), &packed, (&mut by_packed, n), sum(), None);
+                bf16_gemm_tiles(m, n, k, &a_turned, (1, m), &b, (n, 1), (&mut by_rows, n), sum());
+                assert_eq!(by_packed, by_rows);
+                for (at, &got) in by_rows.iter().enumerate() {
+                    let (i, j) = (at / n, at % n);
+                    let products = (0..k).map(|p| nearest(a[i * k + p]) * nearest(b[p * n + j]));
+                    let (sum, size) =
+                        products.fold((0.0, 0.0), |(sum, size): (f64, f64), x| (sum + x, size + x.abs()));
+                    let expected = sum + f64::from(before[at]);
+                    assert!(
+                        (f64::from(got) - expected).abs() <= 1e-6 * (size + 4.0),
+                        "{got}, not {expected}"
+                    );
+                }
+            }
+        });
+    }
+
+    #[test]
     fn what_is_not_finite_is_not_hidden() {
         with_tiles(|| {
             let (m, n, k) = (35, 37, 40);
@@ -699,13 +810,16 @@ mod tests {
 
     #[test]
     fn large_products_take_tiles_and_small_ones_do_not() {
+        let (one, three) =
+            (|m, n, k| tiles_pay(Parts::One, m, n, k), |m, n, k| tiles_pay(Parts::Three, m, n, k));
         with_tiles(|| {
-            assert!(tiles_pay(64, 64, 64) && !tiles_pay(63, 64, 64));
-            assert!(tiles_pay(16, 512, 512) && !parts_pay(31, 512, 512) && parts_pay(32, 512, 512));
-            assert!(!tiles_pay(15, 512, 512) && !tiles_pay(512, 31, 512) && !tiles_pay(512, 512, 31));
+            assert!(three(64, 64, 64) && !three(63, 64, 64));
+            assert!(three(16, 512, 512) && !parts_pay(31, 512, 512) && parts_pay(32, 512, 512));
+            assert!(!three(15, 512, 512) && !three(512, 31, 512) && !three(512, 512, 31));
+            assert!(one(4, 32, 32) && !one(3, 512, 512) && !one(512, 31, 512) && !one(512, 512, 31));
         });
         for isa in Isa::available().into_iter().filter(|isa| *isa != Isa::Amx) {
-            assert!(!isa.force(|| tiles_pay(512, 512, 512)));
+            assert!(!isa.force(|| one(512, 512, 512) || three(512, 512, 512)));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Products with a weight, and the gradient of a weight, in the precision asked for.
 
 use bessemer_kernels::gemm::{
-    Epilogue, FEW_ROWS, Half, INT8_LONGEST, Int8Shape, Strides, gemm, gemm_packed, gemm_scratch, gemm_shared,
-    gemm_tiles, half_gemm, half_gemm_packed, int8_gemm, pair_columns, pair_count, pair_rows, quantize_rows,
-    tiles_pay,
+    Epilogue, FEW_ROWS, Half, INT8_LONGEST, Int8Shape, Parts, Strides, bf16_gemm_tiles, gemm, gemm_packed,
+    gemm_scratch, gemm_shared, gemm_tiles, half_gemm, half_gemm_packed, int8_gemm, pair_columns, pair_count,
+    pair_rows, quantize_rows, tiles_pay,
 };
 use bessemer_kernels::pool::Pool;
 
@@ -20,7 +20,7 @@ enum Way {
     /// The weight packed.
     Packed,
     /// The weight packed as the parts that tile registers multiply.
-    Tiles,
+    Tiles(Parts),
     /// The weight packed as pairs of 16-bit floats; the other operand is made into pairs first.
     Half(Half),
     /// The weight packed as 8-bit integers; the other operand is rounded first.
@@ -70,13 +70,13 @@ impl WeightProduct {
         if !site.options.pack || !pays {
             return plain;
         }
-        let tiles = precision == Precision::F32 && tiles_pay(m, n, k);
+        let tiles = parts(precision).filter(|parts| tiles_pay(*parts, m, n, k));
         let packed = site.packs.request(range.clone(), k, n, b_strides, precision, tiles);
-        let way = match (precision, precision.half()) {
-            (_, Some(half)) => Way::Half(half),
-            (Precision::Int8, _) => Way::Int8,
-            _ if tiles => Way::Tiles,
-            _ => Way::Packed,
+        let way = match (tiles, precision.half()) {
+            (Some(parts), _) => Way::Tiles(parts),
+            (None, Some(half)) => Way::Half(half),
+            (None, None) if precision == Precision::Int8 => Way::Int8,
+            (None, None) => Way::Packed,
         };
         WeightProduct { weight: Place::Packed(packed), way, shares, ..plain }
     }
@@ -86,7 +86,8 @@ impl WeightProduct {
         match self.way {
             Way::Plain => "gemm",
             Way::Packed => "gemm_packed",
-            Way::Tiles => "gemm_tiles",
+            Way::Tiles(Parts::One) => "bf16_gemm_tiles",
+            Way::Tiles(Parts::Three) => "gemm_tiles",
             Way::Half(Half::Bf16) => "bf16_gemm_packed",
             Way::Half(Half::F16) => "f16_gemm_packed",
             Way::Int8 => "int8_gemm",
@@ -96,8 +97,8 @@ impl WeightProduct {
     /// Bytes that a packed weight has less than its floats.
     pub fn saved_bytes(&self) -> f64 {
         let each = match self.way {
-            Way::Plain | Way::Packed | Way::Tiles => 0,
-            Way::Half(_) => 2,
+            Way::Plain | Way::Packed | Way::Tiles(Parts::Three) => 0,
+            Way::Half(_) | Way::Tiles(Parts::One) => 2,
             Way::Int8 => 3,
         };
         (each * self.n * self.k) as f64
@@ -107,7 +108,7 @@ impl WeightProduct {
     pub fn scratch(&self) -> usize {
         match self.way {
             Way::Plain => gemm_scratch(self.k),
-            Way::Packed | Way::Tiles => 0,
+            Way::Packed | Way::Tiles(_) => 0,
             Way::Half(_) => self.m * pair_count(self.k),
             Way::Int8 => Int8Shape { n: self.n, k: self.k }.rows_len(self.m),
         }
@@ -129,7 +130,9 @@ impl WeightProduct {
             (Way::Plain, Some(pool)) => gemm_shared((m, n, k), a, weight, c, epilogue, scratch, pool),
             (Way::Plain, None) => gemm(m, n, k, a, a_strides, weight, b_strides, c, n, epilogue, scratch),
             (Way::Packed, _) => gemm_packed(m, n, k, a, a_strides, weight, (c, n), epilogue, pool),
-            (Way::Tiles, _) => gemm_tiles(m, n, k, a, a_strides, weight, (c, n), epilogue, pool),
+            (Way::Tiles(parts), _) => {
+                gemm_tiles(parts, m, n, k, a, a_strides, weight, (c, n), epilogue, pool)
+            }
             (Way::Half(half), _) => {
                 let pairs = pair_count(k);
                 let strides = if a_strides.1 == 1 {
@@ -208,6 +211,9 @@ impl WeightGradient {
         let epilogue = Epilogue { accumulate, ..Epilogue::default() };
         match precision.half() {
             None => gemm(m, n, rows, dy, (1, m), x, (n, 1), c, n, epilogue, scratch),
+            Some(Half::Bf16) if tiles_pay(Parts::One, m, n, rows) => {
+                bf16_gemm_tiles(m, n, rows, dy, (1, m), x, (n, 1), (c, n), epilogue);
+            }
             Some(half) => {
                 let pairs = pair_count(rows);
                 let (dy_pairs, rest) = scratch.split_at_mut(pairs * m);
@@ -218,6 +224,15 @@ impl WeightGradient {
                 half_gemm(half, (m, n, rows), dy, x, (c, n), epilogue, rest);
             }
         }
+    }
+}
+
+/// What tile registers multiply in a precision, if they can.
+fn parts(precision: Precision) -> Option<Parts> {
+    match precision {
+        Precision::F32 => Some(Parts::Three),
+        Precision::Bf16 => Some(Parts::One),
+        Precision::F16 | Precision::Int8 => None,
     }
 }
 
