@@ -11,7 +11,7 @@ pub enum PrecisionName {
     /// 32-bit floats
     #[default]
     F32,
-    /// Factors rounded to bf16, sums in 32 bits; products run at up to twice the rate, by the processor (see
+    /// Factors rounded to bf16, sums in 32 bits; products run at up to six times the rate, by the processor (see
     /// `bessemer machine`)
     Bf16,
     /// Factors rounded to f16, sums in 32 bits; training scales its gradients, so that small ones are kept
@@ -25,7 +25,7 @@ pub enum PrecisionName {
 pub enum TrainingPrecision {
     /// 32-bit floats
     F32,
-    /// Factors rounded to bf16, sums in 32 bits; products run at up to twice the rate, by the processor (see
+    /// Factors rounded to bf16, sums in 32 bits; products run at up to six times the rate, by the processor (see
     /// `bessemer machine`)
     Bf16,
     /// Factors rounded to f16, sums in 32 bits; gradients are scaled, so that small ones are kept
