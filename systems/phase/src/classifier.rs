@@ -1,6 +1,7 @@
 //! A trained classifier.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use bessemer_kernels::pool::Pool;
 use bessemer_train::Checkpoints;
@@ -9,7 +10,7 @@ use bessemer_train::data::Split;
 use crate::adapter::Adapter;
 use crate::codes::Codes;
 use crate::course::{Course, Epoch, Event, History, about};
-use crate::data::{Scaler, Table};
+use crate::data::{Columns, ReadOptions, Scaler, Table, read_like};
 use crate::error::setting;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -27,8 +28,8 @@ pub struct Classifier {
     pub network: Network,
     /// From values to levels.
     pub scaler: Scaler,
-    /// Names of the features.
-    pub features: Vec<String>,
+    /// Where its samples came from: the names of the features and of the label.
+    pub columns: Columns,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// How it was trained.
@@ -77,7 +78,7 @@ impl Classifier {
     ) -> Result<(Classifier, History)> {
         settings.check()?;
         options.check(settings)?;
-        let features = table.names.len();
+        let features = table.features();
         if split.train.is_empty() || features == 0 || features > MAX_FEATURES {
             let problem = format!(
                 "{} samples to learn from, of {features} features; there must be some, of at most {MAX_FEATURES}",
@@ -125,26 +126,40 @@ impl Classifier {
         let classifier = Classifier {
             network,
             scaler,
-            features: table.names.clone(),
+            columns: table.columns.clone(),
             classes: table.classes.clone(),
             options: options.clone(),
         };
         Ok((classifier, history))
     }
 
-    /// A table with its labels numbered as this model numbers its classes.
+    /// Reads samples to be classified: columns are found by the names of those that were learned from (see
+    /// [`read_like`]), and classes, where labels are read, are numbered as here.
     ///
     /// # Errors
-    /// If there are classes that the model does not know; `place` is where the table is from.
-    pub fn relabelled(&self, table: Table, place: &str) -> Result<Table> {
+    /// If the file cannot be read, lacks a column, or has classes that the model does not know.
+    pub fn read(&self, path: &Path, options: &ReadOptions) -> Result<Table> {
+        let table = read_like(path, options, &self.columns)?;
+        let place = format!("`{}`", path.display());
+        if table.features() != self.columns.features.len() {
+            let problem = format!(
+                "{} features, but the model has {}; give data like that it learned from",
+                table.features(),
+                self.columns.features.len()
+            );
+            return Err(Error::Data { place, problem });
+        }
+        if !options.labelled {
+            return Ok(table);
+        }
         let mut known = Table {
-            names: table.names.clone(),
+            columns: table.columns.clone(),
             values: Vec::new(),
             classes: self.classes.clone(),
             labels: Vec::new(),
             is_image: table.is_image,
         };
-        known.append(table, place)?;
+        known.append(table, &place)?;
         Ok(known)
     }
 
@@ -154,12 +169,12 @@ impl Classifier {
     /// # Errors
     /// If the table has other features or classes.
     pub fn classify(&self, table: &Table, rows: &[usize], pool: &Pool) -> Result<(Vec<usize>, Tally)> {
-        if table.names.len() != self.features.len() || table.classes != self.classes {
+        let features = self.columns.features.len();
+        if table.features() != features || table.classes != self.classes {
             let problem = format!(
-                "{} features and {} classes, but the model has {} and {}; give data like that it learned from",
-                table.names.len(),
+                "{} features and {} classes, but the model has {features} and {}; give data like that it learned from",
+                table.features(),
                 table.classes.len(),
-                self.features.len(),
                 self.classes.len()
             );
             return Err(Error::Data { place: "data".into(), problem });
@@ -176,5 +191,5 @@ impl Classifier {
 pub(crate) fn samples(table: &Table, scaler: &Scaler) -> Samples {
     let mut levels = Vec::with_capacity(table.values.len());
     (0..table.len()).for_each(|row| scaler.levels(table.row(row), &mut levels));
-    Samples { features: table.names.len(), levels, labels: table.labels.clone() }
+    Samples { features: table.features(), levels, labels: table.labels.clone() }
 }

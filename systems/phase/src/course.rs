@@ -302,7 +302,7 @@ pub(crate) fn about(
     let settings = toml::to_string(settings).unwrap_or_default();
     let options = toml::to_string(options).unwrap_or_default();
     let mut bytes = Vec::new();
-    for name in table.names.iter().chain(&table.classes) {
+    for name in table.columns.features.iter().chain(&table.classes) {
         bytes.extend(name.len().to_le_bytes());
         bytes.extend(name.as_bytes());
     }

@@ -37,9 +37,9 @@ impl Classifier {
     /// # Errors
     /// If there are more or fewer values than the model has features.
     pub fn explain(&self, values: &[f32]) -> Result<Explanation> {
-        if values.len() != self.features.len() {
-            let problem =
-                format!("{} values, but the model has {} features", values.len(), self.features.len());
+        let features = self.columns.features.len();
+        if values.len() != features {
+            let problem = format!("{} values, but the model has {features} features", values.len());
             return Err(Error::Data { place: "sample".into(), problem });
         }
         let network = &self.network;

@@ -6,7 +6,7 @@ use bessemer::phase::{Classifier, strength};
 use bessemer::train::write_whole;
 use serde::Serialize;
 
-use super::data::DataArgs;
+use super::data::LabelledArgs;
 use crate::error::{CliError, Result};
 use crate::run::RunArgs;
 use crate::{interrupt, number, output, table};
@@ -26,7 +26,7 @@ pub struct Explain {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     #[command(flatten)]
-    data: DataArgs,
+    data: LabelledArgs,
     /// Number of the sample, from 1
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::whole::<usize>)]
     sample: usize,
@@ -64,7 +64,7 @@ impl Explain {
         self.run.pool()?;
         self.svg.iter().try_for_each(|path| output::check_file(path))?;
         let classifier = Classifier::load(&self.model)?;
-        let samples = self.data.read()?;
+        let samples = self.data.read(&classifier)?;
         let Some(row) = self.sample.checked_sub(1).filter(|row| *row < samples.len()) else {
             let problem = format!("there are samples 1 to {}", samples.len());
             return Err(CliError::argument(
@@ -92,7 +92,7 @@ impl Explain {
             })
             .collect();
         let count = messages.len();
-        let name = |feature: usize| classifier.features[feature].clone();
+        let name = |feature: usize| classifier.columns.features[feature].clone();
         let mut order: Vec<usize> = (0..explanation.saliency.len()).collect();
         order.sort_by(|a, b| explanation.saliency[*b].abs().total_cmp(&explanation.saliency[*a].abs()));
         let salient = order.iter().take(self.rows).map(|feature| {

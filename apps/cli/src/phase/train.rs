@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use bessemer::phase::baselines::{Baseline, baselines};
-use bessemer::phase::data::{Table, read};
+use bessemer::phase::data::{Table, read, read_like};
 use bessemer::phase::{Classifier, Error, Event};
 use bessemer::plan::Pool;
 use bessemer::train::data::Split;
@@ -126,13 +126,14 @@ impl Train {
 
     /// The samples, and which of them are for what.
     fn samples(&self, seed: u64) -> Result<(Table, Split)> {
-        let mut table = self.data.read()?;
+        let mut table = read(&self.data.data, &self.data.options())?;
         let count = table.len();
         let part = if self.test.is_some() { 0.0 } else { self.test_part };
         let mut split = Split::by_fraction(count, self.validation_part, part, seed)?;
         split.validation.truncate(self.eval_samples.unwrap_or(count));
         if let Some(test) = &self.test {
-            table.append(read(test, &self.data.options())?, &test.display().to_string())?;
+            let others = read_like(test, &self.data.options(), &table.columns)?;
+            table.append(others, &format!("`{}`", test.display()))?;
             split.test = (count..table.len()).collect();
         }
         Ok((table, split))

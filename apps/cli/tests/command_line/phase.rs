@@ -32,7 +32,7 @@ fn a_graph_is_trained_scored_explained_and_exported() {
     assert!(trained["baselines"]["majority"]["test_accuracy"].as_f64().unwrap() < 0.8);
     assert_eq!(trained["baselines"].as_object().unwrap().len(), 4);
 
-    place.succeed("phase evaluate model points.csv --label kind --json scored.json");
+    place.succeed("phase evaluate model points.csv --json scored.json");
     assert!(json(&place, "scored.json")["accuracy"].as_f64().unwrap() > 0.9);
     let told = place.succeed("phase explain model points.csv --label kind --sample 2 --svg route.svg");
     assert!(told.contains("sample 2 is `far`, labelled `far`"), "{told}");
@@ -91,6 +91,64 @@ fn without_samples_there_is_no_accuracy() {
     for scored in [&trained, &trained["baselines"]["majority"]] {
         assert!(scored["test_accuracy"].is_null() && scored["validation_accuracy"].is_null(), "{scored}");
     }
+}
+
+/// The columns of the points in another order, one more, and the label in front.
+fn turned() -> String {
+    let points = points();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        format!("{},{},7,{}\n", cells[1], cells[2], cells[0])
+    };
+    points
+        .lines()
+        .enumerate()
+        .map(|(i, line)| if i == 0 { "kind,y,id,x\n".into() } else { row(line) })
+        .collect()
+}
+
+#[test]
+fn columns_are_found_by_name_wherever_they_are() {
+    let place = Place::new();
+    place.write("points.csv", points());
+    place.write("turned.csv", turned());
+    place.write("lacking.csv", turned().replace("kind,y,", "kind,z,"));
+    let train = format!("{TRAIN} --no-baselines --epochs 3").replace(" --epochs 15", "");
+    place.succeed(&format!("{train} --out model"));
+    for data in ["points.csv", "turned.csv", "points.csv --label kind --features y,x"] {
+        place.succeed(&format!("phase evaluate model {data} --json scored.json"));
+        let scored = json(&place, "scored.json");
+        place.succeed(&format!("phase explain model {data} --sample 5 --json told.json"));
+        let told = json(&place, "told.json");
+        if data == "points.csv" {
+            std::fs::rename(place.path("scored.json"), place.path("expected.json")).unwrap();
+            std::fs::rename(place.path("told.json"), place.path("expected_told.json")).unwrap();
+        } else {
+            assert_eq!(scored, json(&place, "expected.json"), "{data}");
+            assert_eq!(told, json(&place, "expected_told.json"), "{data}");
+        }
+    }
+    // So that one part of a file may test another, whatever its columns are called in which order.
+    let half = |text: &str, skip: usize| {
+        let mut lines = text.lines();
+        let first = lines.next().unwrap();
+        std::iter::once(first)
+            .chain(lines.skip(skip).take(240))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    place.write("learn.csv", half(&points(), 0));
+    place.write("test.csv", half(&points(), 240));
+    place.write("test-turned.csv", half(&turned(), 240));
+    for test in ["test", "test-turned"] {
+        let train = train.replace("points.csv", "learn.csv");
+        place.succeed(&format!("{train} --test {test}.csv --out {test} --json {test}.json"));
+    }
+    assert_eq!(json(&place, "test.json")["test_accuracy"], json(&place, "test-turned.json")["test_accuracy"]);
+    let lacks = "`lacking.csv`: no feature `y`; there are kind, z, id, x";
+    place.refuse("phase evaluate model lacking.csv", lacks);
+    place.refuse("phase explain model lacking.csv", lacks);
+    place.refuse(&format!("{train} --test lacking.csv --out other"), lacks);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{drawn, held, memory, random, small};
 use crate::adapter::Adapter;
 use crate::classifier::{Classifier, samples};
 use crate::codes::Codes;
-use crate::data::Table;
+use crate::data::{Columns, Table};
 use crate::graph::Graph;
 use crate::network::Network;
 use crate::options::{Credit, FitOptions};
@@ -23,7 +23,7 @@ pub(super) fn table() -> Table {
     let noise = drawn(7, 300 * 4, 100);
     let corner = |i: usize, axis: usize| f32::from(u8::from(((i % 6) >> axis) & 1 == 1));
     Table {
-        names: (0..4).map(|i| i.to_string()).collect(),
+        columns: Columns { features: (0..4).map(|i| i.to_string()).collect(), ..Columns::default() },
         values: (0..300 * 4).map(|at| corner(at / 4, at % 4) + f32::from(noise[at]) / 250.0).collect(),
         classes: (0..3).map(|i| i.to_string()).collect(),
         labels: (0..300).map(|i| [0, 1, 1, 2, 0, 2][i % 6]).collect(),
@@ -196,12 +196,39 @@ fn saved_and_exported_it_answers_the_same() {
     assert_eq!(loaded.export(), classifier.export());
     assert_eq!(loaded.classify(&table, &rows, &Pool::new(1)).unwrap().0, answers);
 
+    assert_eq!((&loaded.columns, loaded.classes), (&classifier.columns, classifier.classes));
+
     let graph = folder.path().join("graph.phase");
     let mut bytes = std::fs::read(&graph).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&graph, bytes).unwrap();
     let said = Classifier::load(folder.path()).unwrap_err().to_string();
     assert!(said.contains("not the graph that model.toml was written for"), "{said}");
+}
+
+/// Folders of earlier versions say neither what the label is called nor whether features have names.
+#[test]
+fn folders_without_the_label_are_read() {
+    let mut classifier = fitted(&FitOptions { epochs: 1, ..FitOptions::default() }, 1);
+    let folder = tempfile::tempdir().unwrap();
+    for (features, label, named) in [
+        (["x", "y", "z", "4"], Some("kind"), true),
+        (["1", "2", "3", "5"], Some("4"), false),
+        (["0,0", "0,1", "1,0", "1,1"], None, false),
+    ] {
+        let features = features.map(String::from).to_vec();
+        classifier.columns = Columns { features, label: label.map(String::from), named };
+        classifier.save(folder.path()).unwrap();
+        assert_eq!(Classifier::load(folder.path()).unwrap().columns, classifier.columns);
+        let path = folder.path().join("model.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_new = |line: &&str| line.starts_with("label = ") || line.starts_with("named = ");
+        assert_eq!(text.lines().filter(is_new).count(), 1 + usize::from(label.is_some()));
+        let old: Vec<&str> = text.lines().filter(|line| !is_new(line)).collect();
+        std::fs::write(&path, old.join("\n")).unwrap();
+        let expected = Columns { label: None, ..classifier.columns.clone() };
+        assert_eq!(Classifier::load(folder.path()).unwrap().columns, expected);
+    }
 }
 
 /// C is compiled where there is a compiler.
