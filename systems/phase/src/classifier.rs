@@ -11,8 +11,7 @@ use crate::adapter::Adapter;
 use crate::codes::Codes;
 use crate::course::{Course, Epoch, Event, History, about};
 use crate::data::{Columns, ReadOptions, Scaler, Table, read_like};
-use crate::error::setting;
-use crate::error::{Error, Result};
+use crate::error::{DATA, Error, Result, setting};
 use crate::graph::Graph;
 use crate::network::Network;
 use crate::options::FitOptions;
@@ -84,12 +83,12 @@ impl Classifier {
                 "{} samples to learn from, of {features} features; there must be some, of at most {MAX_FEATURES}",
                 split.train.len()
             );
-            return Err(Error::Data { place: "data".into(), problem });
+            return Err(Error::Data { place: DATA.into(), problem });
         }
         if let [] | [_] = table.classes[..] {
             let class = table.classes.first().map_or(String::new(), |class| format!(", `{class:.40}`"));
             let problem = format!("all samples are of one class{class}; there must be two to tell apart");
-            return Err(Error::Data { place: "data".into(), problem });
+            return Err(Error::Data { place: DATA.into(), problem });
         }
         let weights = (settings.inputs * 2 * settings.dimensions).saturating_mul(features);
         if weights > MAX_WEIGHTS {
@@ -177,7 +176,7 @@ impl Classifier {
                 table.classes.len(),
                 self.classes.len()
             );
-            return Err(Error::Data { place: "data".into(), problem });
+            return Err(Error::Data { place: DATA.into(), problem });
         }
         let samples = samples(table, &self.scaler);
         let mut trainer = Trainer::new(self.network.clone(), self.options.clone());

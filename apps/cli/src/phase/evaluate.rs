@@ -6,7 +6,7 @@ use bessemer::phase::Classifier;
 use serde::Serialize;
 
 use super::data::LabelledArgs;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::run::RunArgs;
 use crate::{number, table};
 
@@ -47,6 +47,10 @@ impl Evaluate {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
+        if self.eval_samples == Some(0) {
+            let remedy = "give how many to look at, or leave it out for all";
+            return Err(CliError::argument("--eval-samples 0", "there would be nothing to score", remedy));
+        }
         let classifier = Classifier::load(&self.model)?;
         let samples = self.data.read(&classifier)?;
         let rows: Vec<usize> = (0..self.eval_samples.unwrap_or(samples.len()).min(samples.len())).collect();

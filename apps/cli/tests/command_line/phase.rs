@@ -60,6 +60,28 @@ fn a_run_can_be_had_again_and_does_not_depend_on_threads() {
     }
     let again = place.succeed("runs repeat first --to again");
     assert!(again.contains("model/graph.phase: the same bytes"), "{again}");
+    // A model that was saved elsewhere is compared with what lies there.
+    place.write("test.csv", turned());
+    let kept = format!("{TRAIN} --no-baselines --test test.csv").replace("--epochs 15", "--epochs 2");
+    place.succeed(&format!("{kept} --run elsewhere --out digits"));
+    let again = place.succeed("runs repeat elsewhere --to elsewhere-again");
+    for file in ["model/graph.phase", "model/model.toml"] {
+        assert!(again.contains(&format!("{file}: the same bytes")), "{again}");
+    }
+    let shown = place.succeed("runs show elsewhere");
+    assert!(shown.contains("\ntest data") && shown.contains("test.csv, "), "{shown}");
+    let listed = place.succeed("runs list .");
+    let line = listed.lines().find(|line| line.contains("elsewhere ")).unwrap();
+    assert!(line.contains("phase-graph of points.csv") && line.matches(" % right").count() == 2, "{listed}");
+    // Other samples to test on are noticed.
+    place.write("test.csv", points());
+    place.refuse(
+        &format!("{kept} --run elsewhere --out digits --resume"),
+        "the data to test on of the run are `test.csv` of ",
+    );
+    let output = place.run("runs repeat elsewhere --to elsewhere-later");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("the data in test.csv have changed since"), "{said}");
 }
 
 /// Of 480 samples, 48 validate.
@@ -85,11 +107,15 @@ fn without_samples_there_is_no_accuracy() {
     let train = TRAIN.replace(" --quiet", " --epochs 1");
     let train = train.replace(" --epochs 15", "");
     let said =
-        place.succeed(&format!("{train} --out model --test-part 0 --eval-samples 0 --json trained.json"));
+        place.succeed(&format!("{train} --out model --test-part 0 --validation-part 0 --json trained.json"));
     assert!(said.contains("n/a") && said.contains("0 samples to test"), "{said}");
     let trained = json(&place, "trained.json");
     for scored in [&trained, &trained["baselines"]["majority"]] {
         assert!(scored["test_accuracy"].is_null() && scored["validation_accuracy"].is_null(), "{scored}");
+    }
+    assert_eq!(trained["samples"]["train"], 480, "all are learned from");
+    for command in [format!("{TRAIN} --out other"), "phase evaluate model points.csv".into()] {
+        place.refuse(&format!("{command} --eval-samples 0"), "--eval-samples 0: ");
     }
 }
 
@@ -157,13 +183,48 @@ fn what_makes_no_sense_is_refused() {
     place.write("points.csv", points());
     place.write("one.csv", "x,kind\n1,odd\n".to_string() + &"2,odd\n".repeat(30));
     place.write("other.csv", "x,kind,y\n1,odd,2\n2,even,2\n");
+    place.write("few.csv", "x,kind\n1,odd\n2,even\n2,odd\n");
+    place.write("plain.csv", "x,y\n1,2\n");
+    place.write("wide.csv", "1,2,3,far\n");
+    place.write("a-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7, 6]);
     place.succeed(&format!("{TRAIN} --no-baselines --out model"));
     for (arguments, message) in [
         ("phase train points.csv", "row 2, column `kind`: \"near\" is not a number"),
         ("phase train points.csv --label colour", "no column `colour`; there are x, kind, y"),
         ("phase train points.csv --label kind --set decay=2", "decay is 2: it must be above 0 and at most 1"),
         ("phase train none.csv", "none.csv"),
-        ("phase train one.csv", "all samples are of one class"),
+        ("phase train one.csv", "`one.csv`: all samples are of one class, `odd`"),
+        ("phase train one.csv --test-part 1.5", "--test-part 1.5: it is no such part; it must be at least 0"),
+        ("phase train one.csv --validation-part -1", "--validation-part -1: it is no such part"),
+        (
+            "phase train few.csv --label kind",
+            "--validation-part 0.1 and --test-part 0.2: of 3 samples none is left for validation; choose other parts",
+        ),
+        (
+            "phase train few.csv --label kind --test points.csv",
+            "--validation-part 0.1: of 3 samples none is left",
+        ),
+        ("phase train points.csv --label kind --test ./points.csv", "it is the file that is learned from"),
+        (
+            "phase train points.csv --label kind --test other.csv --test-part 0.1",
+            "'--test <DATA>' cannot be used with '--test-part <PART>'",
+        ),
+        (
+            "phase train points.csv --label kind --set epochs=7 --epochs 2",
+            "--set epochs=7: `epochs` is given by --epochs 2 as well; give it once",
+        ),
+        (
+            "phase train points.csv --label kind --set rate-nodes=7 --set rate_nodes=2",
+            "--set rate_nodes=2: `rate_nodes` is given by --set rate-nodes=7 as well",
+        ),
+        ("phase train points.csv --label kind --seed 1 --set seed=2", "`seed` is given by --seed 1 as well"),
+        ("phase train a-images-idx3-ubyte --label kind", "an idx file has no columns"),
+        (
+            "phase train a-images-idx3-ubyte",
+            "a-labels-idx1-ubyte: the labels of the images must lie beside them",
+        ),
+        ("phase evaluate model plain.csv", "`plain.csv`: no label column `kind`; there are x, y"),
+        ("phase evaluate model wide.csv", "`wide.csv`: 3 features, but the model has 2"),
         ("phase evaluate model other.csv --label kind", "class `odd` is not among those to learn from"),
         ("phase evaluate points.csv points.csv", "points.csv/model.toml"),
         ("phase explain model points.csv --label kind --sample 0", "there are samples 1 to 480"),
@@ -221,6 +282,7 @@ fn at_work(place: &Place, arguments: &str, run: &str, done: u64) -> std::process
 fn killed_at_any_moment_it_ends_with_the_same_bytes() {
     let place = Place::new();
     place.write("points.csv", points());
+    place.write("other.csv", points());
     place.succeed(&format!("{LONG} --run whole --json whole.json --threads 2"));
     let expected = results(&place, "whole");
     for (trial, (first, second)) in [(1, 2), (7, 30), (20, 21)].into_iter().enumerate() {
@@ -250,12 +312,32 @@ fn killed_at_any_moment_it_ends_with_the_same_bytes() {
         (format!("{LONG} --run whole --json a.json --resume --seed 7"), "its seed is 42, but 7 is asked for"),
         (format!("{LONG} --run whole --json a.json"), "holds a run already"),
         (format!("{LONG} --json a.json --resume"), "--run"),
+        (format!("{LONG} --no-run --out b --resume"), "'--no-run' cannot be used with '--resume'"),
+        (
+            format!("{LONG} --run whole --json a.json --resume --validation-part 0.2"),
+            "its validation-part is 0.1, but 0.2 is asked for",
+        ),
+        (
+            format!("{LONG} --run whole --json a.json --resume --eval-samples 9"),
+            "its eval-samples is \"all\", but 9 is asked for",
+        ),
+        (
+            format!("{LONG} --run whole --json a.json --resume --features x"),
+            "the data are not those that it learned from",
+        ),
+        (
+            format!("{LONG} --run whole --json a.json --resume --test other.csv"),
+            "the data to test on of the run are none, but `other.csv` of ",
+        ),
         (format!("{LONG} --no-run --out b --checkpoint-every 2"), "there is no folder for checkpoints"),
     ] {
         place.refuse(&arguments, message);
     }
     place.write("points.csv", points().replace("0.5", "0.6"));
-    place.refuse(&format!("{LONG} --run whole --json a.json --resume"), "its data is");
+    place.refuse(
+        &format!("{LONG} --run whole --json a.json --resume"),
+        "the data of the run are `points.csv` of ",
+    );
     assert!(results(&place, "whole") == expected, "what is refused changes nothing");
 }
 
