@@ -17,7 +17,7 @@ use crate::network::Network;
 use crate::options::FitOptions;
 use crate::samples::Samples;
 use crate::settings::{MAX_FEATURES, MAX_WEIGHTS, Settings};
-use crate::trainer::{Tally, Trainer};
+use crate::trainer::{Answer, Tally, Trainer};
 use crate::ways::Ways;
 
 /// A phase graph with all that is needed to answer: the scale of the features and the names of the classes.
@@ -180,10 +180,45 @@ impl Classifier {
         }
         let samples = samples(table, &self.scaler);
         let mut trainer = Trainer::new(self.network.clone(), self.options.clone());
-        let (classes, tally) = trainer.classify(&samples, rows, pool);
+        let (answers, tally) = trainer.classify(&samples, rows, pool);
         let fallback = self.network.shape.fallback;
-        Ok((classes.into_iter().map(|class| class.unwrap_or(fallback)).collect(), tally))
+        Ok((
+            answers.into_iter().map(|answer| answer.map_or(fallback, |answer| answer.class)).collect(),
+            tally,
+        ))
     }
+
+    /// What the model says of all samples of a table, which needs no labels.
+    ///
+    /// # Errors
+    /// If the table has other features.
+    pub fn predict(&self, table: &Table, pool: &Pool) -> Result<Vec<Prediction>> {
+        let features = self.columns.features.len();
+        if table.features() != features {
+            let problem = format!("{} features, but the model has {features}", table.features());
+            return Err(Error::Data { place: DATA.into(), problem });
+        }
+        let samples = Samples { labels: vec![0; table.len()], ..samples(table, &self.scaler) };
+        let rows: Vec<usize> = (0..table.len()).collect();
+        let mut trainer = Trainer::new(self.network.clone(), self.options.clone());
+        let answers = trainer.classify(&samples, &rows, pool).0;
+        let silent = Prediction { class: self.network.shape.fallback, probability: None };
+        let said = |answer: Answer| Prediction {
+            class: answer.class,
+            probability: Some(answer.probability.clamp(0.0, 1.0)),
+        };
+        Ok(answers.into_iter().map(|answer| answer.map_or(silent, said)).collect())
+    }
+}
+
+/// What a model says of a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// The class, by number.
+    pub class: usize,
+    /// What the softmax that it was trained by gives this class, from 0 to 1: the more, the surer, but not how often
+    /// it is right. `None` where no output answers, and the class is the one that was most frequent in training.
+    pub probability: Option<f32>,
 }
 
 /// All samples of a table as levels.

@@ -66,11 +66,17 @@ pub struct LabelledArgs {
     pub label: Option<String>,
 }
 
+impl ModelDataArgs {
+    /// How the file is read.
+    pub fn options(&self, label: Option<&str>) -> ReadOptions {
+        options(label, &self.features, self.header)
+    }
+}
+
 impl LabelledArgs {
     /// The samples, as the model takes them.
     pub fn read(&self, model: &Classifier) -> Result<Table> {
-        let ModelDataArgs { data, features, header } = &self.given;
-        Ok(model.read(data, &options(self.label.as_deref(), features, *header))?)
+        Ok(model.read(&self.given.data, &self.given.options(self.label.as_deref()))?)
     }
 }
 

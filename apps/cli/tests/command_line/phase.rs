@@ -42,7 +42,75 @@ fn a_graph_is_trained_scored_explained_and_exported() {
         std::fs::read(place.path("points.phase")).unwrap(),
         std::fs::read(place.path("model/graph.phase")).unwrap()
     );
-    assert!(place.read("points.h").contains("#define PHASE_GRAPH_CLASSES 2"));
+    let header = place.read("points.h");
+    for part in ["#ifndef POINTS_H", "#define POINTS_CLASSES 2", "int points_classify(", "\"far\","] {
+        assert!(header.contains(part), "no {part} in the header");
+    }
+    place.succeed("phase export model --c-header points.h --prefix Clouds");
+    assert!(place.read("points.h").contains("int Clouds_classify("));
+    place.refuse("phase export model --c-header a.h --prefix 2a", "prefix is 2a: names in C begin with it");
+    place.refuse("phase export model --out a --prefix a", "--c-header");
+
+    // Ten times as many messages are drawn, or all there are.
+    for rows in [0, 3, 100] {
+        place.succeed(&format!(
+            "phase explain model points.csv --rows {rows} --svg route.svg --json told.json"
+        ));
+        let messages = json(&place, "told.json")["messages"].as_array().unwrap().len();
+        let drawing = place.read("route.svg");
+        assert_eq!(drawing.matches("<path ").count(), messages.min(10 * rows), "--rows {rows}");
+        assert!(drawing.contains(">Sample 1: answered `near`, labelled `near`</text>"), "{drawing}");
+    }
+}
+
+#[test]
+fn classes_are_predicted_without_labels() {
+    let place = Place::new();
+    place.write("points.csv", points());
+    let train = format!("{TRAIN} --no-baselines --out model").replace("--epochs 15", "--epochs 3");
+    place.succeed(&train);
+    // In another order, with a column more and no label.
+    let turned = turned();
+    let unlabelled = turned.lines().map(|line| line.split_once(',').unwrap().1.to_string() + "\n");
+    place.write("new.csv", unlabelled.collect::<String>());
+    let printed = place.succeed("phase predict model new.csv --threads 2");
+    let said = place.succeed("phase predict model new.csv --out classes.csv --json said.json");
+    assert!(said.starts_with("480 samples in classes.csv, of which no output answered 0"), "{said}");
+    assert_eq!(place.read("classes.csv"), printed);
+    assert_eq!(place.succeed("phase predict model points.csv"), printed);
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("class,probability"));
+    let rows: Vec<(&str, f64)> = lines
+        .map(|line| line.split_once(',').map(|(class, part)| (class, part.parse().unwrap())).unwrap())
+        .collect();
+    assert!(rows.iter().all(|(_, probability)| (0.5..=1.0).contains(probability)));
+    let right =
+        rows.iter().zip(points().lines().skip(1)).filter(|((class, _), line)| line.contains(class)).count();
+    place.succeed("phase evaluate model points.csv --json scored.json");
+    assert_eq!(json(&place, "scored.json")["accuracy"].as_f64().unwrap(), right as f64 / 480.0);
+    let all = json(&place, "said.json");
+    assert_eq!((&all["samples"], &all["silent"]), (&480.into(), &0.into()));
+    assert_eq!(all["predictions"].as_array().unwrap().len(), 480);
+
+    // Without names, as many columns as there are features, in their order.
+    place.write(
+        "plain.csv",
+        place
+            .read("points.csv")
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let cells: Vec<&str> = line.split(',').collect();
+                format!("{},{}\n", cells[0], cells[2])
+            })
+            .collect::<String>(),
+    );
+    assert_eq!(place.succeed("phase predict model plain.csv"), printed);
+    place.write("wide.csv", "1,2,3\n");
+    place.refuse("phase predict model wide.csv", "`wide.csv`: 3 features, but the model has 2");
+    place.refuse("phase predict model new.csv --out new.csv", "it is the same file as the data");
+    place.write("lacking.csv", "x\n1\n");
+    place.refuse("phase predict model lacking.csv", "`lacking.csv`: no feature `y`; there are x");
 }
 
 #[test]
