@@ -137,6 +137,10 @@ fn columns_without_names_are_found_by_their_numbers() {
     assert_eq!(found("0,1,2,3\n7,2,9,1\n", &named, &known), Ok((vec![2., 1.], texts(&["7"]))));
     assert_eq!(found("2,1\n", &unlabelled, &known).unwrap().0, [2., 1.]);
     assert_eq!(found("0,2,9,1\n", &unlabelled, &known).unwrap().0, [2., 1.]);
+    // One feature alone is no name, where no class follows it.
+    let single = of_text("2,7\n", &usual).unwrap().columns;
+    assert_eq!(found("2\n3\n", &unlabelled, &single).unwrap().0, [2., 3.]);
+    assert_eq!(found("x\n3\n", &unlabelled, &single).unwrap().0, [3.]);
     // What was all of a file is not a part of a wider one.
     let known = of_text("2,1,7\n", &usual).unwrap().columns;
     assert_eq!(found("2,1,7\n", &usual, &known), Ok((vec![2., 1.], texts(&["7"]))));

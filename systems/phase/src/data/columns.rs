@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use bessemer_tables::parquet::{classes, columns, present, schema};
-use bessemer_tables::{Contents, Layout, Limits, Records, TableError, open, shorten};
+use bessemer_tables::{Contents, Layout, Limits, Names, Records, TableError, open, shorten};
 
 use super::places::Places;
 use super::{Columns, MAX_CLASSES, MAX_NAME, ReadOptions, Table};
@@ -28,8 +28,15 @@ fn of_csv(
     known: Option<&Columns>,
     limits: &Limits,
 ) -> Result<Table> {
-    let layout = Layout { separator: None, comment: Some(b'#'), names: options.header };
+    let mut layout = Layout { separator: None, comment: Some(b'#'), names: options.header };
     let mut records = Records::open(file, text, layout, limits)?;
+    if let (Names::Guessed, false, [name]) = (options.header, options.labelled, records.names()) {
+        // The last cell counts for nothing in the guess, as it may be a class; here it is the only feature.
+        if name.parse::<f32>().is_ok() {
+            layout.names = Names::Numbered;
+            records = Records::open(file, text, layout, limits)?;
+        }
+    }
     let mut rows = Rows::new(file, records.names(), records.has_names(), options, known)?;
     while let Some(record) = records.next()? {
         for feature in &rows.places.features {
