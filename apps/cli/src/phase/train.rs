@@ -129,8 +129,7 @@ impl Train {
     /// Refuses what would be for nothing, or worse.
     fn check(&self) -> Result<()> {
         if self.eval_samples == Some(0) {
-            let problem =
-                "nothing would validate, and what is set apart for it would be learned from by nobody";
+            let problem = "nothing would validate, and what is set apart for it would be for nothing";
             let remedy = "use --validation-part 0 to learn from all of it";
             return Err(CliError::argument("--eval-samples 0", problem, remedy));
         }
