@@ -67,7 +67,7 @@ impl Demo {
         output::check_file(&self.report)?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
         let arguments = interrupt::arguments("");
-        let mut kept = self.run_folder.begin("demo", arguments, self.seed, &pool, false, None)?;
+        let mut kept = self.run_folder.begin("demo", arguments, self.seed, &pool, false, &[])?;
         let result = self.work(&progress, &pool, &mut kept);
         kept.end(result)
     }

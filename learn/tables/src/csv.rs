@@ -52,7 +52,7 @@ fn refuse_endless_lines(file: &str, text: &[u8], separator: u8) -> Result<()> {
 ///
 /// let layout = Layout { comment: Some(b'#'), names: Names::Guessed, ..Layout::default() };
 /// let records = Records::open("a.csv", b"# by hand\n1,2,x\n", layout, &Limits::default())?;
-/// assert_eq!(records.names(), ["1", "2", "3"]);
+/// assert_eq!((records.names(), records.has_names()), (&["1", "2", "3"].map(String::from)[..], false));
 /// # Ok::<(), bessemer_tables::TableError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,6 +134,11 @@ impl<'a> Records<'a> {
     /// The names of the columns.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Whether these are those of the file, and not numbers in their place.
+    pub fn has_names(&self) -> bool {
+        self.form.has_names
     }
 
     /// Starts again before the first record.

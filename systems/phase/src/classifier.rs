@@ -1,6 +1,7 @@
 //! A trained classifier.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use bessemer_kernels::pool::Pool;
 use bessemer_train::Checkpoints;
@@ -9,15 +10,14 @@ use bessemer_train::data::Split;
 use crate::adapter::Adapter;
 use crate::codes::Codes;
 use crate::course::{Course, Epoch, Event, History, about};
-use crate::data::{Scaler, Table};
-use crate::error::setting;
-use crate::error::{Error, Result};
+use crate::data::{Columns, ReadOptions, Scaler, Table, read_like};
+use crate::error::{DATA, Error, Result, setting};
 use crate::graph::Graph;
 use crate::network::Network;
 use crate::options::FitOptions;
 use crate::samples::Samples;
 use crate::settings::{MAX_FEATURES, MAX_WEIGHTS, Settings};
-use crate::trainer::{Tally, Trainer};
+use crate::trainer::{Answer, Tally, Trainer};
 use crate::ways::Ways;
 
 /// A phase graph with all that is needed to answer: the scale of the features and the names of the classes.
@@ -27,8 +27,8 @@ pub struct Classifier {
     pub network: Network,
     /// From values to levels.
     pub scaler: Scaler,
-    /// Names of the features.
-    pub features: Vec<String>,
+    /// Where its samples came from: the names of the features and of the label.
+    pub columns: Columns,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// How it was trained.
@@ -77,18 +77,18 @@ impl Classifier {
     ) -> Result<(Classifier, History)> {
         settings.check()?;
         options.check(settings)?;
-        let features = table.names.len();
+        let features = table.features();
         if split.train.is_empty() || features == 0 || features > MAX_FEATURES {
             let problem = format!(
                 "{} samples to learn from, of {features} features; there must be some, of at most {MAX_FEATURES}",
                 split.train.len()
             );
-            return Err(Error::Data { place: "data".into(), problem });
+            return Err(Error::Data { place: DATA.into(), problem });
         }
         if let [] | [_] = table.classes[..] {
             let class = table.classes.first().map_or(String::new(), |class| format!(", `{class:.40}`"));
             let problem = format!("all samples are of one class{class}; there must be two to tell apart");
-            return Err(Error::Data { place: "data".into(), problem });
+            return Err(Error::Data { place: DATA.into(), problem });
         }
         let weights = (settings.inputs * 2 * settings.dimensions).saturating_mul(features);
         if weights > MAX_WEIGHTS {
@@ -125,26 +125,40 @@ impl Classifier {
         let classifier = Classifier {
             network,
             scaler,
-            features: table.names.clone(),
+            columns: table.columns.clone(),
             classes: table.classes.clone(),
             options: options.clone(),
         };
         Ok((classifier, history))
     }
 
-    /// A table with its labels numbered as this model numbers its classes.
+    /// Reads samples to be classified: columns are found by the names of those that were learned from (see
+    /// [`read_like`]), and classes, where labels are read, are numbered as here.
     ///
     /// # Errors
-    /// If there are classes that the model does not know; `place` is where the table is from.
-    pub fn relabelled(&self, table: Table, place: &str) -> Result<Table> {
+    /// If the file cannot be read, lacks a column, or has classes that the model does not know.
+    pub fn read(&self, path: &Path, options: &ReadOptions) -> Result<Table> {
+        let table = read_like(path, options, &self.columns)?;
+        let place = format!("`{}`", path.display());
+        if table.features() != self.columns.features.len() {
+            let problem = format!(
+                "{} features, but the model has {}; give data like that it learned from",
+                table.features(),
+                self.columns.features.len()
+            );
+            return Err(Error::Data { place, problem });
+        }
+        if !options.labelled {
+            return Ok(table);
+        }
         let mut known = Table {
-            names: table.names.clone(),
+            columns: table.columns.clone(),
             values: Vec::new(),
             classes: self.classes.clone(),
             labels: Vec::new(),
             is_image: table.is_image,
         };
-        known.append(table, place)?;
+        known.append(table, &place)?;
         Ok(known)
     }
 
@@ -154,27 +168,62 @@ impl Classifier {
     /// # Errors
     /// If the table has other features or classes.
     pub fn classify(&self, table: &Table, rows: &[usize], pool: &Pool) -> Result<(Vec<usize>, Tally)> {
-        if table.names.len() != self.features.len() || table.classes != self.classes {
+        let features = self.columns.features.len();
+        if table.features() != features || table.classes != self.classes {
             let problem = format!(
-                "{} features and {} classes, but the model has {} and {}; give data like that it learned from",
-                table.names.len(),
+                "{} features and {} classes, but the model has {features} and {}; give data like that it learned from",
+                table.features(),
                 table.classes.len(),
-                self.features.len(),
                 self.classes.len()
             );
-            return Err(Error::Data { place: "data".into(), problem });
+            return Err(Error::Data { place: DATA.into(), problem });
         }
         let samples = samples(table, &self.scaler);
         let mut trainer = Trainer::new(self.network.clone(), self.options.clone());
-        let (classes, tally) = trainer.classify(&samples, rows, pool);
+        let (answers, tally) = trainer.classify(&samples, rows, pool);
         let fallback = self.network.shape.fallback;
-        Ok((classes.into_iter().map(|class| class.unwrap_or(fallback)).collect(), tally))
+        Ok((
+            answers.into_iter().map(|answer| answer.map_or(fallback, |answer| answer.class)).collect(),
+            tally,
+        ))
     }
+
+    /// What the model says of all samples of a table, which needs no labels.
+    ///
+    /// # Errors
+    /// If the table has other features.
+    pub fn predict(&self, table: &Table, pool: &Pool) -> Result<Vec<Prediction>> {
+        let features = self.columns.features.len();
+        if table.features() != features {
+            let problem = format!("{} features, but the model has {features}", table.features());
+            return Err(Error::Data { place: DATA.into(), problem });
+        }
+        let samples = Samples { labels: vec![0; table.len()], ..samples(table, &self.scaler) };
+        let rows: Vec<usize> = (0..table.len()).collect();
+        let mut trainer = Trainer::new(self.network.clone(), self.options.clone());
+        let answers = trainer.classify(&samples, &rows, pool).0;
+        let silent = Prediction { class: self.network.shape.fallback, probability: None };
+        let said = |answer: Answer| Prediction {
+            class: answer.class,
+            probability: Some(answer.probability.clamp(0.0, 1.0)),
+        };
+        Ok(answers.into_iter().map(|answer| answer.map_or(silent, said)).collect())
+    }
+}
+
+/// What a model says of a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// The class, by number.
+    pub class: usize,
+    /// What the softmax that it was trained by gives this class, from 0 to 1: the more, the surer, but not how often
+    /// it is right. `None` where no output answers, and the class is the one that was most frequent in training.
+    pub probability: Option<f32>,
 }
 
 /// All samples of a table as levels.
 pub(crate) fn samples(table: &Table, scaler: &Scaler) -> Samples {
     let mut levels = Vec::with_capacity(table.values.len());
     (0..table.len()).for_each(|row| scaler.levels(table.row(row), &mut levels));
-    Samples { features: table.names.len(), levels, labels: table.labels.clone() }
+    Samples { features: table.features(), levels, labels: table.labels.clone() }
 }

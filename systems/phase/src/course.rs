@@ -208,7 +208,7 @@ impl<'a> Course<'a> {
         let restore = &mut |state| self.restore(state, checkpoints, &mut apart);
         let found = checkpoints.latest_state(bytes_max, restore);
         if let Some(error) = apart {
-            return Err(error.into());
+            return Err(error);
         }
         let Some(((), problems)) = found? else {
             return Err(TrainError::NothingToResume { folder: checkpoints.folder.clone() }.into());
@@ -224,13 +224,22 @@ impl<'a> Course<'a> {
         &mut self,
         mut state: State,
         checkpoints: &Checkpoints,
-        apart: &mut Option<TrainError>,
+        apart: &mut Option<Error>,
     ) -> Result<(), String> {
         let text = state.take_text()?;
         let counters: Counters = toml::from_str(&text).map_err(|e| e.message().to_string())?;
         if let Err(error) = checkpoints.check_about(&counters.about) {
             let said = error.to_string();
-            *apart = Some(error);
+            *apart = Some(match error {
+                TrainError::OtherSettings { folder, setting, .. } if setting == "data" => Error::Data {
+                    place: format!("`{}`", folder.display()),
+                    problem:
+                        "the data are not those that it learned from and validated on before, or not all of \
+                              their columns; go on with the same"
+                            .into(),
+                },
+                error => error.into(),
+            });
             return Err(said);
         }
         let Counters { epochs, batches, best_epoch, seconds, .. } = counters;
@@ -302,7 +311,7 @@ pub(crate) fn about(
     let settings = toml::to_string(settings).unwrap_or_default();
     let options = toml::to_string(options).unwrap_or_default();
     let mut bytes = Vec::new();
-    for name in table.names.iter().chain(&table.classes) {
+    for name in table.columns.features.iter().chain(&table.classes) {
         bytes.extend(name.len().to_le_bytes());
         bytes.extend(name.as_bytes());
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with a phase graph.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bessemer_tables::TableError;
 use bessemer_train::TrainError;
@@ -48,6 +48,21 @@ pub enum Error {
         /// The checkpoint to go on from, if there are any.
         checkpoint: Option<PathBuf>,
     },
+}
+
+/// What messages call samples whose file is not known.
+pub(crate) const DATA: &str = "data";
+
+impl Error {
+    /// The error with the name of the file that the samples are from, where it is of all of them.
+    pub fn of_file(self, path: &Path) -> Error {
+        match self {
+            Error::Data { place, problem } if place == DATA => {
+                Error::Data { place: format!("`{}`", path.display()), problem }
+            }
+            error => error,
+        }
+    }
 }
 
 /// Of this crate's functions.

@@ -37,9 +37,9 @@ impl Classifier {
     /// # Errors
     /// If there are more or fewer values than the model has features.
     pub fn explain(&self, values: &[f32]) -> Result<Explanation> {
-        if values.len() != self.features.len() {
-            let problem =
-                format!("{} values, but the model has {} features", values.len(), self.features.len());
+        let features = self.columns.features.len();
+        if values.len() != features {
+            let problem = format!("{} values, but the model has {features} features", values.len());
             return Err(Error::Data { place: "sample".into(), problem });
         }
         let network = &self.network;
@@ -130,11 +130,13 @@ fn column(network: &Network, node: u16) -> usize {
 }
 
 impl Explanation {
-    /// A drawing of the `most` strongest messages: inputs on the left, outputs on the right, edges in full lines
-    /// and radiation in broken ones, the wider the stronger.
-    pub fn svg(&self, network: &Network, most: usize) -> String {
+    /// A drawing of the `most` strongest messages under a title: inputs on the left, outputs on the right, edges in
+    /// full lines and radiation in broken ones, the wider the stronger.
+    pub fn svg(&self, network: &Network, most: usize, title: &str) -> String {
         const WIDTH: f64 = 900.0;
-        const HEIGHT: f64 = 600.0;
+        const HEIGHT: f64 = 660.0;
+        // Title and legend are above the nodes.
+        const TOP: f64 = 60.0;
         let columns = network.settings.layers + 2;
         let mut drawn: Vec<&(usize, Message)> = self.messages.iter().collect();
         drawn.sort_by_key(|(step, message)| (-message.strength, *step, message.source, message.target));
@@ -148,24 +150,25 @@ impl Explanation {
                 nodes.iter().copied().filter(|other| column(network, *other) == here).collect();
             let row = beside.iter().position(|other| *other == node).unwrap_or(0);
             let x = 60.0 + (WIDTH - 120.0) * here as f64 / (columns - 1) as f64;
-            (x, 30.0 + (HEIGHT - 60.0) * (row as f64 + 0.5) / beside.len() as f64)
+            (x, TOP + 30.0 + (HEIGHT - TOP - 60.0) * (row as f64 + 0.5) / beside.len() as f64)
         };
         let strongest = drawn.first().map_or(1, |(_, message)| message.strength).max(1);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-             font-family=\"sans-serif\" font-size=\"9\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+             font-family=\"sans-serif\" font-size=\"9\" fill=\"{NODE}\" style=\"background: white\">\n\
+             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n\
+             <text x=\"20\" y=\"24\" font-size=\"15\">{title}</text>\n{}",
+            legend(),
+            title = escaped(title),
         );
         for (step, message) in drawn {
             let ((x1, y1), (x2, y2)) = (place(message.source), place(message.target));
             let width = 0.3 + 2.2 * f64::from(message.strength) / f64::from(strongest);
-            let (colour, dash) = match message.radiated {
-                true => ("#c2410c", " stroke-dasharray=\"4 3\""),
-                false => ("#1d4ed8", ""),
-            };
+            let line = line(message.radiated);
             _ = writeln!(
                 svg,
-                "<path d=\"M{x1:.1} {y1:.1} Q{:.1} {:.1} {x2:.1} {y2:.1}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"0.5\" \
-                 stroke-width=\"{width:.2}\"{dash}><title>step {step}: {} to {}, strength {:.2}</title></path>",
+                "<path d=\"M{x1:.1} {y1:.1} Q{:.1} {:.1} {x2:.1} {y2:.1}\" fill=\"none\" {line} stroke-opacity=\"0.5\" \
+                 stroke-width=\"{width:.2}\"><title>step {step}: {} to {}, strength {:.2}</title></path>",
                 (x1 + x2) / 2.0 + if x1 == x2 { 40.0 } else { 0.0 },
                 (y1 + y2) / 2.0,
                 message.source,
@@ -175,7 +178,7 @@ impl Explanation {
         }
         for node in &nodes {
             let (x, y) = place(*node);
-            let fill = if self.outputs.contains(node) { "#15803d" } else { "#334155" };
+            let fill = if self.outputs.contains(node) { OUTPUT } else { NODE };
             _ = writeln!(
                 svg,
                 "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{fill}\"/><text x=\"{:.1}\" y=\"{:.1}\">{node}</text>",
@@ -185,6 +188,54 @@ impl Explanation {
         }
         svg + "</svg>\n"
     }
+}
+
+/// The colour of outputs that answered, and of other nodes.
+const OUTPUT: &str = "#15803d";
+const NODE: &str = "#334155";
+
+/// How messages of a kind are drawn.
+fn line(radiated: bool) -> &'static str {
+    match radiated {
+        true => "stroke=\"#c2410c\" stroke-dasharray=\"4 3\"",
+        false => "stroke=\"#1d4ed8\"",
+    }
+}
+
+/// What is what, below the title.
+fn legend() -> String {
+    let mut legend = String::new();
+    let name = |x: i32, name: &str| format!("<text x=\"{x}\" y=\"47\" font-size=\"11\">{name}</text>\n");
+    for (x, radiated, kind) in [(20, false, "edge"), (100, true, "radiation")] {
+        _ = write!(
+            legend,
+            "<line x1=\"{x}\" y1=\"43\" x2=\"{}\" y2=\"43\" {} stroke-width=\"2\"/>",
+            x + 30,
+            line(radiated)
+        );
+        legend += &name(x + 36, kind);
+    }
+    for (x, colour, kind) in [(220, NODE, "node"), (280, OUTPUT, "output that answered")] {
+        _ = write!(legend, "<circle cx=\"{x}\" cy=\"43\" r=\"4\" fill=\"{colour}\"/>");
+        legend += &name(x + 8, kind);
+    }
+    legend + &name(440, "inputs are on the left, outputs on the right; the wider a line, the stronger")
+}
+
+/// Text of any kind, as XML has it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            // There is no way to write them.
+            c if c.is_control() => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// The strength of a message as a number.

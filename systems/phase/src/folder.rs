@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapter::Adapter;
 use crate::classifier::Classifier;
 use crate::codes::Codes;
-use crate::data::Scaler;
+use crate::data::{Columns, Scaler};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::network::Network;
@@ -32,6 +32,11 @@ struct Description {
     graph: String,
     classes: Vec<String>,
     features: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// Missing in models of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named: Option<bool>,
     code_phases: Vec<i16>,
     code_magnitudes: Vec<i16>,
     settings: Settings,
@@ -61,7 +66,9 @@ impl Classifier {
             version: env!("CARGO_PKG_VERSION").to_string(),
             graph: weights::fingerprint(&graph),
             classes: self.classes.clone(),
-            features: self.features.clone(),
+            features: self.columns.features.clone(),
+            label: self.columns.label.clone(),
+            named: Some(self.columns.named),
             code_phases: self.network.codes.phase.clone(),
             code_magnitudes: self.network.codes.magnitude.clone(),
             settings: self.network.settings.clone(),
@@ -102,8 +109,9 @@ impl Classifier {
             return Err(broken("it is not the graph that model.toml was written for; train it again".into()));
         }
         let model = parse(&bytes).map_err(|problem| broken(problem.to_string()))?;
-        let Description { settings, classes, features, code_phases, code_magnitudes, scaler, fit, .. } =
-            description;
+        let Description { settings, classes, features, label, named, scaler, fit, .. } = description;
+        let (code_phases, code_magnitudes) = (description.code_phases, description.code_magnitudes);
+        let named = named.unwrap_or_else(|| !features.iter().all(|name| stands_for_a_place(name)));
         let codes = Codes { phase: code_phases, magnitude: code_magnitudes, dimensions: settings.dimensions };
         let network = network(&model, settings, codes).ok_or_else(|| {
             failed("its settings are not those of the graph beside it; train it again".into())
@@ -121,8 +129,14 @@ impl Classifier {
                 "its classes, features or scales do not fit the graph; train it again".into(),
             ));
         }
-        Ok(Classifier { network, scaler, features, classes, options: fit })
+        let columns = Columns { features, label, named };
+        Ok(Classifier { network, scaler, columns, classes, options: fit })
     }
+}
+
+/// Whether a feature is called by its place: by a column's number, or a point's row and column.
+fn stands_for_a_place(name: &str) -> bool {
+    name.split(',').count() <= 2 && name.split(',').all(|part| part.parse::<usize>().is_ok())
 }
 
 /// The network of a graph that was read, if all of it is as the settings say.

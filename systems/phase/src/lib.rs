@@ -62,7 +62,7 @@ mod ways;
 
 pub use adapter::Adapter;
 pub use bessemer_phase_reader as reader;
-pub use classifier::Classifier;
+pub use classifier::{Classifier, Prediction};
 pub use codes::Codes;
 pub use course::{Epoch, Event, History};
 pub use error::{Error, Result};

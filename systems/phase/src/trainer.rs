@@ -94,6 +94,14 @@ impl Tally {
     }
 }
 
+/// A class that outputs gave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub class: usize,
+    /// Of the softmax that is learned by.
+    pub probability: f32,
+}
+
 /// How far an epoch got, between two steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
@@ -110,7 +118,7 @@ struct Lane {
     route: Route,
     chain: Chain,
     tally: Tally,
-    classes: Vec<Option<usize>>,
+    answers: Vec<Option<Answer>>,
     /// Slopes of the nodes' indices, `[nodes, 2, D]`, and of the codes', `[classes, 2, D]`.
     own: Vec<f32>,
     codes: Vec<f32>,
@@ -164,7 +172,7 @@ impl Trainer {
                 route: Route::default(),
                 chain: Chain::new(nodes, d),
                 tally: Tally::default(),
-                classes: Vec::new(),
+                answers: Vec::new(),
                 own: vec![0.0; indices],
                 codes: vec![0.0; codes],
                 inputs: Vec::new(),
@@ -217,23 +225,23 @@ impl Trainer {
         ControlFlow::Continue(())
     }
 
-    /// The classes of samples, `None` where no output answers, and how many are those of the labels.
+    /// The answers to samples, `None` where no output gives one, and how many are those of the labels.
     pub fn classify(
         &mut self,
         samples: &Samples,
         rows: &[usize],
         pool: &Pool,
-    ) -> (Vec<Option<usize>>, Tally) {
-        let (mut classes, mut tally) = (Vec::with_capacity(rows.len()), Tally::default());
+    ) -> (Vec<Option<Answer>>, Tally) {
+        let (mut answers, mut tally) = (Vec::with_capacity(rows.len()), Tally::default());
         for batch in rows.chunks(self.options.batch) {
             self.run(samples, batch, false, pool);
             for lane in &self.lanes[..batch.len().div_ceil(LANE)] {
                 let lane = lock(lane);
-                classes.extend_from_slice(&lane.classes);
+                answers.extend_from_slice(&lane.answers);
                 tally.add(&lane.tally);
             }
         }
-        (classes, tally)
+        (answers, tally)
     }
 
     /// How often radiation was found in caches.
@@ -338,7 +346,7 @@ impl Trainer {
 impl Lane {
     fn begin(&mut self, inputs: usize) {
         self.tally = Tally::default();
-        self.classes.clear();
+        self.answers.clear();
         self.own.fill(0.0);
         self.codes.fill(0.0);
         self.inputs.clear();
@@ -365,18 +373,18 @@ impl Lane {
             _ => propagate(&view, indices, &mut state, &mut radiation, &mut ()),
         };
         let answer = decide(&view, &state, &spread);
-        self.classes.push(answer);
         let tally = &mut self.tally;
         tally.samples += 1;
         tally.correct += usize::from(answer.unwrap_or(network.shape.fallback) == label);
         tally.steps += u64::from(spread.steps);
         tally.messages += spread.messages;
         tally.considered += spread.considered;
-        if answer.is_none() {
+        let Some(class) = answer else {
             tally.silent += 1;
             tally.loss += (network.shape.classes as f64).ln();
+            self.answers.push(None);
             return;
-        }
+        };
         let gather = |nodes: &[u16], from: &[i16], to: &mut Vec<i16>| {
             to.clear();
             nodes.iter().for_each(|node| to.extend_from_slice(&from[*node as usize * d..][..d]));
@@ -388,6 +396,9 @@ impl Lane {
         gather(&self.outputs, state.magnitude, &mut self.magnitude);
         loss.logits(&self.phase, &self.magnitude, &mut self.logits);
         tally.loss += f64::from(loss.of(&mut self.logits, label));
+        // Softmax less the label is what is left there.
+        let probability = self.logits[class] + f32::from(u8::from(class == label));
+        self.answers.push(Some(Answer { class, probability }));
         let Some(credit) = credit else { return };
         let slopes_len = self.outputs.len() * 2 * d;
         self.slopes.clear();

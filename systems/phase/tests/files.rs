@@ -7,7 +7,7 @@ use arrow_array::types::Int8Type;
 use arrow_array::{
     ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
 };
-use bessemer_phase::data::{Names, ReadOptions, Table, read};
+use bessemer_phase::data::{Columns, Names, ReadOptions, Table, read, read_like};
 use parquet::arrow::ArrowWriter;
 
 /// What is read of a file, or said of it.
@@ -61,11 +61,91 @@ fn columns_are_found_by_name_or_place() {
         table
     };
     let table = same(&by(Some("kind"), &[]));
-    assert_eq!((&table.names, &table.values[..]), (&texts(&["a", "b"]), &[1., 2., 3., 4.][..]));
+    assert_eq!((&table.columns.features, &table.values[..]), (&texts(&["a", "b"]), &[1., 2., 3., 4.][..]));
     // Numbers are in their own order, not in that of letters.
     assert_eq!((&table.classes, &table.labels[..]), (&texts(&["9", "10"]), &[1, 0][..]));
     assert_eq!(same(&by(Some("2"), &["b", "a"])).values, [2., 1., 4., 3.]);
     assert_eq!(same(&by(None, &[])).values, [1., 10., 3., 9.]);
+}
+
+/// The values of a file that are found by what was learned from, and its classes; or what is said.
+fn found(text: &str, options: &ReadOptions, known: &Columns) -> Result<(Vec<f32>, Vec<String>), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.csv");
+    std::fs::write(&path, text).unwrap();
+    let table = read_like(&path, options, known);
+    let said = |error: bessemer_phase::Error| error.to_string().replace(&path.display().to_string(), "data");
+    table.map_err(said).map(|table| (table.values.clone(), table.classes))
+}
+
+#[test]
+fn features_are_those_of_the_same_names() {
+    let known = of_text("b,kind,a\n2,y,1\n", &by(Some("kind"), &[])).unwrap().columns;
+    assert_eq!(
+        (&known.features, known.label.as_deref(), known.named),
+        (&texts(&["b", "a"]), Some("kind"), true)
+    );
+    let usual = ReadOptions::default();
+    let unlabelled = ReadOptions { labelled: false, ..usual.clone() };
+    let expected = (vec![2., 1.], texts(&["y"]));
+    for text in ["b,kind,a\n2,y,1\n", "a,b,kind\n1,2,y\n", "id,kind,a,more,b\n7,y,1,none,2\n"] {
+        assert_eq!(found(text, &usual, &known).as_ref(), Ok(&expected), "{text}");
+        assert_eq!(found(text, &unlabelled, &known).unwrap().0, expected.0, "{text}");
+    }
+    let file = parquet(&[
+        ("kind", Arc::new(StringArray::from(vec!["y"])) as ArrayRef),
+        ("a", Arc::new(Int64Array::from(vec![1])) as ArrayRef),
+        ("b", Arc::new(Int64Array::from(vec![2])) as ArrayRef),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    std::fs::write(&path, file).unwrap();
+    assert_eq!(read_like(&path, &usual, &known).unwrap().values, expected.0);
+    assert_eq!(found("a,b\n1,2\n", &unlabelled, &known).unwrap().0, expected.0);
+    // Another label may be asked for, and columns that hold those that were learned from.
+    assert_eq!(found("a,b,sort\n1,2,y\n", &by(Some("sort"), &[]), &known), Ok(expected.clone()));
+    assert_eq!(found("a,b,c,kind\n1,2,3,y\n", &by(None, &["a", "b", "c"]), &known), Ok(expected.clone()));
+    // Without names, places are all there is.
+    assert_eq!(found("2,1,y\n", &usual, &known), Ok(expected.clone()));
+    assert_eq!(found("2,1\n", &unlabelled, &known).unwrap().0, expected.0);
+    let said = |text: &str, options: &ReadOptions| found(text, options, &known).unwrap_err();
+    insta::assert_snapshot!(
+        [
+            said("a,c,kind\n1,2,y\n", &usual),
+            said("a,b\n1,2\n", &usual),
+            said("a,b,b,kind\n1,2,3,y\n", &usual),
+            said("a,b,c,kind\n1,2,3,y\n", &by(None, &["a", "c"])),
+            said("a,b,c\n1,2,y\n", &by(Some("b"), &[])),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn columns_without_names_are_found_by_their_numbers() {
+    let usual = ReadOptions::default();
+    let unlabelled = ReadOptions { labelled: false, ..usual.clone() };
+    // The label first, and a column that is left out.
+    let known = of_text("7,2,9,1\n", &by(Some("1"), &["2", "4"])).unwrap().columns;
+    assert_eq!(
+        (&known.features, known.label.as_deref(), known.named),
+        (&texts(&["2", "4"]), Some("1"), false)
+    );
+    assert_eq!(found("7,2,9,1\n", &usual, &known), Ok((vec![2., 1.], texts(&["7"]))));
+    // Also where there are names, which may be numbers.
+    let named = ReadOptions { header: Names::First, ..usual.clone() };
+    assert_eq!(found("0,1,2,3\n7,2,9,1\n", &named, &known), Ok((vec![2., 1.], texts(&["7"]))));
+    assert_eq!(found("2,1\n", &unlabelled, &known).unwrap().0, [2., 1.]);
+    assert_eq!(found("0,2,9,1\n", &unlabelled, &known).unwrap().0, [2., 1.]);
+    // One feature alone is no name, where no class follows it.
+    let single = of_text("2,7\n", &usual).unwrap().columns;
+    assert_eq!(found("2\n3\n", &unlabelled, &single).unwrap().0, [2., 3.]);
+    assert_eq!(found("x\n3\n", &unlabelled, &single).unwrap().0, [3.]);
+    // What was all of a file is not a part of a wider one.
+    let known = of_text("2,1,7\n", &usual).unwrap().columns;
+    assert_eq!(found("2,1,7\n", &usual, &known), Ok((vec![2., 1.], texts(&["7"]))));
+    assert_eq!(found("2,1,5,7\n", &usual, &known).unwrap().0.len(), 3, "for the model to refuse");
+    assert_eq!(found("7,2,1\n", &by(Some("1"), &[]), &known), Ok((vec![2., 1.], texts(&["7"]))));
 }
 
 #[test]
@@ -73,7 +153,7 @@ fn the_first_line_is_names_or_a_sample() {
     let header = |header| ReadOptions { header, ..ReadOptions::default() };
     let of = |text: &str, names| {
         let table = of_text(text, &header(names)).unwrap();
-        (table.names.join(" "), table.classes.join(" "), table.len())
+        (table.columns.features.join(" "), table.classes.join(" "), table.len())
     };
     let found = |names: &str, classes: &str, len| (names.to_string(), classes.to_string(), len);
     assert_eq!(of("1,2,x\n3,4,y\n", Names::Guessed), found("1 2", "x y", 2));

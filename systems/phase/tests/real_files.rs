@@ -38,7 +38,7 @@ fn digits_of_other_writers_are_recognised() {
     };
     let mut table = read(&learn, &ReadOptions::default()).unwrap();
     let count = table.len();
-    assert_eq!((table.names.len(), table.classes.len()), (64, 10));
+    assert_eq!((table.features(), table.classes.len()), (64, 10));
     table.append(read(&test, &ReadOptions::default()).unwrap(), "test").unwrap();
     assert_eq!(table.len() - count, 1797);
     let split = Split::by_fraction(count, 0.1, 0.0, 1).unwrap();
@@ -51,7 +51,7 @@ fn digits_of_other_writers_are_recognised() {
 fn images_are_read_and_recognised() {
     let Some(path) = file("mnist/t10k-images-idx3-ubyte.gz") else { return };
     let table = read(&path, &ReadOptions::default()).unwrap();
-    assert_eq!((table.len(), table.names.len(), table.classes.len()), (10_000, 784, 10));
+    assert_eq!((table.len(), table.features(), table.classes.len()), (10_000, 784, 10));
     assert!(table.is_image);
     let split = Split {
         train: (0..2000).collect(),

@@ -142,7 +142,7 @@ impl BacktestCommand {
         let arguments = interrupt::arguments("");
         let seed = options[0].train.seed;
         let mut kept =
-            self.run_folder.begin("backtest", arguments, seed, &pool, self.resume, Some(&self.read.data))?;
+            self.run_folder.begin("backtest", arguments, seed, &pool, self.resume, &[&self.read.data])?;
         let trained = Trained { frame, splits, rows, lookback, test, models, options, validation };
         let result = self.work(trained, &progress, &pool, &mut kept);
         kept.end(result)

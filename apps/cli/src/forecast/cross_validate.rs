@@ -205,7 +205,7 @@ impl CrossValidate {
         let arguments = interrupt::arguments("");
         let validator =
             CrossValidator::new(&frame, &folds, &contenders, self.ensemble.map(EnsembleName::get))?;
-        let data = Some(&*self.read.data);
+        let data = &[&*self.read.data];
         let mut kept = self.run_folder.begin("cross-validate", arguments, seed, &pool, self.resume, data)?;
         let validating = Validating {
             frame: &frame,

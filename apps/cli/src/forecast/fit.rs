@@ -155,7 +155,7 @@ impl Fit {
         let what = format!("fit-{}", model.name());
         let seed = options.train.seed;
         let mut kept =
-            self.run_folder.begin(&what, arguments, seed, &pool, self.resume, Some(&self.read.data))?;
+            self.run_folder.begin(&what, arguments, seed, &pool, self.resume, &[&self.read.data])?;
         let trained = Trained { frame, rows, model, options, validation, tuned };
         let result = self.work(trained, &progress, &pool, &mut kept);
         kept.end(result)

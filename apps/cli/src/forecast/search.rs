@@ -208,7 +208,7 @@ impl SearchCommand {
             return output::print(&configuration::render(model, options, validation));
         }
         let what = format!("search-{}", model.name());
-        let (arguments, data) = (interrupt::arguments(""), Some(&*self.read.data));
+        let (arguments, data) = (interrupt::arguments(""), &[&*self.read.data]);
         let mut kept = self.run_folder.begin(&what, arguments, seed, &pool, self.resume, data)?;
         let searching = Searching { frame, splits, rows, space, trials, contenders, seed, validation };
         let result = self.work(&searching, &progress, &pool, &mut kept);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use bessemer::phase::Classifier;
 use serde::Serialize;
 
-use super::data::DataArgs;
-use crate::error::Result;
+use super::data::LabelledArgs;
+use crate::error::{CliError, Result};
 use crate::run::RunArgs;
 use crate::{number, table};
 
@@ -24,7 +24,7 @@ pub struct Evaluate {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     #[command(flatten)]
-    data: DataArgs,
+    data: LabelledArgs,
     /// Samples to look at, from the first on [default: all]
     #[arg(long, value_name = "N", value_parser = number::whole::<usize>)]
     eval_samples: Option<usize>,
@@ -47,9 +47,12 @@ impl Evaluate {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
+        if self.eval_samples == Some(0) {
+            let remedy = "give how many to look at, or leave it out for all";
+            return Err(CliError::argument("--eval-samples 0", "there would be nothing to score", remedy));
+        }
         let classifier = Classifier::load(&self.model)?;
-        let samples = self.data.read()?;
-        let samples = classifier.relabelled(samples, &self.data.data.display().to_string())?;
+        let samples = self.data.read(&classifier)?;
         let rows: Vec<usize> = (0..self.eval_samples.unwrap_or(samples.len()).min(samples.len())).collect();
         let (classes, tally) = classifier.classify(&samples, &rows, &pool)?;
         let mut confusion = vec![vec![0; classifier.classes.len()]; classifier.classes.len()];

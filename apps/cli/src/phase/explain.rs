@@ -6,7 +6,7 @@ use bessemer::phase::{Classifier, strength};
 use bessemer::train::write_whole;
 use serde::Serialize;
 
-use super::data::DataArgs;
+use super::data::LabelledArgs;
 use crate::error::{CliError, Result};
 use crate::run::RunArgs;
 use crate::{interrupt, number, output, table};
@@ -26,19 +26,22 @@ pub struct Explain {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     #[command(flatten)]
-    data: DataArgs,
+    data: LabelledArgs,
     /// Number of the sample, from 1
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::whole::<usize>)]
     sample: usize,
-    /// Rows to show of each table, and messages to draw
+    /// Rows to show of each table
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = number::whole::<usize>)]
     rows: usize,
-    /// Draw the route
+    /// Draw the route: its strongest messages, ten times as many as --rows
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
 }
+
+/// Messages that are drawn for each row of the table of messages.
+const DRAWN: usize = 10;
 
 #[derive(Serialize)]
 struct Explained {
@@ -64,7 +67,7 @@ impl Explain {
         self.run.pool()?;
         self.svg.iter().try_for_each(|path| output::check_file(path))?;
         let classifier = Classifier::load(&self.model)?;
-        let samples = self.data.read()?;
+        let samples = self.data.read(&classifier)?;
         let Some(row) = self.sample.checked_sub(1).filter(|row| *row < samples.len()) else {
             let problem = format!("there are samples 1 to {}", samples.len());
             return Err(CliError::argument(
@@ -74,8 +77,12 @@ impl Explain {
             ));
         };
         let explanation = classifier.explain(samples.row(row))?;
+        let class = classifier.classes[explanation.class].clone();
+        let label = samples.classes[samples.labels[row] as usize].clone();
         if let Some(path) = &self.svg {
-            let drawing = explanation.svg(&classifier.network, self.rows.max(1) * 10);
+            let title = format!("Sample {}: answered `{class}`, labelled `{label}`", self.sample);
+            let most = self.rows.saturating_mul(DRAWN);
+            let drawing = explanation.svg(&classifier.network, most, &title);
             let _hold = interrupt::writing();
             write_whole(path, |file| file.write_all(drawing.as_bytes()))
                 .map_err(CliError::output(path, "write the file"))?;
@@ -92,7 +99,7 @@ impl Explain {
             })
             .collect();
         let count = messages.len();
-        let name = |feature: usize| classifier.features[feature].clone();
+        let name = |feature: usize| classifier.columns.features[feature].clone();
         let mut order: Vec<usize> = (0..explanation.saliency.len()).collect();
         order.sort_by(|a, b| explanation.saliency[*b].abs().total_cmp(&explanation.saliency[*a].abs()));
         let salient = order.iter().take(self.rows).map(|feature| {
@@ -100,8 +107,6 @@ impl Explain {
             vec![name(*feature), format!("{:+.5}", slope), number::digits(samples.row(row)[*feature].into())]
         });
         let salient = table::plain(vec!["feature", "slope", "value"], salient);
-        let class = classifier.classes[explanation.class].clone();
-        let label = samples.classes[samples.labels[row] as usize].clone();
         if let Some(json) = &self.run.json {
             let saliency =
                 explanation.saliency.iter().enumerate().map(|(i, slope)| (name(i), *slope)).collect();

@@ -28,9 +28,12 @@ pub struct Export {
     /// File for bessemer-phase-reader
     #[arg(long, value_name = "FILE", required_unless_present = "c_header")]
     out: Option<PathBuf>,
-    /// File for C99, complete in itself
+    /// File for C99 and C++, complete in itself
     #[arg(long, value_name = "FILE")]
     c_header: Option<PathBuf>,
+    /// What the names in the C header begin with [default: the name of its file]
+    #[arg(long, value_name = "NAME", requires = "c_header")]
+    prefix: Option<String>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -56,8 +59,15 @@ impl Export {
             let _hold = interrupt::writing();
             write_whole(path, |file| file.write_all(bytes)).map_err(CliError::output(path, "write the file"))
         };
+        let header = self.c_header.as_deref().map(|path| {
+            let prefix = self.prefix.clone().unwrap_or_else(|| prefix_of(path));
+            classifier.c_header(&prefix)
+        });
+        let header = header.transpose()?;
         self.out.iter().try_for_each(|path| write(path, &graph))?;
-        self.c_header.iter().try_for_each(|path| write(path, classifier.network.c_header().as_bytes()))?;
+        if let (Some(path), Some(header)) = (&self.c_header, header) {
+            write(path, header.as_bytes())?;
+        }
         let shape = classifier.network.view().shape;
         let exported = Exported {
             bytes: graph.len(),
@@ -75,5 +85,34 @@ impl Export {
             number::count(exported.multiplications),
             number::counted(exported.messages_max, "message"),
         ))
+    }
+}
+
+/// What names in C begin with that are told by a file's: its letters, digits and underscores, up to the first dot.
+fn prefix_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').next().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let prefix: String = stem.chars().map(plain).take(30).collect();
+    let is_name = prefix.starts_with(|c: char| c.is_ascii_alphabetic());
+    if is_name { prefix } else { format!("phase_{}", prefix.trim_start_matches('_')) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_give_names() {
+        for (file, prefix) in [
+            ("a/digits.h", "digits"),
+            ("My-model v2.1.h", "My_model_v2"),
+            ("8x8.h", "phase_8x8"),
+            ("_é.h", "phase_"),
+            (".h", "phase_"),
+        ] {
+            assert_eq!(prefix_of(Path::new(file)), prefix, "{file}");
+        }
+        assert_eq!(prefix_of(Path::new(&"x".repeat(99))).len(), 30);
     }
 }

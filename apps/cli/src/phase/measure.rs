@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bessemer::kernels::random::{Stream, uniform_at};
 use bessemer::phase::credit::{Chain, local_slopes, per_node};
-use bessemer::phase::data::Table;
+use bessemer::phase::data::{Columns, Table};
 use bessemer::phase::radiation::{CacheStatistics, Finder, Index, Search};
 use bessemer::phase::reader::{Needs, Scan, State, adapt, propagate};
 use bessemer::phase::{Classifier, FitOptions, Network, Route, Settings, Ways};
@@ -87,7 +87,10 @@ fn made_up() -> Table {
     let value =
         |at: usize| patterns[at / FEATURES % 10 * FEATURES + at % FEATURES] as f32 + noise[at] as f32 / 60.0;
     Table {
-        names: (0..FEATURES).map(|feature| feature.to_string()).collect(),
+        columns: Columns {
+            features: (0..FEATURES).map(|feature| feature.to_string()).collect(),
+            ..Columns::default()
+        },
         values: (0..SAMPLES * FEATURES).map(value).collect(),
         classes: (0..10).map(|class| class.to_string()).collect(),
         labels: (0..SAMPLES).map(|sample| (sample % 10) as u16).collect(),

@@ -6,6 +6,7 @@ mod evaluate;
 mod explain;
 mod export;
 pub mod measure;
+mod predict;
 pub mod settings;
 mod train;
 
@@ -18,10 +19,12 @@ use crate::error::Result;
 #[command(after_help = "\
 Example:
   bessemer phase train digits.csv --label digit --out digits-model
-  bessemer phase evaluate digits-model digits.csv --label digit")]
+  bessemer phase evaluate digits-model digits.csv
+  bessemer phase predict digits-model new-digits.csv --out classes.csv")]
 pub enum Phase {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
+    Predict(predict::Predict),
     Benchmark(benchmark::Benchmark),
     Explain(explain::Explain),
     Export(export::Export),
@@ -33,6 +36,7 @@ impl Phase {
         match self {
             Phase::Train(command) => command.run(),
             Phase::Evaluate(command) => command.run(),
+            Phase::Predict(command) => command.run(),
             Phase::Benchmark(command) => command.run(),
             Phase::Explain(command) => command.run(),
             Phase::Export(command) => command.run(),

@@ -63,6 +63,7 @@ pub fn production() -> Settings {
 impl ConfigArgs {
     /// All settings: of the file, then of switches, then of `--set`.
     pub fn config(&self) -> Result<Config> {
+        self.refuse_twice()?;
         let mut config = match &self.config {
             Some(path) => {
                 let place = format!("--config {}", path.display());
@@ -92,15 +93,38 @@ impl ConfigArgs {
     }
 }
 
+impl ConfigArgs {
+    /// Refuses a setting that is given twice: one of the two would do nothing.
+    fn refuse_twice(&self) -> Result<()> {
+        let mut given: Vec<(String, String)> = Vec::new();
+        given.extend(self.quick.then(|| ("epochs".into(), "--quick".into())));
+        given.extend(self.epochs.map(|n| ("epochs".into(), format!("--epochs {n}"))));
+        given.extend(self.seed.map(|n| ("seed".into(), format!("--seed {n}"))));
+        given.extend(self.set.iter().map(|change| (name_of(change), format!("--set {change}"))));
+        for (place, (name, option)) in given.iter().enumerate() {
+            if let Some((_, other)) = given[..place].iter().find(|(earlier, _)| earlier == name) {
+                let problem = format!("`{name}` is given by {other} as well");
+                return Err(CliError::argument(option, problem, "give it once"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a setting in `NAME=VALUE`.
+fn name_of(change: &str) -> String {
+    change.split('=').next().unwrap_or(change).trim().replace('-', "_")
+}
+
 /// With one setting of another value.
 fn changed(config: &Config, change: &str) -> Result<Config> {
     let refuse =
         |problem: String, remedy: String| CliError::argument(format!("--set {change}"), problem, remedy);
     let bug = |problem: String| refuse(problem, "give it in a configuration file".into());
-    let (name, value) = change
+    let (_, value) = change
         .split_once('=')
         .ok_or_else(|| refuse("there is no `=` in it".into(), "write it as NAME=VALUE".into()))?;
-    let name = name.trim().replace('-', "_");
+    let name = name_of(change);
     let mut all = toml::Table::try_from(config).map_err(|e| bug(e.to_string()))?;
     let parts = || ["graph", "fit"].into_iter();
     let names: Vec<String> =

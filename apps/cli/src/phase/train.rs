@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bessemer::phase::baselines::{Baseline, baselines};
-use bessemer::phase::data::{Table, read};
+use bessemer::phase::data::{Table, read, read_like};
 use bessemer::phase::{Classifier, Error, Event};
 use bessemer::plan::Pool;
 use bessemer::train::data::Split;
@@ -47,7 +47,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = number::whole::<usize>, help_heading = "Data")]
     eval_samples: Option<usize>,
     /// Part of the samples that tests, if they have no file of their own
-    #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = number::decimal::<f64>, help_heading = "Data")]
+    #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = number::decimal::<f64>, conflicts_with = "test", help_heading = "Data")]
     test_part: f64,
     /// Folder to write the model to [default: `model` in the run's folder]
     #[arg(long, value_name = "FOLDER", required_if_eq("no_run", "true"))]
@@ -61,7 +61,7 @@ pub struct Train {
     checkpoint_every: Option<u64>,
     /// Go on with the training in --run that was stopped or killed; the result has the same bits as without the
     /// interruption
-    #[arg(long, requires = "run", help_heading = "Checkpoints")]
+    #[arg(long, requires = "run", conflicts_with = "no_run", help_heading = "Checkpoints")]
     resume: bool,
     #[command(flatten)]
     config: ConfigArgs,
@@ -110,6 +110,7 @@ impl Train {
             let (problem, remedy) = ("there is no folder for checkpoints", "leave out --no-run");
             return Err(CliError::argument("--checkpoint-every", problem, remedy));
         }
+        self.check()?;
         let (table, split) = self.samples(config.fit.seed)?;
         let _lock = self
             .out
@@ -118,21 +119,65 @@ impl Train {
             .map(output::lock_folder)
             .transpose()?;
         let (arguments, seed) = (interrupt::arguments(""), config.fit.seed);
-        let data = Some(&*self.data.data);
-        let mut kept = self.run_folder.begin("phase", arguments, seed, &pool, self.resume, data)?;
-        let result = self.work(&config, &table, &split, &pool, &mut kept);
+        let data: Vec<&Path> = [&self.data.data].into_iter().chain(&self.test).map(|path| &**path).collect();
+        let mut kept = self.run_folder.begin("phase", arguments, seed, &pool, self.resume, &data)?;
+        let same = kept.check_data(&data);
+        let result = same.and_then(|()| self.work(&config, &table, &split, &pool, &mut kept));
         kept.end(result)
+    }
+
+    /// Refuses what would be for nothing, or worse.
+    fn check(&self) -> Result<()> {
+        if self.eval_samples == Some(0) {
+            let problem = "nothing would validate, and what is set apart for it would be for nothing";
+            let remedy = "use --validation-part 0 to learn from all of it";
+            return Err(CliError::argument("--eval-samples 0", problem, remedy));
+        }
+        let Some(test) = &self.test else { return Ok(()) };
+        let place = |path: &Path| path.canonicalize().ok();
+        if place(test).is_some_and(|test| Some(test) == place(&self.data.data)) {
+            return Err(CliError::argument(
+                format!("--test {}", test.display()),
+                "it is the file that is learned from: what was learned by heart would look like skill",
+                "name another file, or leave it out to have a part of the samples drawn",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The part of the samples that tests, without a file of its own.
+    fn test_part(&self) -> f64 {
+        if self.test.is_some() { 0.0 } else { self.test_part }
     }
 
     /// The samples, and which of them are for what.
     fn samples(&self, seed: u64) -> Result<(Table, Split)> {
-        let mut table = self.data.read()?;
+        let mut table = read(&self.data.data, &self.data.options())?;
         let count = table.len();
-        let part = if self.test.is_some() { 0.0 } else { self.test_part };
-        let mut split = Split::by_fraction(count, self.validation_part, part, seed)?;
+        let parts = [self.validation_part, self.test_part()];
+        let mut split = Split::by_fraction(count, parts[0], parts[1], seed).map_err(|error| {
+            let place = match (&self.test, &error) {
+                (_, TrainError::Setting { name: "validation fraction", .. }) | (Some(_), _) => {
+                    format!("--validation-part {}", parts[0])
+                }
+                (None, TrainError::Setting { .. }) => format!("--test-part {}", parts[1]),
+                (None, _) => format!("--validation-part {} and --test-part {}", parts[0], parts[1]),
+            };
+            match error {
+                TrainError::Setting { remedy, .. } => CliError::argument(place, "it is no such part", remedy),
+                TrainError::Data { problem, .. } => {
+                    let none = problem.split(';').next().unwrap_or(&problem);
+                    let problem = format!("of {} {none}", number::counted(count, "sample"));
+                    let remedy = "choose other parts, 0 for none, or give more samples";
+                    CliError::argument(place, problem, remedy)
+                }
+                error => error.into(),
+            }
+        })?;
         split.validation.truncate(self.eval_samples.unwrap_or(count));
         if let Some(test) = &self.test {
-            table.append(read(test, &self.data.options())?, &test.display().to_string())?;
+            let others = read_like(test, &self.data.options(), &table.columns)?;
+            table.append(others, &format!("`{}`", test.display()))?;
             split.test = (count..table.len()).collect();
         }
         Ok((table, split))
@@ -150,16 +195,18 @@ impl Train {
         kept.write("config.toml", &settings)?;
         kept.keep_given(self.config.config.as_deref())?;
         kept.begin_training("")?;
-        let checkpoints = kept
-            .checkpoints("", self.resume)?
-            .map(|checkpoints| Checkpoints { every: self.checkpoint_every.unwrap_or(1), ..checkpoints });
+        let checkpoints = kept.checkpoints("", self.resume)?.map(|checkpoints| Checkpoints {
+            every: self.checkpoint_every.unwrap_or(1),
+            about: self.about(),
+            ..checkpoints
+        });
         let watch = &mut |event: Event| {
             self.watch(event, kept);
             if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let (graph, fit) = (&config.graph, &config.fit);
         let fitted = Classifier::fit_watched(table, split, graph, fit, checkpoints.as_ref(), pool, watch);
-        let (classifier, history) = fitted.map_err(|error| match error {
+        let (classifier, history) = fitted.map_err(|error| match error.of_file(&self.data.data) {
             Error::Stopped { epochs, checkpoint } => {
                 stopped(format!("training, after {}", number::counted(epochs, "epoch")), checkpoint, kept)
             }
@@ -176,7 +223,7 @@ impl Train {
         };
         let (validation, test) = (accuracy(&split.validation)?, accuracy(&split.test)?);
         let scores = [("validation_accuracy", validation), ("test_accuracy", test)];
-        kept.end_training("model", &scores)?;
+        kept.end_training("phase-graph", &scores)?;
         let bytes = classifier.export().len() as u64;
         let others = match self.no_baselines {
             true => Vec::new(),
@@ -223,6 +270,13 @@ impl Train {
         }
         self.run.print(&render(&trained))?;
         kept.print_report(&self.run)
+    }
+
+    /// What decides which samples are for what, for checkpoints; what is tested on, the run's record has.
+    fn about(&self) -> String {
+        let most = self.eval_samples.map_or("\"all\"".to_string(), |most| most.to_string());
+        let (validation, test) = (self.validation_part, self.test_part());
+        format!("\nvalidation-part = {validation:?}\ntest-part = {test:?}\neval-samples = {most}")
     }
 
     /// Tells of an event, and keeps it.

@@ -45,7 +45,7 @@ impl RunFolderArgs {
     }
 
     /// Begins a run that does `what`, or goes on with it. `arguments` are the command's own, to be run again; `data`
-    /// is the file that it has read.
+    /// is the file that it has read, and after it the one to test on, if there is any.
     pub fn begin(
         &self,
         what: &str,
@@ -53,7 +53,7 @@ impl RunFolderArgs {
         seed: u64,
         pool: &Pool,
         resume: bool,
-        data: Option<&Path>,
+        data: &[&Path],
     ) -> Result<KeptRun> {
         let path = match (&self.run, runs_folder()) {
             (Some(path), _) => path.clone(),
@@ -66,7 +66,8 @@ impl RunFolderArgs {
             RunFolder::go_on(&path)?
         } else {
             let mut record = RunRecord::begin(arguments, seed, pool.threads());
-            record.data = data.map(of_file).transpose()?;
+            let mut files = data.iter().map(|path| of_file(path));
+            (record.data, record.test_data) = (files.next().transpose()?, files.next().transpose()?);
             record.machine = machine::facts(pool.threads()).into_iter().collect();
             RunFolder::begin(&path, record)?
         };
@@ -176,6 +177,35 @@ impl KeptRun {
     pub fn is_of(&self, command: &str) -> bool {
         let words = self.folder.as_ref().map(|folder| &folder.record.arguments);
         words.is_some_and(|words| words.windows(2).any(|pair| pair == ["forecast", command]))
+    }
+
+    /// Refuses other data than those that a run was begun with, which goes on.
+    pub fn check_data(&self, data: &[&Path]) -> Result<()> {
+        let Some(record) = self.folder.as_ref().map(|folder| &folder.record).filter(|_| self.goes_on())
+        else {
+            return Ok(());
+        };
+        let kinds = [("the data", &record.data), ("the data to test on", &record.test_data)];
+        for (place, (kind, before)) in kinds.into_iter().enumerate() {
+            let now = data.get(place).map(|path| of_file(path)).transpose()?;
+            let said = |file: &Option<DataFile>| {
+                file.as_ref().map_or("none".into(), |file| {
+                    format!("`{}` of {} bytes, SHA-256 {:.12}…", file.path.display(), file.bytes, file.sha256)
+                })
+            };
+            let is_same = match (before, &now) {
+                (Some(before), Some(now)) => before.is_same_as(now),
+                (before, now) => before.is_none() == now.is_none(),
+            };
+            if !is_same {
+                return Err(CliError::argument(
+                    format!("`{}`", self.path().unwrap_or(Path::new("")).display()),
+                    format!("{kind} of the run are {}, but {} is asked for", said(before), said(&now)),
+                    "go on with the same data, or begin anew in another folder",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Nothing is left to be refused: it really goes on.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bessemer::train::{ListedRun, RunRecord, list_runs};
 
-use super::runs_folder;
+use super::{runs_folder, trains_phases};
 use crate::error::{CliError, Result};
 use crate::output::{self, JsonTarget};
 use crate::{number, table};
@@ -17,7 +17,8 @@ Example:
 
 With --json:
   [{\"name\", \"started\", \"status\", \"problem\", \"seconds\", \"seed\", \"threads\", \"version\", \"arguments\",
-    \"folder\", \"data\": {\"path\", \"bytes\", \"sha256\"}, \"machine\", \"results\": {MODEL: {SCORE: number}}}]")]
+    \"folder\", \"data\": {\"path\", \"bytes\", \"sha256\"}, \"test_data\", \"machine\",
+    \"results\": {MODEL: {SCORE: number}}}]")]
 pub struct List {
     /// The folder that runs lie in [default: `runs`, or that of BESSEMER_RUNS]
     #[arg(value_name = "FOLDER")]
@@ -79,10 +80,20 @@ fn rows_of(name: &str, record: &RunRecord) -> Vec<[String; 7]> {
     if record.results.is_empty() {
         return vec![row(state(), "-", [None; 3])];
     }
+    let data = || record.data.as_ref().and_then(|data| Some(data.path.file_name()?.to_string_lossy()));
     let each = record.results.iter().enumerate().map(|(i, (model, scores))| {
         // What all have in common is said once.
         let state = if i == 0 { state() } else { [const { String::new() }; 3] };
-        row(state, model, ["loss", "validation_loss", "mae"].map(|score| scores.get(score).copied()))
+        let score = |name: &str| scores.get(name).copied();
+        if trains_phases(record) {
+            let [name, status, time] = state;
+            let model = data().map_or(model.clone(), |data| format!("{model} of {data}"));
+            let [test, validation] = ["test_accuracy", "validation_accuracy"].map(|name| {
+                score(name).map_or("-".to_string(), |part| format!("{:.1} % right", 100.0 * part))
+            });
+            return [name, status, time, model, test, validation, "-".into()];
+        }
+        row(state, model, ["loss", "validation_loss", "mae"].map(score))
     });
     each.collect()
 }

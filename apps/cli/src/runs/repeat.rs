@@ -71,8 +71,9 @@ impl Repeat {
         // Files are named as they were from there.
         std::env::set_current_dir(&record.folder)
             .map_err(CliError::output(&record.folder, "go to the folder that the run was begun in"))?;
-        let changed = record.data.as_ref().and_then(change_of);
-        if let Some(change) = &changed {
+        let files = [&record.data, &record.test_data].into_iter().flatten();
+        let changes: Vec<String> = files.filter_map(change_of).collect();
+        for change in &changes {
             eprintln!("note: {change}");
         }
         crate::execute(arguments)?;
@@ -81,8 +82,9 @@ impl Repeat {
             .map(|weights| (folder.join(&weights), to.join(&weights)))
             .collect();
         if let (true, Some(out)) = (pairs.is_empty(), value_of(given, "--out")) {
-            let within = |folder: &Path| folder.join("weights.safetensors");
-            pairs.push((within(Path::new(out)), within(&to.join("model"))));
+            // What they are of is best seen in the new model.
+            let (before, again) = (Path::new(out), to.join("model"));
+            pairs = files_of_model(&again).map(|name| (before.join(name), again.join(name))).collect();
         }
         let mut all = true;
         let mut text = String::new();
@@ -100,10 +102,10 @@ impl Repeat {
             false => Err(CliError::argument(
                 name_of(&folder),
                 "its weights are others than those of the new run",
-                match (changed, record.data) {
-                    (Some(change), _) => change,
-                    (None, Some(_)) => "the program or the processor may have changed since".into(),
-                    (None, None) => "the data, the program or the processor may have changed since".into(),
+                match (changes.is_empty(), record.data) {
+                    (false, _) => changes.join("; "),
+                    (true, Some(_)) => "the program or the processor may have changed since".into(),
+                    (true, None) => "the data, the program or the processor may have changed since".into(),
                 },
             )),
         }
@@ -160,11 +162,20 @@ fn weights_in(folder: &Path) -> Vec<PathBuf> {
     };
     let outer = folders(Path::new(""));
     let inner = outer.iter().flat_map(|within| folders(within)).collect::<Vec<_>>();
-    let names = ["weights.safetensors", "graph.phase"];
-    let files = outer.iter().chain(&inner).flat_map(|within| names.map(|name| within.join(name)));
-    let mut found: Vec<PathBuf> = files.filter(|file| folder.join(file).is_file()).collect();
+    let files = outer.iter().chain(&inner).flat_map(|within| {
+        files_of_model(&folder.join(within)).map(|name| within.join(name)).collect::<Vec<_>>()
+    });
+    let mut found: Vec<PathBuf> = files.collect();
     found.sort();
     found
+}
+
+/// The files of the model in a folder that are the same however often it is trained.
+fn files_of_model(folder: &Path) -> impl Iterator<Item = &'static str> {
+    let has = |name: &str| folder.join(name).is_file();
+    let of_phases = if has("graph.phase") { &["graph.phase", "model.toml"][..] } else { &[] };
+    let of_others = if has("weights.safetensors") { &["weights.safetensors"][..] } else { &[] };
+    of_others.iter().chain(of_phases).copied()
 }
 
 #[cfg(test)]

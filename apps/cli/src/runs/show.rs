@@ -35,8 +35,10 @@ impl Show {
         facts.extend(record.problem.iter().map(|problem| ("problem".into(), problem.clone())));
         let machine = record.machine.iter().filter(|(name, _)| *name != "version");
         facts.extend(machine.map(|(name, value)| (name.clone(), value.clone())));
-        if let Some(DataFile { path, bytes, sha256 }) = &record.data {
-            facts.push(("data".into(), format!("{}, {bytes} bytes, SHA-256 {sha256}", path.display())));
+        for (name, file) in [("data", &record.data), ("test data", &record.test_data)] {
+            if let Some(DataFile { path, bytes, sha256 }) = file {
+                facts.push((name.into(), format!("{}, {bytes} bytes, SHA-256 {sha256}", path.display())));
+            }
         }
         facts.push(("command".into(), command_of(&record)));
         facts.push(("in".into(), record.folder.display().to_string()));

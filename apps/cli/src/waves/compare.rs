@@ -135,7 +135,8 @@ impl Compare {
         let asked = self.models.iter().map(|name| self.asked(name, &signal, !split.validation.is_empty()));
         let asked = asked.collect::<Result<Vec<_>>>()?;
         let (arguments, data) = (interrupt::arguments(""), self.signal.file());
-        let mut kept = self.run_folder.begin("waves-compare", arguments, seed, &pool, false, data)?;
+        let mut kept =
+            self.run_folder.begin("waves-compare", arguments, seed, &pool, false, data.as_slice())?;
         let work = || -> Result<Compared> {
             let _hold = interrupt::training();
             let mut models = Vec::new();

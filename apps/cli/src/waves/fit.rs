@@ -120,7 +120,8 @@ impl Fit {
         let what = format!("waves-{}", asked.model.name());
         let arguments = interrupt::arguments("");
         let data = self.signal.file();
-        let mut kept = self.run_folder.begin(&what, arguments, self.train.seed, &pool, self.resume, data)?;
+        let mut kept =
+            self.run_folder.begin(&what, arguments, self.train.seed, &pool, self.resume, data.as_slice())?;
         let result = self.work(&signal, &split, &asked, &progress, &pool, &mut kept);
         kept.end(result)
     }

@@ -31,6 +31,7 @@ fn every_command_has_help_with_an_example() {
         "phase",
         "phase train",
         "phase evaluate",
+        "phase predict",
         "phase benchmark",
         "phase explain",
         "phase export",

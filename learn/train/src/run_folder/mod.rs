@@ -85,6 +85,9 @@ pub struct RunRecord {
     /// The file that the data were read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataFile>,
+    /// The file of data to test on, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_data: Option<DataFile>,
     /// The processor, the system and so on.
     pub machine: BTreeMap<String, String>,
     /// For each model, by name, the scores that it ended with.
@@ -107,6 +110,7 @@ impl RunRecord {
             arguments,
             folder: std::env::current_dir().unwrap_or_default(),
             data: None,
+            test_data: None,
             machine: BTreeMap::new(),
             results: BTreeMap::new(),
         }
@@ -357,6 +361,7 @@ mod tests {
         let mut record = RunRecord::begin(vec!["forecast".into(), "fit".into()], 7, 2);
         record.machine.insert("processor".into(), "abacus".into());
         record.data = Some(DataFile { path: "sales.csv".into(), bytes: 9, sha256: "0".repeat(64) });
+        record.test_data = Some(DataFile { path: "later.csv".into(), bytes: 8, sha256: "1".repeat(64) });
         record
     }
 

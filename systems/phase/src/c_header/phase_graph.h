@@ -49,7 +49,7 @@ static void phase_graph_deliver(uint32_t source, uint32_t target) {
     phase_graph_arriving_strength[target] = phase_graph_saturating(phase_graph_arriving_strength[target], strength);
 }
 
-static int32_t phase_graph_score(uint32_t source, uint32_t node) {
+static int32_t phase_graph_likeness(uint32_t source, uint32_t node) {
     int32_t sum = 0;
     for (int i = 0; i < PHASE_GRAPH_DIMENSIONS; i++) {
         int16_t own = phase_graph_phase[node * PHASE_GRAPH_DIMENSIONS + i];
@@ -69,9 +69,9 @@ static void phase_graph_radiate(uint32_t source) {
         if (is_static) {
             continue;
         }
-        int32_t score = phase_graph_score(source, node);
+        int32_t score = phase_graph_likeness(source, node);
         int place = found;
-        while (place > 0 && phase_graph_score(source, best[place - 1]) < score) {
+        while (place > 0 && phase_graph_likeness(source, best[place - 1]) < score) {
             place--;
         }
         if (place < PHASE_GRAPH_RADIATION) {
@@ -114,8 +114,10 @@ static uint64_t phase_graph_root(uint64_t value) {
     return root;
 }
 
-/* The class of a sample of PHASE_GRAPH_FEATURES levels. Not to be called by two threads at a time. */
-static int phase_graph_classify(const uint8_t *levels) {
+/* The class of a sample of PHASE_GRAPH_FEATURES levels, and the score of each of the PHASE_GRAPH_CLASSES classes, unless
+   scores is null: the sum of the cosines between its code and the outputs that answer, times 2^(2 * COSINE_BITS); 0 of
+   all where none answers, and the class is the most frequent one. Not to be called by two threads at a time. */
+static inline int phase_graph_score(const uint8_t *levels, int64_t *scores) {
     const uint32_t senders = PHASE_GRAPH_NODES - PHASE_GRAPH_OUTPUTS;
     for (uint32_t node = 0; node < PHASE_GRAPH_NODES; node++) {
         phase_graph_strength[node] = node < PHASE_GRAPH_INPUTS ? (int32_t)1 << PHASE_GRAPH_STRENGTH_BITS : 0;
@@ -159,9 +161,9 @@ static int phase_graph_classify(const uint8_t *levels) {
     }
     int best = PHASE_GRAPH_FALLBACK;
     int64_t most = INT64_MIN;
-    for (int class = 0; answered && class < PHASE_GRAPH_CLASSES; class++) {
+    for (int candidate = 0; candidate < PHASE_GRAPH_CLASSES; candidate++) {
         int64_t sum = 0;
-        for (uint32_t node = senders; node < PHASE_GRAPH_NODES; node++) {
+        for (uint32_t node = senders; answered && node < PHASE_GRAPH_NODES; node++) {
             if (phase_graph_strength[node] == 0) {
                 continue;
             }
@@ -174,13 +176,34 @@ static int phase_graph_classify(const uint8_t *levels) {
             for (int i = 0; i < PHASE_GRAPH_DIMENSIONS; i++) {
                 int64_t s = phase_graph_signal(phase_graph_held[0][node][i], phase_graph_held[1][node][i]);
                 sum += s * ((int64_t)1 << PHASE_GRAPH_COSINE_BITS) / (norm > 1 ? norm : 1) *
-                       phase_graph_codes[class * PHASE_GRAPH_DIMENSIONS + i];
+                       phase_graph_codes[candidate * PHASE_GRAPH_DIMENSIONS + i];
             }
         }
-        if (sum > most) {
+        if (answered && sum > most) {
             most = sum;
-            best = class;
+            best = candidate;
+        }
+        if (scores) {
+            scores[candidate] = sum;
         }
     }
     return best;
+}
+
+/* Likewise, without scores. */
+static inline int phase_graph_classify(const uint8_t *levels) {
+    return phase_graph_score(levels, 0);
+}
+
+/* The level that a feature of this value has. The only function with floats. */
+static inline uint8_t phase_graph_level(uint32_t feature, float value) {
+    double steps = ((double)value - phase_graph_low[feature]) / phase_graph_step[feature];
+    if (!(steps > 0)) {
+        return 0;
+    }
+    if (steps >= 255) {
+        return 255;
+    }
+    uint8_t whole = (uint8_t)steps;
+    return (uint8_t)(whole + (steps - whole >= 0.5));
 }

@@ -5,25 +5,24 @@ use std::path::Path;
 
 use bessemer_train::read_whole;
 
-use super::Table;
+use super::{Columns, ReadOptions, Table};
 use crate::error::{Error, Result};
 use crate::settings::MAX_FEATURES;
 
 /// Images, and their labels from the file beside it.
-pub(super) fn read(path: &Path, name: &str, bytes_max: u64) -> Result<Table> {
+pub(super) fn read(path: &Path, name: &str, options: &ReadOptions) -> Result<Table> {
     let failed = |path: &Path, problem: String| Error::File { path: path.to_path_buf(), problem };
+    if options.label.is_some() || !options.features.is_empty() {
+        let problem =
+            "an idx file has no columns, and its labels lie beside it; name neither label nor features";
+        return Err(failed(path, problem.into()));
+    }
     if !name.contains("images-idx3") {
         let problem = "the name of an idx file of images has `images-idx3` in it; give that one".into();
         return Err(failed(path, problem));
     }
-    let beside = path.with_file_name(name.replace("images-idx3", "labels-idx1"));
-    let (images, sizes) = numbers::<3>(path, bytes_max).map_err(|problem| failed(path, problem))?;
-    let (labels, [count]) = numbers::<1>(&beside, bytes_max).map_err(|problem| failed(&beside, problem))?;
+    let (images, sizes) = numbers::<3>(path, options.bytes_max).map_err(|problem| failed(path, problem))?;
     let [samples, height, width] = sizes;
-    if samples != count {
-        let problem = format!("{count} labels for {samples} images; the two files do not belong together");
-        return Err(failed(&beside, problem));
-    }
     let features = height.saturating_mul(width);
     if samples == 0 || features == 0 || features > MAX_FEATURES {
         let problem = format!(
@@ -31,14 +30,39 @@ pub(super) fn read(path: &Path, name: &str, bytes_max: u64) -> Result<Table> {
         );
         return Err(failed(path, problem));
     }
+    let labels = match options.labelled {
+        true => labels(&path.with_file_name(name.replace("images-idx3", "labels-idx1")), samples, options)?,
+        false => Vec::new(),
+    };
     let classes = labels.iter().max().map_or(0, |most| usize::from(*most) + 1);
     Ok(Table {
-        names: (0..features).map(|point| format!("{},{}", point / width, point % width)).collect(),
+        columns: Columns {
+            features: (0..features).map(|point| format!("{},{}", point / width, point % width)).collect(),
+            label: None,
+            named: false,
+        },
         values: images.into_iter().map(f32::from).collect(),
         classes: (0..classes).map(|class| class.to_string()).collect(),
         labels: labels.into_iter().map(u16::from).collect(),
         is_image: true,
     })
+}
+
+/// The labels of so many images.
+fn labels(path: &Path, samples: usize, options: &ReadOptions) -> Result<Vec<u8>> {
+    let failed = |problem: String| Error::File { path: path.to_path_buf(), problem };
+    if !path.exists() {
+        return Err(failed(
+            "the labels of the images must lie beside them, in this file; put it there".into(),
+        ));
+    }
+    let (labels, [count]) = numbers::<1>(path, options.bytes_max).map_err(failed)?;
+    if samples != count {
+        return Err(failed(format!(
+            "{count} labels for {samples} images; the two files do not belong together"
+        )));
+    }
+    Ok(labels)
 }
 
 /// The bytes of a file of D dimensions, and their sizes.

@@ -2,26 +2,34 @@
 
 mod columns;
 mod idx;
+mod places;
 mod scaler;
 
 use std::path::Path;
 
 pub use bessemer_tables::Names;
 use bessemer_tables::shorten;
+use places::listed;
 pub use scaler::Scaler;
 
 use crate::error::{Error, Result};
 
 /// The most classes.
 pub const MAX_CLASSES: usize = 1024;
+/// The longest name of a feature, a label or a class, in bytes: a model keeps all of them.
+const MAX_NAME: usize = 1000;
 
 /// How a file is read.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// The column that holds the class, by name or by number from 1; the last one if not given.
+    /// The column that holds the class, by name or by number from 1; if not given, that of the data that were
+    /// learned from, or the last one.
     pub label: Option<String>,
-    /// Columns that are read, by name or by number from 1; all but the label if none is named.
+    /// Columns that are read, by name or by number from 1; if none is named, those that were learned from, or all
+    /// but the label.
     pub features: Vec<String>,
+    /// Whether there are labels, and they are read.
+    pub labelled: bool,
     /// Where a CSV file has the names of its columns.
     pub header: Names,
     /// The largest file, in bytes, also once unpacked.
@@ -30,20 +38,33 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { label: None, features: Vec::new(), header: Names::Guessed, bytes_max: 1 << 30 }
+        let (label, features, header) = (None, Vec::new(), Names::Guessed);
+        ReadOptions { label, features, labelled: true, header, bytes_max: 1 << 30 }
     }
+}
+
+/// The columns of samples, by which those of another file are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// Names of the features; where the file has none, their numbers from 1, and of images the row and the column
+    /// of each point.
+    pub features: Vec<String>,
+    /// The name or the number of the label; `None` where there is none, or it is no column.
+    pub label: Option<String>,
+    /// Whether these are names that the file has.
+    pub named: bool,
 }
 
 /// Samples as they were read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Names of the features.
-    pub names: Vec<String>,
+    /// Where the values and labels are from.
+    pub columns: Columns,
     /// `[samples, features]`
     pub values: Vec<f32>,
     /// Names of the classes, in order: as numbers where all are, else by letters.
     pub classes: Vec<String>,
-    /// The class of each sample.
+    /// The class of each sample; none where labels were not read.
     pub labels: Vec<u16>,
     /// Whether all features are of one scale, as the points of an image are.
     pub is_image: bool,
@@ -52,17 +73,22 @@ pub struct Table {
 impl Table {
     /// Samples.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.values.len() / self.features().max(1)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.values.is_empty()
+    }
+
+    /// Features of a sample.
+    pub fn features(&self) -> usize {
+        self.columns.features.len()
     }
 
     /// The features of one sample.
     pub fn row(&self, number: usize) -> &[f32] {
-        &self.values[number * self.names.len()..][..self.names.len()]
+        &self.values[number * self.features()..][..self.features()]
     }
 
     /// Adds the samples of another file, such as test data of its own.
@@ -70,23 +96,21 @@ impl Table {
     /// # Errors
     /// If it has other features, or classes that this one lacks.
     pub fn append(&mut self, other: Table, place: &str) -> Result<()> {
-        if other.names.len() != self.names.len() {
+        if other.features() != self.features() {
             let problem = format!(
                 "{} features, but the samples to learn from have {}; give files with the same columns",
-                other.names.len(),
-                self.names.len()
+                other.features(),
+                self.features()
             );
             return Err(Error::Data { place: place.into(), problem });
         }
         for label in other.labels {
             let name = &other.classes[label as usize];
             let Some(known) = self.classes.iter().position(|class| class == name) else {
-                let known: Vec<String> = self.classes.iter().take(12).map(|name| shorten(name)).collect();
-                let more = if self.classes.len() > 12 { ", …" } else { "" };
                 let problem = format!(
-                    "class `{}` is not among those to learn from, {}{more}; leave those rows out",
+                    "class `{}` is not among those to learn from, {}; leave those rows out",
                     shorten(name),
-                    known.join(", ")
+                    listed(&self.classes)
                 );
                 return Err(Error::Data { place: place.into(), problem });
             };
@@ -117,10 +141,37 @@ impl Table {
 /// If the file cannot be read, is larger than [`ReadOptions::bytes_max`], or holds anything but numbers and labels; the
 /// message names the row and the column.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
+    read_with(path, options, None)
+}
+
+/// Reads samples as [`read`] does, with the features of data that are `known`: in a file with names, those of the
+/// same names in their order, if the known ones have names, too; other columns are left out. Without names on either
+/// side, features are found by their places.
+///
+/// ```
+/// use bessemer_phase::data::{ReadOptions, read, read_like};
+///
+/// let folder = tempfile::tempdir()?;
+/// let (first, other) = (folder.path().join("first.csv"), folder.path().join("other.csv"));
+/// std::fs::write(&first, "x,y,kind\n1,2,far\n0,0.5,near\n")?;
+/// std::fs::write(&other, "kind,id,y,x\nnear,7,0.25,0.5\n")?;
+/// let options = ReadOptions::default();
+/// let known = read(&first, &options)?.columns;
+/// assert_eq!(read_like(&other, &options, &known)?.row(0), [0.5, 0.25]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`read`], and if one of the columns is missing.
+pub fn read_like(path: &Path, options: &ReadOptions, known: &Columns) -> Result<Table> {
+    read_with(path, options, Some(known))
+}
+
+fn read_with(path: &Path, options: &ReadOptions, known: Option<&Columns>) -> Result<Table> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     if plain.ends_with("-ubyte") {
-        return idx::read(path, &name, options.bytes_max);
+        return idx::read(path, &name, options);
     }
-    columns::read(path, options)
+    columns::read(path, options, known)
 }

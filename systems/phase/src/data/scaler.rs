@@ -18,7 +18,7 @@ impl Scaler {
     /// From the least and the largest value of each feature among `rows`, which are those to learn from; of an
     /// image, of all features together. A feature that never varies is always 0.
     pub fn fit(table: &Table, rows: &[usize]) -> Scaler {
-        let features = table.names.len();
+        let features = table.features();
         let (mut low, mut high) = (vec![f32::INFINITY; features], vec![f32::NEG_INFINITY; features]);
         for &row in rows {
             for (i, value) in table.row(row).iter().enumerate() {
@@ -47,12 +47,13 @@ impl Scaler {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Columns;
     use super::*;
 
     #[test]
     fn levels_come_from_the_rows_to_learn_from() {
         let mut table = Table {
-            names: vec!["a".into(), "b".into()],
+            columns: Columns { features: vec!["a".into(), "b".into()], ..Columns::default() },
             values: vec![0.0, 4.0, 10.0, 4.0, 1000.0, -9.0],
             classes: vec!["0".into(), "1".into()],
             labels: vec![0, 1, 1],

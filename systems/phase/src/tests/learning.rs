@@ -9,7 +9,7 @@ use super::{drawn, held, memory, random, small};
 use crate::adapter::Adapter;
 use crate::classifier::{Classifier, samples};
 use crate::codes::Codes;
-use crate::data::Table;
+use crate::data::{Columns, Table};
 use crate::graph::Graph;
 use crate::network::Network;
 use crate::options::{Credit, FitOptions};
@@ -23,7 +23,7 @@ pub(super) fn table() -> Table {
     let noise = drawn(7, 300 * 4, 100);
     let corner = |i: usize, axis: usize| f32::from(u8::from(((i % 6) >> axis) & 1 == 1));
     Table {
-        names: (0..4).map(|i| i.to_string()).collect(),
+        columns: Columns { features: (0..4).map(|i| i.to_string()).collect(), ..Columns::default() },
         values: (0..300 * 4).map(|at| corner(at / 4, at % 4) + f32::from(noise[at]) / 250.0).collect(),
         classes: (0..3).map(|i| i.to_string()).collect(),
         labels: (0..300).map(|i| [0, 1, 1, 2, 0, 2][i % 6]).collect(),
@@ -31,12 +31,12 @@ pub(super) fn table() -> Table {
     }
 }
 
-fn fitted(options: &FitOptions, threads: usize) -> Classifier {
+pub(super) fn fitted(options: &FitOptions, threads: usize) -> Classifier {
     let settings = Settings { inputs: 12, intermediate: 12, outputs: 10, ..Settings::default() };
     fitted_as(&settings, options, threads)
 }
 
-fn fitted_as(settings: &Settings, options: &FitOptions, threads: usize) -> Classifier {
+pub(super) fn fitted_as(settings: &Settings, options: &FitOptions, threads: usize) -> Classifier {
     let table = table();
     let split = Split::by_fraction(table.len(), 0.2, 0.2, 5).unwrap();
     let go_on = &mut |_: &_| ControlFlow::Continue(());
@@ -196,6 +196,24 @@ fn saved_and_exported_it_answers_the_same() {
     assert_eq!(loaded.export(), classifier.export());
     assert_eq!(loaded.classify(&table, &rows, &Pool::new(1)).unwrap().0, answers);
 
+    assert_eq!((&loaded.columns, &loaded.classes), (&classifier.columns, &classifier.classes));
+
+    // Without labels it says the same.
+    let unlabelled = Table { labels: Vec::new(), classes: Vec::new(), ..table.clone() };
+    for threads in [1, 2] {
+        let said = classifier.predict(&unlabelled, &Pool::new(threads)).unwrap();
+        assert_eq!(said.iter().map(|said| said.class).collect::<Vec<_>>(), answers);
+        assert_eq!(classifier.predict(&table, &Pool::new(1)).unwrap(), said);
+        for (row, said) in said.iter().enumerate().take(20) {
+            let logits = classifier.explain(table.row(row)).unwrap().logits;
+            let all: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
+            let expected = (!logits.is_empty()).then(|| f64::from(logits[said.class]).exp() / all);
+            let apart = expected.zip(said.probability).map(|(a, b)| (a - f64::from(b)).abs());
+            assert!(apart.is_none_or(|apart| apart < 1e-5), "{expected:?} {said:?}");
+            assert_eq!(expected.is_none(), said.probability.is_none());
+        }
+    }
+
     let graph = folder.path().join("graph.phase");
     let mut bytes = std::fs::read(&graph).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -204,44 +222,29 @@ fn saved_and_exported_it_answers_the_same() {
     assert!(said.contains("not the graph that model.toml was written for"), "{said}");
 }
 
-/// C is compiled where there is a compiler.
+/// Folders of earlier versions say neither what the label is called nor whether features have names.
 #[test]
-fn c_answers_the_same() {
-    let classifier = fitted(&FitOptions { epochs: 3, ..FitOptions::default() }, 2);
-    let table = table();
-    let rows: Vec<usize> = (0..table.len()).collect();
-    let answers = classifier.classify(&table, &rows, &Pool::new(2)).unwrap().0;
+fn folders_without_the_label_are_read() {
+    let mut classifier = fitted(&FitOptions { epochs: 1, ..FitOptions::default() }, 1);
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("model.h"), classifier.network.c_header()).unwrap();
-    let samples = samples(&table, &classifier.scaler);
-    std::fs::write(folder.path().join("levels"), &samples.levels).unwrap();
-    let program = "#include <stdio.h>\n#include \"model.h\"\nint main(void) { uint8_t x[PHASE_GRAPH_FEATURES];\n\
-                   while (fread(x, 1, sizeof x, stdin) == sizeof x) printf(\"%d\\n\", phase_graph_classify(x)); }\n";
-    std::fs::write(folder.path().join("main.c"), program).unwrap();
-    let compiled = std::process::Command::new("cc")
-        .args([
-            "-std=c99",
-            "-Wall",
-            "-Werror",
-            "-O1",
-            "-fsanitize=undefined",
-            "-fno-sanitize-recover",
-            "-o",
-            "answer",
-            "main.c",
-        ])
-        .current_dir(folder.path())
-        .output();
-    let Ok(compiled) = compiled else {
-        println!("SKIPPED: no C compiler `cc`");
-        return;
-    };
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    let levels = std::fs::File::open(folder.path().join("levels")).unwrap();
-    let output = std::process::Command::new(folder.path().join("answer")).stdin(levels).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said.lines().map(|line| line.parse::<usize>().unwrap()).collect::<Vec<_>>(), answers);
+    for (features, label, named) in [
+        (["x", "y", "z", "4"], Some("kind"), true),
+        (["1", "2", "3", "5"], Some("4"), false),
+        (["0,0", "0,1", "1,0", "1,1"], None, false),
+    ] {
+        let features = features.map(String::from).to_vec();
+        classifier.columns = Columns { features, label: label.map(String::from), named };
+        classifier.save(folder.path()).unwrap();
+        assert_eq!(Classifier::load(folder.path()).unwrap().columns, classifier.columns);
+        let path = folder.path().join("model.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_new = |line: &&str| line.starts_with("label = ") || line.starts_with("named = ");
+        assert_eq!(text.lines().filter(is_new).count(), 1 + usize::from(label.is_some()));
+        let old: Vec<&str> = text.lines().filter(|line| !is_new(line)).collect();
+        std::fs::write(&path, old.join("\n")).unwrap();
+        let expected = Columns { label: None, ..classifier.columns.clone() };
+        assert_eq!(Classifier::load(folder.path()).unwrap().columns, expected);
+    }
 }
 
 /// Damaged at any place, a file is refused, or it can be run.
@@ -288,7 +291,17 @@ fn an_explanation_is_of_the_answer() {
         let (first, last) = (explanation.messages.first().unwrap(), explanation.messages.last().unwrap());
         assert_eq!(first.0, 1);
         assert!(usize::from(first.1.source) < 12 && explanation.outputs.contains(&last.1.target));
-        assert!(explanation.svg(&classifier.network, 40).contains("</svg>"));
+        let svg = explanation.svg(&classifier.network, 40, "what <is> it & why\u{1}");
+        assert!(
+            svg.ends_with("</svg>\n") && svg.contains(">what &lt;is&gt; it &amp; why\u{fffd}</text>"),
+            "{svg}"
+        );
+        assert_eq!(svg.matches("<path ").count(), 40.min(explanation.messages.len()));
+        for part in [">edge<", ">radiation<", ">output that answered<", "background: white"] {
+            assert!(svg.contains(part), "no {part} in the drawing");
+        }
+        let none = explanation.svg(&classifier.network, 0, "");
+        assert!(none.ends_with("</svg>\n") && !none.contains("<path "));
     }
     assert!(
         classifier

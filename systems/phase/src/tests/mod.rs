@@ -1,5 +1,6 @@
 //! What is true of whole graphs.
 
+mod c_header;
 mod credit;
 mod learning;
 mod propagation;

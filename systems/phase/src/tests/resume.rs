@@ -162,10 +162,10 @@ fn what_is_of_another_training_is_refused_with_what_differs() {
     let mut other = table();
     let row = split(&other).train[7];
     other.values[4 * row] += 0.25;
-    assert!(said(other, settings(), options()).contains("its data is"));
+    assert!(said(other, settings(), options()).contains("the data are not those that it learned from"));
     let mut other = table();
     other.classes[1] = "one".into();
-    assert!(said(other, settings(), options()).contains("its data is"));
+    assert!(said(other, settings(), options()).contains("the data are not those that it learned from"));
     let wider = said(table(), Settings { inputs: 14, ..settings() }, options());
     assert!(wider.contains("its inputs is 12, but 14 is asked for; go on with the same settings"), "{wider}");
     let longer = said(table(), settings(), FitOptions { epochs: 9, ..options() });

@@ -14,6 +14,6 @@ pub fn read(bytes: &[u8]) -> Result<(), String> {
         .expect("a file");
     let table = bessemer_phase::data::read(&path, &ReadOptions::default())
         .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), ""))?;
-    assert_eq!((table.len(), table.values.len()), (2, 2 * table.names.len()));
+    assert_eq!((table.len(), table.values.len()), (2, 2 * table.features()));
     Ok(())
 }

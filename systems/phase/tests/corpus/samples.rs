@@ -13,7 +13,7 @@ pub fn read(bytes: &[u8]) -> Result<(), String> {
     let options = ReadOptions { bytes_max: 4 << 20, ..ReadOptions::default() };
     let table = bessemer_phase::data::read(&path, &options)
         .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), ""))?;
-    assert_eq!(table.values.len(), table.len() * table.names.len());
+    assert_eq!(table.values.len(), table.len() * table.features());
     assert!(table.values.iter().all(|value| value.is_finite()));
     assert!(table.labels.iter().all(|label| usize::from(*label) < table.classes.len()));
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
 use bessemer_kernels::pool::Pool;
-use bessemer_phase::data::Table;
+use bessemer_phase::data::{Columns, Table};
 use bessemer_phase::{Classifier, FitOptions, Settings};
 use bessemer_train::data::Split;
 use parquet::arrow::ArrowWriter;
@@ -94,7 +94,7 @@ fn parquet() -> Files {
 /// Exported graphs.
 pub fn graphs() -> Files {
     let table = Table {
-        names: vec!["x".into(), "y".into()],
+        columns: Columns { features: vec!["x".into(), "y".into()], ..Columns::default() },
         values: (0..40).map(|i| i as f32).collect(),
         classes: vec!["a".into(), "b".into()],
         labels: (0..20).map(|i| i % 2).collect(),
