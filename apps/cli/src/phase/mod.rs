@@ -9,6 +9,7 @@ pub mod measure;
 pub mod settings;
 mod train;
 
+pub use data::Header;
 pub use train::{Trained, percent};
 
 use crate::error::Result;
