@@ -104,33 +104,44 @@ pub fn waves_compared(compared: &Compared, threads: usize) -> Report {
     for (place, part) in best.parts.iter().enumerate() {
         let columns = [
             Column::text("model"),
-            Column::number("parameters", ""),
-            Column::number("steps", ""),
-            Column::number("MSE", "± deviation"),
+            Column::number("MSE", "mean"),
+            Column::number("deviation", ""),
             Column::number("interval", "of the mean, 95 %"),
             Column::number("ratio", "to the mean's"),
-            Column::number("fit", "each"),
         ];
         let title = format!("{}, {}", part.part, number::counted(part.points, "point"));
         let table = compared.models.iter().fold(Table::new(columns).title(title), |table, model| {
             let part = &model.parts[place];
-            let deviation = part.mse.deviation.map_or(String::new(), |d| format!(" ± {}", number::digits(d)));
             let interval = part.interval.map_or("n/a".into(), |[low, high]| {
                 format!("{} to {}", number::digits(low), number::digits(high))
             });
             let cells = [
                 model.name.clone(),
-                number::count(model.parameters),
-                number::count(model.steps),
-                format!("{}{deviation}", number::digits(part.mse.mean)),
+                number::digits(part.mse.mean),
+                part.mse.deviation.map_or("n/a".into(), number::digits),
                 interval,
                 number::digits(part.mse.mean / part.mean_mse),
-                number::seconds(model.seconds_fit),
             ];
             table.row(RowKind::Plain, cells)
         });
         blocks.push(table.into());
     }
+    let columns = [
+        Column::text("model"),
+        Column::number("parameters", ""),
+        Column::number("steps", "each fit"),
+        Column::number("time", "each fit"),
+    ];
+    let models = compared.models.iter().fold(Table::new(columns).title("Models"), |table, model| {
+        let cells = [
+            model.name.clone(),
+            number::count(model.parameters),
+            number::count(model.steps),
+            number::seconds(model.seconds_fit),
+        ];
+        table.row(RowKind::Plain, cells)
+    });
+    blocks.push(models.into());
     let facts = [
         ("signal", compared.signal.clone()),
         ("points", number::count(compared.points)),
@@ -261,8 +272,9 @@ fn along_one_axis(signal: &Signal, again: &Signal, is_even: bool) -> Vec<Block> 
             let at = |number: usize| (number < signal.len()).then(|| f64::from(signal.point(number)[0]));
             Some(Shade { from: at(window.start)?, to: at(window.end - 1)?, label: "glitch".into() })
         });
-        let thin = if signal.len() > LINE_MAX {
-            format!("One in {} points.", signal.len().div_ceil(LINE_MAX))
+        let dense = signal.len() > LINE_MAX;
+        let thin = if dense {
+            format!("One in {} points, the model behind the signal.", signal.len().div_ceil(LINE_MAX))
         } else {
             String::new()
         };
@@ -282,9 +294,13 @@ fn along_one_axis(signal: &Signal, again: &Signal, is_even: bool) -> Vec<Block> 
                     offset => from(name, offset),
                 },
                 lines: vec![
-                    // Behind the signal, which it would hide where both are dense.
-                    Line::new("model", LineStyle::Baseline(0), model),
                     Line::new("signal", LineStyle::Actual, actual),
+                    // In front it would hide a signal that is dense.
+                    Line::new(
+                        "model",
+                        if dense { LineStyle::Baseline(0) } else { LineStyle::Forecast(0) },
+                        model,
+                    ),
                 ],
                 shade,
                 caption: thin,

@@ -32,9 +32,10 @@ With --json:
    \"models\": [{\"name\", \"parameters\", \"steps\", \"seconds_fit\",
                \"parts\": [{\"part\", \"points\", \"mse\": {\"mean\", \"deviation\"}, \"interval\": [low, high], \"each\",
                           \"mean_mse\"}]}]}
-All models take as many steps, for packets those of their rounds among them; only `faithful` has its own unless
---steps says how many. steps are those of one fit, in the mean. Models are sorted by their mean error on the points held out. The interval is where the mean lies with 95 %
-probability, by Student's t; mean_mse is the error of predicting the mean of the training values."
+All models take as many steps, for packets those of their rounds among them; only `faithful` has its own, unless
+--steps says how many. steps are those of one fit, in the mean. Models are sorted by their mean error on the points
+held out. The interval is where the mean lies with 95 % probability, by Student's t, but not below 0; mean_mse is the
+error of predicting the mean of the training values."
 )]
 pub struct Compare {
     #[command(flatten)]

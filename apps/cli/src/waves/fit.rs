@@ -137,9 +137,9 @@ impl Fit {
             return Ok(());
         }
         let saved = std::fs::read_to_string(&path).map_err(CliError::input(&path))?;
-        let (folder, about) = (folder.to_path_buf(), config.to_string());
+        let (folder, about) = (folder.to_path_buf(), settings_by_name(config));
         let checkpoints = Checkpoints { folder, every: 0, keep: 1, resume: true, about };
-        Ok(checkpoints.check_about(&saved)?)
+        Ok(checkpoints.check_about(&settings_by_name(&saved))?)
     }
 
     fn work(
@@ -208,6 +208,23 @@ impl Fit {
         ))?;
         kept.print_report(&self.run)
     }
+}
+
+/// The settings of a configuration, each in a line with the tables it lies in: several may have one name.
+fn settings_by_name(config: &str) -> String {
+    fn add(within: &str, table: &toml::Table, text: &mut String) {
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(table) => add(&format!("{within}{name}."), table, text),
+                value => *text += &format!("{within}{name} = {value}\n"),
+            }
+        }
+    }
+    let mut text = String::new();
+    // What someone has written into it that is no TOML differs in any case.
+    let table = config.parse().unwrap_or_default();
+    add("", &table, &mut text);
+    text
 }
 
 /// Fits a model while it is watched and can be interrupted.
