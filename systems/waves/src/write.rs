@@ -45,7 +45,7 @@ pub fn write(path: impl AsRef<Path>, signal: &Signal) -> Result<()> {
     .map_err(|source| Error::Write { path: path.to_path_buf(), source })
 }
 
-/// Refuses, before there is anything to write, what [`write`] would refuse to write of a signal on these points.
+/// Refuses, before there is anything to write, what [`write()`] would refuse to write of a signal on these points.
 ///
 /// ```
 /// use bessemer_waves::{Generator, check_writing};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bessemer::plan::Pool;
 use bessemer::train::{Checkpoints, Event, TrainError};
 use bessemer::waves::models::Shape;
-use bessemer::waves::{self, Signal, Split, WaveFitter, write};
+use bessemer::waves::{self, FitOptions, Signal, Split, WaveFitter, write};
 use serde::Serialize;
 
 use super::scored::Scored;
@@ -210,6 +210,13 @@ impl Fit {
     }
 }
 
+/// How many steps there are, those of the rounds among them, on batches of at most so many points.
+fn pace_of(options: &FitOptions, points: usize) -> Pace {
+    let rounds = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
+    let samples = options.batch.unwrap_or(points).min(points) as u64;
+    Pace { steps: rounds + options.train.steps, samples, first: 0 }
+}
+
 /// The settings of a configuration, each in a line with the tables it lies in: several may have one name.
 fn settings_by_name(config: &str) -> String {
     fn add(within: &str, table: &toml::Table, text: &mut String) {
@@ -239,8 +246,7 @@ fn fit(
 ) -> Result<WaveFitter> {
     let Asked { model, options } = asked;
     let before = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
-    let samples = options.batch.unwrap_or(usize::MAX).min(split.train.len()) as u64;
-    let pace = Pace { steps: before + options.train.steps, samples, first: 0 };
+    let pace = pace_of(options, split.train.len());
     let mut shown = progress.model(model.name(), pace);
     let _hold = interrupt::training();
     kept.begin_training("")?;
@@ -284,5 +290,27 @@ fn fit(
             })
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_learns_from_no_more_points_than_there_are() {
+        for (batch, samples) in [(None, 800), (Some(64), 64), (Some(100_000), 800)] {
+            let options = FitOptions { batch, ..FitOptions::default() };
+            assert_eq!(pace_of(&options, 800).samples, samples, "{batch:?}");
+        }
+    }
+
+    #[test]
+    fn settings_of_one_name_are_told_apart() {
+        let config = "count = 3\n[greedy]\nlearning_rate = 0.1\n[train]\nlearning_rate = 0.2\n";
+        assert_eq!(
+            settings_by_name(config),
+            "count = 3\ngreedy.learning_rate = 0.1\ntrain.learning_rate = 0.2\n"
+        );
     }
 }
