@@ -1,9 +1,12 @@
 //! Numbers far from 0: seconds since 1970, large counts.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use bessemer_plan::Pool;
 use bessemer_waves::{FitOptions, Greedy, Model, Note, ReadOptions, Signal, Split, WaveFitter, read, write};
+use parquet::arrow::ArrowWriter;
 
 use crate::steps;
 
@@ -99,6 +102,25 @@ fn whole_numbers_of_64_bits_stay_apart() {
     let text = std::fs::read_to_string(&table).unwrap();
     assert!(text.ends_with("\n49,1152921504606847025\n"), "{text}");
     assert_eq!(read(&table, &ReadOptions::default()).unwrap().values(), signal.values());
+}
+
+#[test]
+fn parquet_columns_far_from_0_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", Arc::new(Int64Array::from_iter_values((0..5).map(|n| (1i64 << 60) + n)))),
+        ("seconds", Arc::new(Float64Array::from_iter_values((0..5).map(|n| 1.7e9 + 0.5 * f64::from(n))))),
+        ("y", Arc::new(Int64Array::from_iter_values(0..5))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let signal = read(&path, &ReadOptions::default()).unwrap();
+    assert_eq!((signal.axis_offset(0), signal.axis_offset(1)), ((1i64 << 60) as f64, 1.7e9));
+    assert_eq!((signal.point(3), signal.value(3)), (&[3.0, 1.5][..], &[3.0][..]));
 }
 
 #[test]
