@@ -97,7 +97,7 @@ pub struct ComparedPart {
 const SEEDS_MAX: u64 = 1000;
 
 impl ComparedModel {
-    fn of(name: &str, asked: &FitOptions, fits: &[(WaveFitter, Outcome)]) -> ComparedModel {
+    fn of(name: &str, model: &Model, asked: &FitOptions, fits: &[(WaveFitter, Outcome)]) -> ComparedModel {
         let first = &fits[0].1;
         let parts = first.scores.iter().map(|first| {
             let scores = fits.iter().filter_map(|(_, outcome)| outcome.score(first.part));
@@ -115,7 +115,7 @@ impl ComparedModel {
         ComparedModel {
             name: name.to_string(),
             parameters: first.parameters,
-            steps: mean(&|fitted| steps_of(fitted, asked) as f64).round() as usize,
+            steps: mean(&|fitted| steps_of(fitted, model, asked) as f64).round() as usize,
             seconds_fit: mean(&|fitted| fitted.history.elapsed.as_secs_f64()),
             parts: parts.collect(),
         }
@@ -129,9 +129,9 @@ impl ComparedModel {
 }
 
 /// The steps that a fit took: of packets those of the rounds as well, and of the one after some were left out.
-fn steps_of(fitted: &WaveFitter, asked: &FitOptions) -> u64 {
+fn steps_of(fitted: &WaveFitter, model: &Model, asked: &FitOptions) -> u64 {
     let rounds = asked.greedy.map_or(0, |greedy| {
-        let again = u64::from(greedy.drop_below > 0.0);
+        let again = u64::from(fitted.model() != model);
         (greedy.rounds as u64 + again) * greedy.steps
     });
     rounds + fitted.history.losses.len() as u64
@@ -161,7 +161,7 @@ impl Compare {
             for (name, model, options) in &asked {
                 let jobs = Jobs { pool: &pool, stop: &interrupt::requested };
                 let fits = fit_seeds(&signal, &split, model, options, &seeds, &jobs)?;
-                let model = ComparedModel::of(name, options, &fits);
+                let model = ComparedModel::of(name, model, options, &fits);
                 self.run.note(&format!(
                     "{name}: {}, MSE {}",
                     number::counted(seeds.len(), "fit"),

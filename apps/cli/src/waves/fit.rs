@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bessemer::plan::Pool;
 use bessemer::train::{Checkpoints, Event, TrainError};
 use bessemer::waves::models::Shape;
-use bessemer::waves::{self, FitOptions, Signal, Split, WaveFitter, write};
+use bessemer::waves::{self, FitOptions, Greedy, Signal, Split, WaveFitter, write};
 use serde::Serialize;
 
 use super::scored::Scored;
@@ -272,16 +272,19 @@ fn fit(
             Ok(fitted)
         }
         Err(waves::Error::Train(TrainError::Stopped { step, checkpoint })) => {
-            let name = model.name();
-            let (mut doing, kept_nothing) = (
-                format!("{name} was at training step {step}"),
-                checkpoints.is_some() && checkpoint.is_none(),
-            );
-            if let Some(greedy) = options.greedy.filter(|_| step <= before) {
+            let kept_nothing = checkpoints.is_some() && checkpoint.is_none();
+            let round = |greedy: Greedy| {
                 let round = step.saturating_sub(1) / greedy.steps.max(1) + 1;
-                doing = format!("{name} was in round {round} of {}", greedy.rounds);
-                doing += if kept_nothing { ", with which it begins anew" } else { ", which it begins again" };
-            }
+                let again = match (checkpoints, kept_nothing) {
+                    (None, _) => "",
+                    (_, true) => ", with which it begins anew",
+                    (_, false) => ", which it begins again",
+                };
+                format!("in round {round} of {}{again}", greedy.rounds)
+            };
+            let doing = options.greedy.filter(|_| step <= before).map(round);
+            let doing = doing.unwrap_or_else(|| format!("at training step {step}"));
+            let doing = format!("{} was {doing}", model.name());
             Err(match checkpoint {
                 None if !kept_nothing => {
                     CliError::Interrupted { doing, run: kept.path().map(Path::to_path_buf) }
