@@ -17,6 +17,21 @@ pub fn digits(value: f64) -> String {
     }
 }
 
+/// To so small a difference, and no more digits: `1,700,000,060`, `1,700.25`.
+pub fn to(value: f64, difference: f64) -> String {
+    if !(value.abs() < 1e18 && difference > 0.0) {
+        return digits(value);
+    }
+    let places = (-difference.log10().floor()).clamp(0.0, 12.0) as usize;
+    let text = format!("{value:.places$}");
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    // Parsed again, as rounding may have carried.
+    whole.parse().map_or(text.clone(), |whole: i64| match (whole, value < 0.0) {
+        (0, true) => text.clone(),
+        _ => grouped(whole) + rest,
+    })
+}
+
 /// A count with its thousands apart: `12,345`.
 pub fn count(value: usize) -> String {
     grouped(value as i64)
@@ -105,6 +120,11 @@ mod tests {
         assert_eq!(
             [999, 1_500_000, 27_000_000_000_000].map(bytes),
             ["999 B", "1.5 MB", "27 TB"].map(String::from)
+        );
+        let places = [(1_700_000_060.3, 0.6), (1700.254, 0.01), (-0.2, 0.1), (-1999.96, 0.1), (2e20, 1.0)];
+        assert_eq!(
+            places.map(|(value, difference)| to(value, difference)),
+            ["1,700,000,060.3", "1,700.25", "-0.2", "-2,000.0", "2.000e20"].map(String::from)
         );
         assert_eq!((counted(1, "step"), counted(1000, "step")), ("1 step".into(), "1,000 steps".into()));
     }

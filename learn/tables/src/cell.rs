@@ -20,6 +20,12 @@ pub(super) fn number(text: &str) -> Result<f32, BadCell> {
     }
 }
 
+/// Likewise in double precision, of a size that single precision has.
+pub(super) fn double(text: &str) -> Result<f64, BadCell> {
+    let value = number(text)?;
+    Ok(text.trim().parse().unwrap_or(f64::from(value)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +38,8 @@ mod tests {
         for text in ["", "  ", "NaN", "nan", "NA", "n/a", "null", "None", "<NA>"] {
             assert!(number(text).is_ok_and(f32::is_nan), "{text:?}");
         }
+        assert_eq!(double(" 1700000060.5"), Ok(1_700_000_060.5), "as it is written, not the nearest f32");
+        assert_eq!((double("1e39"), double("x")), (Err(BadCell::Infinite), Err(BadCell::NotANumber)));
         for text in ["inf", "-Infinity", "1e39"] {
             assert_eq!(number(text), Err(BadCell::Infinite), "{text:?}");
         }

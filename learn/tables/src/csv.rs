@@ -2,7 +2,7 @@
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use crate::cell::{BadCell, number};
+use crate::cell::{BadCell, double, number};
 use crate::contents::Limits;
 use crate::error::{Needed, Result, TableError, shorten};
 
@@ -200,12 +200,24 @@ impl Record<'_> {
     pub fn present(&self, column: usize) -> Result<f32> {
         match number(self.cell(column)) {
             Ok(value) if !value.is_nan() => Ok(value),
-            bad => {
-                let (file, row, column, value) = self.place(column);
-                let problem = Needed::of(bad.err());
-                Err(TableError::Needed { file, row, column, value, problem })
-            }
+            bad => Err(self.needed(column, Needed::of(bad.err()))),
         }
+    }
+
+    /// Likewise in double precision: columns such as times can be far from 0 beside what their numbers differ by.
+    ///
+    /// # Errors
+    /// If there is none, or one beyond what single precision reaches.
+    pub fn double(&self, column: usize) -> Result<f64> {
+        match double(self.cell(column)) {
+            Ok(value) if !value.is_nan() => Ok(value),
+            bad => Err(self.needed(column, Needed::of(bad.err()))),
+        }
+    }
+
+    fn needed(&self, column: usize, problem: Needed) -> TableError {
+        let (file, row, column, value) = self.place(column);
+        TableError::Needed { file, row, column, value, problem }
     }
 
     /// The text of a cell without the blanks around it, where none may be missing.
@@ -215,8 +227,7 @@ impl Record<'_> {
     pub fn text(&self, column: usize) -> Result<&str> {
         let text = self.cell(column).trim();
         if text.is_empty() {
-            let (file, row, column, value) = self.place(column);
-            return Err(TableError::Needed { file, row, column, value, problem: Needed::Missing });
+            return Err(self.needed(column, Needed::Missing));
         }
         Ok(text)
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow_array::types::Float32Type;
+use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
 use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
@@ -190,6 +190,24 @@ pub fn present(file: &str, array: &ArrayRef, column: &str, before: usize) -> Res
         None => Ok(values),
         Some(row) => Err(missing(file, array, column, before, row)),
     }
+}
+
+/// Likewise in double precision.
+///
+/// # Errors
+/// As [`present`].
+pub fn doubles(file: &str, array: &ArrayRef, column: &str, before: usize) -> Result<Vec<f64>> {
+    let single = present(file, array, column, before)?;
+    // What has a value in single precision has one in double precision.
+    let cast = arrow_cast::cast(array, &DataType::Float64).ok();
+    let values = cast.as_ref().map(|cast| cast.as_primitive::<Float64Type>().values().to_vec());
+    Ok(values.unwrap_or_else(|| single.into_iter().map(f64::from).collect()))
+}
+
+/// The values of a column of 64-bit integers of which none is missing: double precision has not all of them.
+pub fn wholes(array: &ArrayRef) -> Option<Vec<i64>> {
+    let is_whole = *array.data_type() == DataType::Int64 && array.null_count() == 0;
+    is_whole.then(|| array.as_primitive::<Int64Type>().values().to_vec())
 }
 
 fn missing(file: &str, array: &ArrayRef, column: &str, before: usize, row: usize) -> TableError {

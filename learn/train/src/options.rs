@@ -121,8 +121,8 @@ pub(crate) fn check(options: &TrainOptions) -> Result<(), TrainError> {
     if !(options.learning_rate.is_finite() && options.learning_rate > 0.0) {
         return wrong("learning rate", options.learning_rate.to_string(), "it must be a positive number");
     }
-    if options.clip_norm.is_some_and(|c| c.is_nan() || c <= 0.0) {
-        return wrong("clip norm", format!("{:?}", options.clip_norm), "it must be positive, or absent");
+    if let Some(norm) = options.clip_norm.filter(|norm| norm.is_nan() || *norm <= 0.0) {
+        return wrong("clip norm", norm.to_string(), "it must be above 0, or left out");
     }
     if !(1..=MAX_ACCUMULATE).contains(&options.accumulate) {
         return wrong("accumulate", options.accumulate.to_string(), "it must be from 1 to 65,536");
@@ -139,8 +139,8 @@ pub(crate) fn check(options: &TrainOptions) -> Result<(), TrainError> {
     if !(options.min_change.is_finite() && options.min_change >= 0.0) {
         return wrong("min_change", options.min_change.to_string(), "it must be 0 or more");
     }
-    if options.max_seconds.is_some_and(|seconds| seconds.is_nan() || seconds <= 0.0) {
-        return wrong("max seconds", format!("{:?}", options.max_seconds), "it must be positive, or absent");
+    if let Some(seconds) = options.max_seconds.filter(|seconds| seconds.is_nan() || *seconds <= 0.0) {
+        return wrong("max seconds", seconds.to_string(), "it must be above 0, or left out");
     }
     if let Some(problem) = options.average.and_then(|average| average.problem()) {
         return wrong(

@@ -10,8 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything the wave system refuses.
 ///
-/// `row` is the line of a text file, counted from 1 with the header as line 1, or the record of a Parquet
-/// file counted from 1. A point of a signal that comes from no file is counted from 0.
+/// A point of a signal that comes from no file is counted from 0.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)] // the message of each variant says what its fields are
@@ -33,9 +32,6 @@ pub enum Error {
 
     #[error("`{file}`: there is no column `{column}`{nearest}; the columns are {columns}")]
     MissingColumn { file: String, column: String, nearest: String, columns: String },
-
-    #[error("`{file}`: row {row}, column `{column}`: {value:?} is {problem}; correct it or drop the row")]
-    BadNumber { file: String, row: usize, column: String, value: String, problem: &'static str },
 
     #[error("{axes} axes; a signal has 1 to {most}: choose which columns are axes", most = crate::MAX_AXES)]
     Axes { axes: usize },

@@ -15,9 +15,10 @@ use crate::lesson::Lesson;
 use crate::models::{Model, Shape};
 use crate::options::FitOptions;
 use crate::predictor::Predictor;
-use crate::scale::Scale;
+use crate::rounds::Rounds;
+use crate::scale::{AxisScale, Scale, ValueScale};
 use crate::scores::{Note, Outcome, Score, means, parts};
-use crate::signal::Signal;
+use crate::signal::{Origin, Signal};
 use crate::source::Source;
 use crate::split::Split;
 use crate::task::{PointTask, Samples};
@@ -30,7 +31,21 @@ const MAX_COMPUTED: u128 = 1 << 28;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scaled {
     pub name: String,
+    /// Of the signal that the scale was fitted to: the scale is one of numbers less this.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offset: f64,
     pub scale: Scale,
+}
+
+fn is_zero(offset: &f64) -> bool {
+    *offset == 0.0
+}
+
+impl Scaled {
+    /// The scale of numbers that are less another offset.
+    pub fn less(&self, offset: f64) -> Scale {
+        Scale { shift: self.scale.shift + (self.offset - offset), ..self.scale }
+    }
 }
 
 /// A model that was fitted to a signal.
@@ -96,6 +111,10 @@ impl WaveFitter {
         watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<WaveFitter> {
         options.check()?;
+        if !matches!(model, Model::Packets(_)) && options.greedy.is_some() {
+            let problem = format!("`{}` is no model of packets", model.name());
+            return Err(Error::Option { what: "greedy", problem, remedy: "leave it out, or fit `packets`" });
+        }
         split.check(signal.len())?;
         let mut options = options.clone();
         if options.precision == Precision::F16 {
@@ -109,7 +128,7 @@ impl WaveFitter {
         let training = samples(&split.train)?;
         let batch = options.batch.map_or(training.inputs.len(), |batch| batch.min(training.inputs.len()));
         let of_data = [training.inputs.points(), &training.targets];
-        let checkpoints = checkpoints.map(|checkpoints| Checkpoints {
+        let mut checkpoints = checkpoints.map(|checkpoints| Checkpoints {
             about: options.about(model, &of_data, &checkpoints.about),
             ..checkpoints.clone()
         });
@@ -129,13 +148,17 @@ impl WaveFitter {
         };
         let mut lesson = Lesson { task, shape, options: &options, pool };
         let start = Instant::now();
-        let begun = match &options.greedy {
-            // A training that goes on has its packets in the checkpoint.
-            Some(greedy) if !checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.resume) => {
-                Some(lesson.find_packets(greedy, model, watch)?)
+        let mut begun = None;
+        if let (Some(greedy), Model::Packets(kind)) = (&options.greedy, model) {
+            let resumed = checkpoints.as_ref().filter(|checkpoints| checkpoints.resume);
+            let rounds =
+                resumed.map(|resumed| Rounds::read(resumed, greedy, kind, shape)).transpose()?.flatten();
+            // A training of all packets that goes on has them in its own checkpoint.
+            if rounds.is_some() || resumed.is_none() {
+                begun = Some(lesson.find_packets(greedy, kind, rounds, checkpoints.as_ref(), watch)?);
+                checkpoints.iter_mut().for_each(|checkpoints| checkpoints.resume = false);
             }
-            _ => None,
-        };
+        }
         let rounds = start.elapsed();
         let before = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
         let (parameters, mut history) =
@@ -228,11 +251,17 @@ impl WaveFitter {
         Shape { axes: self.axes.len(), channels: self.channels.len(), seed: self.options.train.seed }
     }
 
-    /// Values `[N, channels]` at points `[N, axes]`, in the units of the signal.
+    /// Values `[N, channels]` at points `[N, axes]`, in the units of the signal. Where these are far from 0 beside
+    /// what they differ by, [`WaveFitter::reconstruct`] and [`WaveFitter::render`] have them more exactly.
     ///
     /// # Errors
     /// If the coordinates are not so many for each point, or one is infinite or NaN.
     pub fn predict(&mut self, points: &[f32], pool: &Pool) -> Result<Vec<f32>> {
+        self.predict_less(points, &Origin::default(), pool)
+    }
+
+    /// Likewise of points and values that are less the offsets of a signal.
+    pub(crate) fn predict_less(&mut self, points: &[f32], origin: &Origin, pool: &Pool) -> Result<Vec<f32>> {
         let d = self.axes.len();
         let n = points.len() / d;
         if !points.len().is_multiple_of(d) {
@@ -243,16 +272,17 @@ impl WaveFitter {
             let name = format!("`{}`", self.axes[place % d].name);
             return Err(Error::NotFinite { point: place / d, name, value: points[place] });
         }
-        let scales: Vec<Scale> = self.axes.iter().map(|axis| axis.scale).collect();
-        let inputs = Inputs::new(&self.model, &scales, points.iter().copied())?;
+        let inputs =
+            Inputs::new(&self.model, &less(&self.axes, &origin.axis_offsets), points.iter().copied())?;
         let predictor = match self.predictor.take().filter(|predictor| predictor.is_for(n)) {
             Some(predictor) => predictor,
             None => Predictor::new(&self.model, self.shape(), self.options.precision, n)?,
         };
         let predictor = self.predictor.insert(predictor);
         let mut values = predictor.predict(pool, &self.parameters, &inputs)?;
+        let scales = less(&self.channels, &origin.channel_offsets);
         for values in values.chunks_exact_mut(self.channels.len()) {
-            values.iter_mut().zip(&self.channels).for_each(|(y, channel)| *y = channel.scale.undo(*y));
+            values.iter_mut().zip(&scales).for_each(|(y, scale)| *y = scale.undo(*y));
         }
         Ok(values)
     }
@@ -263,7 +293,7 @@ impl WaveFitter {
     /// If the signal has other axes or channels than the one the model was fitted to.
     pub fn reconstruct(&mut self, signal: &Signal, pool: &Pool) -> Result<Signal> {
         self.check_names(signal)?;
-        signal.with_values(self.predict(signal.points(), pool)?)
+        signal.with_values(self.predict_less(signal.points(), &signal.origin, pool)?)
     }
 
     /// Scores the model on every part of a split that has points.
@@ -278,7 +308,7 @@ impl WaveFitter {
         let mut scores = Vec::new();
         for (part, numbers) in parts(signal, split) {
             let points: Vec<f32> = numbers.iter().flat_map(|number| signal.point(*number)).copied().collect();
-            let predicted = self.predict(&points, pool)?;
+            let predicted = self.predict_less(&points, &signal.origin, pool)?;
             scores.push(Score::new(part, signal, &numbers, &predicted, &means));
         }
         let parameters = self.parameter_count();
@@ -303,6 +333,7 @@ impl WaveFitter {
         {
             notes.push(Note::Frozen { names: "omega and v", packets: model.count });
         }
+        notes.extend(signal.origin.merged.iter().cloned().map(Note::Merged));
         let first = split.train[0];
         let is_constant = |of: &dyn Fn(usize) -> f32| split.train.iter().all(|n| of(*n) == of(first));
         for (place, axis) in self.axes().enumerate() {
@@ -338,6 +369,12 @@ impl WaveFitter {
     }
 }
 
+/// The scales of numbers that are less these offsets, each 0 if there are none.
+pub(crate) fn less(scaled: &[Scaled], offsets: &[f64]) -> Vec<Scale> {
+    let offset = |place: usize| offsets.get(place).copied().unwrap_or(0.0);
+    scaled.iter().enumerate().map(|(place, scaled)| scaled.less(offset(place))).collect()
+}
+
 /// Points by number, as a network reads them, with their scaled values.
 pub(crate) fn samples(
     signal: &Signal,
@@ -346,11 +383,11 @@ pub(crate) fn samples(
     axes: &[Scaled],
     channels: &[Scaled],
 ) -> Result<Samples> {
-    let scales: Vec<Scale> = axes.iter().map(|axis| axis.scale).collect();
     let points = numbers.iter().flat_map(|number| signal.point(*number)).copied();
-    let inputs = Inputs::new(model, &scales, points)?;
+    let inputs = Inputs::new(model, &less(axes, &signal.origin.axis_offsets), points)?;
     let values = numbers.iter().flat_map(|number| signal.value(*number));
-    let targets = values.zip(channels.iter().cycle()).map(|(y, channel)| channel.scale.apply(*y)).collect();
+    let scales = less(channels, &signal.origin.channel_offsets);
+    let targets = values.zip(scales.iter().cycle()).map(|(y, scale)| scale.apply(*y)).collect();
     Ok(Samples { inputs, targets })
 }
 
@@ -358,11 +395,16 @@ pub(crate) fn samples(
 pub(crate) fn scales(signal: &Signal, split: &Split, options: &FitOptions) -> (Vec<Scaled>, Vec<Scaled>) {
     let of_axis = |(place, name): (usize, &String)| {
         let along = split.train.iter().map(|number| &signal.point(*number)[place]);
-        Scaled { name: name.clone(), scale: Scale::of_axis(options.axes, along) }
+        let scale = Scale::of_axis(options.axes, along);
+        // Coordinates as they are have no offset.
+        let offset = if options.axes == AxisScale::None { 0.0 } else { signal.axis_offset(place) };
+        Scaled { name: name.clone(), offset, scale }
     };
     let of_channel = |(place, name): (usize, &String)| {
         let values = split.train.iter().map(|number| &signal.value(*number)[place]);
-        Scaled { name: name.clone(), scale: Scale::of_channel(options.values, values) }
+        let scale = Scale::of_channel(options.values, values);
+        let offset = if options.values == ValueScale::None { 0.0 } else { signal.channel_offset(place) };
+        Scaled { name: name.clone(), offset, scale }
     };
     let axes = signal.axes().iter().enumerate().map(of_axis).collect();
     (axes, signal.channels().iter().enumerate().map(of_channel).collect())

@@ -61,14 +61,17 @@ impl WaveFitter {
         let files = ModelFolder::new(folder, FORMAT);
         let described = files.describe::<Description>().map_err(failed)?;
         let Description { model, fit, axes, channels, source, .. } = &described.description;
-        if let Some(Scaled { name, scale }) =
-            axes.iter().chain(channels).find(|scaled| !scaled.scale.is_sound())
+        if let Some(Scaled { name, offset, scale }) =
+            axes.iter().chain(channels).find(|scaled| !(scaled.scale.is_sound() && scaled.offset.is_finite()))
         {
             let (name, shift, scale) = (shorten(name), scale.shift, scale.scale);
-            let problem = format!("`{name}`: shift {shift:e} and scale {scale:e} make no sense");
+            let problem = format!(
+                "`{name}`: its shift is {shift}, its scale {scale} and its offset {offset}: all must be finite, and the \
+                 scale above 0; save the model again"
+            );
             return Err(Error::ModelFolder { path: folder.join("model.toml"), problem });
         }
-        if let Some(problem) = source.problem(axes.len()) {
+        if let Some(problem) = source.problem(axes.len(), channels.len()) {
             return Err(Error::ModelFolder { path: folder.join("model.toml"), problem });
         }
         let (model, fit, axes, channels) = (model.clone(), fit.clone(), axes.clone(), channels.clone());

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use serde::Serialize;
 
-use crate::fitter::WaveFitter;
+use crate::fitter::{WaveFitter, less};
 use crate::models::Model;
 use crate::signal::Signal;
 
@@ -55,8 +55,9 @@ impl WaveFitter {
         let (axes, spaces) = (shape.axes, shape.axes - 1);
         let scale = |axis: usize| self.axes[axis].scale.scale;
         let packets = kind.packets(&self.parameters, shape);
-        let coordinates = signal.points().iter().zip(self.axes.iter().cycle());
-        let scaled: Vec<f32> = coordinates.map(|(x, axis)| axis.scale.apply(*x)).collect();
+        let scales = less(&self.axes, &signal.origin.axis_offsets);
+        let coordinates = signal.points().iter().zip(scales.iter().cycle());
+        let scaled: Vec<f32> = coordinates.map(|(x, scale)| scale.apply(*x)).collect();
         let energies = kind.energies(&packets, &scaled, axes);
         let mut found: Vec<FoundPacket> = packets
             .iter()
@@ -70,7 +71,9 @@ impl WaveFitter {
                 let phase = row(3 * axes) / TAU;
                 FoundPacket {
                     centre: (0..axes)
-                        .map(|axis| row(axis) * scale(axis) + self.axes[axis].scale.shift)
+                        .map(|axis| {
+                            self.axes[axis].offset + (row(axis) * scale(axis) + self.axes[axis].scale.shift)
+                        })
                         .collect(),
                     width: (0..axes).map(|axis| row(axes + axis).exp() * scale(axis)).collect(),
                     frequency: (0..axes).map(|axis| row(2 * axes + axis) / TAU / scale(axis)).collect(),

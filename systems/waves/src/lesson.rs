@@ -11,6 +11,7 @@ use crate::greedy::{Greedy, Residual};
 use crate::models::{Model, Packet, Packets, Shape};
 use crate::options::{FitOptions, failed, training_trace};
 use crate::predictor::Predictor;
+use crate::rounds::{Rounds, kept};
 use crate::task::PointTask;
 
 /// Trainings on the same points, one after the other.
@@ -22,22 +23,26 @@ pub(crate) struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
-    /// Finds packets in rounds, each followed by a training of all so far: parameters to begin with.
+    /// Finds packets in rounds, each followed by a training of all so far: parameters to begin with. After each round
+    /// there is a checkpoint, if there are to be any; `begun` are the rounds that an earlier run has kept.
     pub fn find_packets(
         &mut self,
         greedy: &Greedy,
-        model: &Model,
+        kind: &Packets,
+        begun: Option<Rounds>,
+        checkpoints: Option<&Checkpoints>,
         watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Parameters> {
-        let Model::Packets(kind) = model else {
-            let problem = format!("`{}` is no model of packets", model.name());
-            return Err(Error::Option { what: "greedy", problem, remedy: "leave it out, or fit `packets`" });
-        };
         let (shape, seed) = (self.shape, self.options.train.seed);
         let points = self.task.training.inputs.points().to_vec();
         let train = greedy.training(&self.options.train);
-        let (mut found, mut bias) = (Vec::new(), vec![0.0; shape.channels]);
-        for round in 1..=greedy.rounds {
+        let _lock = checkpoints.map(Checkpoints::begin).transpose()?;
+        if let Some(begun) = &begun {
+            _ = watch(Event::Resumed { step: begun.done * greedy.steps });
+        }
+        let none = Rounds { done: 0, found: Vec::new(), bias: vec![0.0; shape.channels] };
+        let Rounds { done, mut found, mut bias } = begun.unwrap_or(none);
+        for round in done as usize + 1..=greedy.rounds {
             let mut values = self.task.training.targets.clone();
             if found.is_empty() {
                 values.chunks_exact_mut(shape.channels).for_each(|values| {
@@ -60,10 +65,21 @@ impl Lesson<'_> {
             }
             let (model, parameters) = self.with_packets(kind, found.len(), &found, &bias)?;
             let before = (round - 1) as u64 * greedy.steps;
-            let (parameters, _) = self.learn(&model, Some(parameters), &train, before, None, watch)?;
+            let learned = self.learn(&model, Some(parameters), &train, before, None, watch);
+            let (parameters, _) = learned.map_err(|error| kept(error, checkpoints))?;
             let kind = Packets { count: found.len(), ..kind.clone() };
             found = kind.packets(&parameters, shape);
             bias = Packets::bias(&parameters).to_vec();
+            if let Some(checkpoints) = checkpoints {
+                Rounds { done: round as u64, found: found.clone(), bias: bias.clone() }
+                    .write(checkpoints, greedy)?;
+            }
+        }
+        if let Some(checkpoints) = checkpoints {
+            // What trains all packets has checkpoints of its own in this folder.
+            for file in checkpoints.files()? {
+                std::fs::remove_file(&file).map_err(|source| Error::Write { path: file, source })?;
+            }
         }
         Ok(self.with_packets(kind, kind.count, &found, &bias)?.1)
     }
@@ -132,7 +148,7 @@ impl Lesson<'_> {
         if let Some((samples, predictor)) = &mut self.task.validation {
             *predictor = Predictor::new(model, shape, self.options.precision, samples.inputs.len())?;
         }
-        let history = bessemer_train::train(
+        let trained = bessemer_train::train(
             &mut self.task,
             std::slice::from_mut(&mut step),
             &mut parameters,
@@ -141,7 +157,13 @@ impl Lesson<'_> {
             checkpoints,
             self.pool,
             &mut |event| watch(later(event, before, all)),
-        )?;
+        );
+        let history = trained.map_err(|error| match error {
+            TrainError::Stopped { step, checkpoint } => {
+                TrainError::Stopped { step: step + before, checkpoint }
+            }
+            error => error,
+        })?;
         check_finite(&parameters, &history)?;
         Ok((parameters, history))
     }

@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod exact;
 mod fitter;
 mod folder;
 mod found;
@@ -36,6 +37,7 @@ pub mod models;
 mod options;
 mod predictor;
 mod read;
+mod rounds;
 mod scale;
 mod scores;
 mod seeds;
@@ -58,7 +60,7 @@ pub use read::{ReadOptions, read};
 pub use scale::{AxisScale, Scale, ValueScale};
 pub use scores::{Note, Outcome, Part, Score};
 pub use seeds::fit_seeds;
-pub use signal::{MAX_AXES, MAX_CHANNELS, MAX_NUMBERS, Origin, Signal};
+pub use signal::{MAX_AXES, MAX_CHANNELS, MAX_NUMBERS, Merged, Origin, Signal};
 pub use split::{Extrapolated, Split, SplitOptions};
 pub use together::fit_together;
-pub use write::write;
+pub use write::{check_writing, write};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::signal::Signal;
+use crate::signal::{Merged, Signal};
 use crate::split::Split;
 
 /// Sums of errors, in double precision.
@@ -186,6 +186,8 @@ pub enum Note {
         /// How many packets there are.
         packets: usize,
     },
+    /// Different coordinates or values of the file have become equal.
+    Merged(Merged),
     /// All training values are the same.
     ConstantChannel {
         /// The name of the channel.
@@ -207,6 +209,11 @@ impl fmt::Display for Note {
                 f,
                 "{names} of all {packets} packets are as they began: where all times are 0 they have no gradient, and \
                  every packet stays around the origin"
+            ),
+            Note::Merged(Merged { name, before, left }) => write!(
+                f,
+                "`{name}`: of {before} different numbers in the file {left} are left in single precision; give times \
+                 from their first, or parts by themselves"
             ),
             Note::ConstantChannel { channel } => {
                 write!(f, "channel `{channel}` is constant in training: its mean has no error there")

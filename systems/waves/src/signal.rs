@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, shorten};
+use crate::exact::{Exact, Rounded};
 
 /// The most axes of a signal.
 pub const MAX_AXES: usize = 8;
@@ -16,6 +17,9 @@ pub const MAX_CHANNELS: usize = 64;
 pub const MAX_NUMBERS: u64 = 1 << 28;
 
 /// N points of D axes, and what m channels have there. All numbers are finite.
+///
+/// What a file has far from 0, such as seconds since 1970, is held less an offset, so that single precision has it:
+/// see [`Signal::axis_offset`] and [`Signal::channel_offset`]. All others are 0.
 ///
 /// ```
 /// use bessemer_waves::Signal;
@@ -54,7 +58,31 @@ pub struct Origin {
     pub range: Option<f32>,
     /// Points, by number, that are of interest by themselves, such as those of a glitch.
     pub window: Option<Range<usize>>,
+    /// What the coordinates along each axis are less; empty where that is 0 for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub axis_offsets: Vec<f64>,
+    /// Likewise the values of each channel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub channel_offsets: Vec<f64>,
+    /// Axes and channels of which different numbers in the file have become equal in single precision.
+    #[serde(skip)]
+    pub merged: Vec<Merged>,
 }
+
+/// Different numbers that have become equal in single precision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The axis or channel.
+    pub name: String,
+    /// Different numbers in the file.
+    pub before: usize,
+    /// Different numbers that are left.
+    pub left: usize,
+}
+
+/// The share of its different numbers that a channel must keep to be told nothing of: of random numbers some always
+/// become equal.
+const KEPT: f64 = 0.9;
 
 impl Signal {
     /// Of named axes and channels: `points` is `[N, axes]` and `values` `[N, channels]`, row by row.
@@ -85,6 +113,43 @@ impl Signal {
         let named = |names: &[S]| names.iter().map(|name| name.as_ref().to_string()).collect();
         let (axes, channels) = (named(axes), named(channels));
         Ok(Signal { axes, points, channels, values, origin: Origin::default() })
+    }
+
+    /// Of columns as they were read: on the grid of the axis `row` where there is none but those of channels.
+    ///
+    /// # Errors
+    /// As [`Signal::new`].
+    pub(crate) fn of_columns(axes: Vec<(String, Exact)>, channels: Vec<(String, Exact)>) -> Result<Signal> {
+        let (along, of_channels) = (Columns::of(axes, 1.0), Columns::of(channels, KEPT));
+        let mut signal = if along.names.is_empty() {
+            let count = of_channels.numbers.len() / of_channels.names.len().max(1);
+            check_size(count as u64, 1, of_channels.names.len())?;
+            let rows = (0..count).map(|row| row as f32).collect();
+            Signal::on_grid(&[("row".to_string(), rows)], &of_channels.names, |_| of_channels.numbers)?
+        } else {
+            Signal::new(&along.names, along.numbers, &of_channels.names, of_channels.numbers)?
+        };
+        signal.origin.axis_offsets = along.offsets;
+        signal.origin.channel_offsets = of_channels.offsets;
+        signal.origin.merged = [along.merged, of_channels.merged].concat();
+        Ok(signal)
+    }
+
+    /// Of one channel as it was read, on a full grid as [`Signal::on_grid`] has it.
+    ///
+    /// # Errors
+    /// As [`Signal::new`].
+    pub(crate) fn of_column_on_grid(
+        axes: &[(String, Vec<f32>)],
+        channel: &str,
+        exact: Exact,
+    ) -> Result<Signal> {
+        let Columns { names, numbers, offsets, merged } =
+            Columns::of(vec![(channel.to_string(), exact)], KEPT);
+        let mut signal = Signal::on_grid(axes, &names, |_| numbers)?;
+        signal.origin.channel_offsets = offsets;
+        signal.origin.merged = merged;
+        Ok(signal)
     }
 
     /// Values on a full grid: along each axis its name and coordinates, the last axis running fastest. The points
@@ -132,17 +197,38 @@ impl Signal {
         &self.channels
     }
 
-    /// All coordinates, `[N, axes]`.
+    /// What the coordinates along an axis are less; 0 unless they were read from a file that has them far from 0.
+    ///
+    /// ```
+    /// use bessemer_waves::{ReadOptions, read};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("minutes.csv");
+    /// std::fs::write(&path, "seconds,y\n1700000060,1\n1700000120,2\n").unwrap();
+    /// let signal = read(&path, &ReadOptions::default())?;
+    /// assert_eq!((signal.axis_offset(0), signal.points()), (1700000060.0, &[0.0, 60.0][..]));
+    /// # Ok::<(), bessemer_waves::Error>(())
+    /// ```
+    pub fn axis_offset(&self, axis: usize) -> f64 {
+        self.origin.axis_offsets.get(axis).copied().unwrap_or(0.0)
+    }
+
+    /// What the values of a channel are less; 0 unless they were read from a file that has them far from 0.
+    pub fn channel_offset(&self, channel: usize) -> f64 {
+        self.origin.channel_offsets.get(channel).copied().unwrap_or(0.0)
+    }
+
+    /// All coordinates less the offsets of their axes, `[N, axes]`.
     pub fn points(&self) -> &[f32] {
         &self.points
     }
 
-    /// All values, `[N, channels]`.
+    /// All values less the offsets of their channels, `[N, channels]`.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// The coordinates of a point.
+    /// The coordinates of a point, less the offsets of their axes.
     ///
     /// # Panics
     /// If there are not so many points.
@@ -150,7 +236,7 @@ impl Signal {
         &self.points[number * self.axes.len()..][..self.axes.len()]
     }
 
-    /// The values at a point.
+    /// The values at a point, less the offsets of their channels.
     ///
     /// # Panics
     /// If there are not so many points.
@@ -177,8 +263,51 @@ impl Signal {
     /// The largest difference between two values: that of the format where it sets one, else that found. It
     /// is what PSNR is relative to.
     pub fn peak(&self) -> f32 {
-        let (least, most) = bounds(self.values.iter());
-        self.origin.range.unwrap_or(most - least)
+        let m = self.channels.len();
+        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+        for channel in 0..m {
+            let (low, high) = bounds(self.values.iter().skip(channel).step_by(m));
+            let offset = self.channel_offset(channel) - self.channel_offset(0);
+            least = least.min(offset + f64::from(low));
+            most = most.max(offset + f64::from(high));
+        }
+        self.origin.range.unwrap_or((most - least) as f32)
+    }
+}
+
+/// Columns to single precision.
+struct Columns {
+    names: Vec<String>,
+    /// Row by row.
+    numbers: Vec<f32>,
+    /// Empty where they are 0 for all.
+    offsets: Vec<f64>,
+    merged: Vec<Merged>,
+}
+
+impl Columns {
+    /// Of columns that are told of where they keep less than a share of their different numbers.
+    fn of(columns: Vec<(String, Exact)>, kept: f64) -> Columns {
+        let width = columns.len();
+        let mut all =
+            Columns { names: Vec::new(), numbers: Vec::new(), offsets: Vec::new(), merged: Vec::new() };
+        for (place, (name, exact)) in columns.into_iter().enumerate() {
+            let Rounded { offset, numbers, merged } = exact.rounded();
+            if let Some((before, left)) =
+                merged.filter(|(before, left)| (*left as f64) < kept * *before as f64)
+            {
+                all.merged.push(Merged { name: name.clone(), before, left });
+            }
+            all.numbers.resize(width * numbers.len(), 0.0);
+            let own = all.numbers.iter_mut().skip(place).step_by(width);
+            own.zip(numbers).for_each(|(place, number)| *place = number);
+            all.names.push(name);
+            all.offsets.push(offset);
+        }
+        if all.offsets.iter().all(|offset| *offset == 0.0) {
+            all.offsets.clear();
+        }
+        all
     }
 }
 

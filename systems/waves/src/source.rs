@@ -12,7 +12,7 @@ use crate::signal::{Origin, Signal, bounds, check_size};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Source {
     pub points: u64,
-    /// The least coordinate and the greatest along each axis.
+    /// The least coordinate and the greatest along each axis, less its offset.
     pub ends: Vec<[f32; 2]>,
     pub origin: Origin,
 }
@@ -25,13 +25,19 @@ impl Source {
         Source { points: signal.len() as u64, ends, origin: signal.origin.clone() }
     }
 
-    /// What is wrong with it, for a model of so many axes.
-    pub fn problem(&self, axes: usize) -> Option<String> {
+    /// What is wrong with it, for a model of so many axes and channels.
+    pub fn problem(&self, axes: usize, channels: usize) -> Option<String> {
         let sound = |[least, most]: &[f32; 2]| least.is_finite() && most.is_finite() && least <= most;
         if self.ends.len() != axes || !self.ends.iter().all(sound) {
             return Some(format!("the ends of its {axes} axes make no sense; save it again"));
         }
-        let grid = &self.origin.grid;
+        let Origin { grid, axis_offsets, channel_offsets, .. } = &self.origin;
+        for (offsets, count) in [(axis_offsets, axes), (channel_offsets, channels)] {
+            let is_sound = offsets.is_empty() || offsets.len() == count;
+            if !is_sound || offsets.iter().any(|offset| !offset.is_finite()) {
+                return Some(format!("offsets of {offsets:?} are not those of {count}; save it again"));
+            }
+        }
         let on_grid = grid.iter().fold(1u64, |points, len| points.saturating_mul(*len as u64));
         (!grid.is_empty() && (grid.len() != axes || on_grid != self.points))
             .then(|| format!("a grid of {grid:?} is not its {} points; save it again", self.points))
@@ -40,7 +46,7 @@ impl Source {
 
 impl WaveFitter {
     /// The signal as the model has it, on a grid from the least coordinate to the greatest of the signal it was
-    /// fitted to: as many points along each axis as that had, or as given. No signal is needed for it.
+    /// fitted to: as many points along each axis as that had, or as given; of one axis, as many as there were, evenly. No signal is needed for it.
     ///
     /// ```
     /// use bessemer_plan::Pool;
@@ -57,11 +63,16 @@ impl WaveFitter {
     /// ```
     ///
     /// # Errors
-    /// If the signal was on no grid and no sizes are given, there is not one size for each axis, or the grid is
+    /// If the signal has several axes and was on no grid, and no sizes are given, there is not one size for each axis, or the grid is
     /// larger than a signal may be.
     pub fn render(&mut self, sizes: Option<&[usize]>, pool: &Pool) -> Result<Signal> {
-        let grid = sizes.map_or_else(|| self.source.origin.grid.clone(), <[usize]>::to_vec);
         let axes = self.axes.len();
+        let grid = match (sizes, self.source.origin.grid.as_slice()) {
+            (Some(sizes), _) => sizes.to_vec(),
+            // Along one axis as many points as there were lie evenly.
+            (None, []) if axes == 1 => vec![self.source.points as usize],
+            (None, grid) => grid.to_vec(),
+        };
         if grid.len() != axes {
             let problem = match sizes {
                 None => format!("the {} points it was fitted to are on no grid", self.source.points),
@@ -81,9 +92,9 @@ impl WaveFitter {
         let channels: Vec<String> = self.channels().map(str::to_string).collect();
         let zeros = vec![0.0; points as usize * channels.len()];
         let mut signal = Signal::on_grid(&named, &channels, |_| zeros)?;
-        let values = self.predict(signal.points(), pool)?;
-        signal = signal.with_values(values)?;
-        let Origin { sample_rate, range, value_bytes, .. } = self.source.origin.clone();
+        let origin = self.source.origin.clone();
+        signal = signal.with_values(self.predict_less(signal.points(), &origin, pool)?)?;
+        let sample_rate = origin.sample_rate;
         // With more samples in the same time there are more of them a second.
         let rate = |rate: u32| match (grid.as_slice(), self.source.origin.grid.as_slice()) {
             ([now], [then]) if *then > 1 && *now > 1 => {
@@ -91,7 +102,7 @@ impl WaveFitter {
             }
             _ => rate,
         };
-        signal.origin = Origin { sample_rate: sample_rate.map(rate), range, value_bytes, grid, window: None };
+        signal.origin = Origin { sample_rate: sample_rate.map(rate), grid, window: None, ..origin };
         Ok(signal)
     }
 }

@@ -84,7 +84,7 @@ impl Split {
             }
         }
         if let Some(every @ 0..=1) = options.interleaved {
-            return wrong("interleaved", format!("every {every}. point"), "give 2 or more");
+            return wrong("interleaved", format!("holding out one point in {every}"), "give 2 or more");
         }
         let mut split = Split::all(signal);
         if let Some(Extrapolated { axis, share }) = &options.extrapolated {
@@ -113,6 +113,11 @@ impl Split {
         split.validation = split.draw(options.validation, options.seed, 1);
         if split.train.is_empty() {
             return Err(Error::NothingToTrain { points: signal.len(), held_out: signal.len() });
+        }
+        if split.train.len() == 1 && !split.validation.is_empty() {
+            let left = split.validation.len() + 1;
+            let problem = format!("a share of {} leaves 1 of {left} points to train on", options.validation);
+            return wrong("validation", problem, "give a smaller share");
         }
         Ok(split)
     }
@@ -239,7 +244,10 @@ mod tests {
         let usual = SplitOptions::default;
         let end = |axis: &str, share| Some(Extrapolated { axis: axis.into(), share });
         for (options, expected) in [
-            (SplitOptions { interleaved: Some(1), ..usual() }, "interleaved: every 1. point; give 2 or more"),
+            (
+                SplitOptions { interleaved: Some(1), ..usual() },
+                "interleaved: holding out one point in 1; give 2 or more",
+            ),
             (SplitOptions { random: 1.0, ..usual() }, "random: a share of 1; give 0 or more"),
             (SplitOptions { validation: f64::NAN, ..usual() }, "validation: a share of NaN"),
             (SplitOptions { extrapolated: end("x", 1.0), ..usual() }, "extrapolated: a share of 1"),
@@ -248,6 +256,9 @@ mod tests {
             let error = Split::new(&signal, &options).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+        let most = SplitOptions { validation: 0.9999, ..usual() };
+        let error = Split::new(&signal, &most).unwrap_err().to_string();
+        assert!(error.contains("validation: a share of 0.9999 leaves 1 of 10 points to train on"), "{error}");
         let wrong = Split { validation: vec![3], ..Split::all(&signal) };
         assert!(wrong.check(10).unwrap_err().to_string().contains("point 3 is in it twice"));
         assert!(

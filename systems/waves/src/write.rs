@@ -15,7 +15,7 @@ const KNOWN: &str = "`.csv`, `.wav` or `.png`";
 
 /// Writes a signal, in the format that the name of the file tells:
 ///
-/// - `.csv`: a row for each point, its coordinates and then its values.
+/// - `.csv`: a row for each point, its coordinates and then its values, in the units of the file it was read from.
 /// - `.wav`: a signal that was read from a sound, as whole numbers of 16 bits.
 /// - `.png`: a signal on a grid of two axes, as an image of 8 bits: of one channel grey, of three red, green and
 ///   blue.
@@ -37,33 +37,60 @@ const KNOWN: &str = "`.csv`, `.wav` or `.png`";
 /// ```
 pub fn write(path: impl AsRef<Path>, signal: &Signal) -> Result<()> {
     let path = path.as_ref();
+    match form(path, signal)? {
+        Form::Csv => write_whole(path, |to| csv(to, signal)),
+        Form::Wav { sample_rate } => whole(path, || wav(signal, sample_rate)),
+        Form::Png { width, height } => whole(path, || png(signal, width, height)),
+    }
+    .map_err(|source| Error::Write { path: path.to_path_buf(), source })
+}
+
+/// Refuses, before there is anything to write, what [`write()`] would refuse to write of a signal on these points.
+///
+/// ```
+/// use bessemer_waves::{Generator, check_writing};
+///
+/// let signal = Generator::by_name("step")?.signal()?;
+/// assert!(check_writing("again.csv", &signal).is_ok());
+/// assert!(check_writing("again.wav", &signal).is_err(), "it comes from no sound");
+/// # Ok::<(), bessemer_waves::Error>(())
+/// ```
+///
+/// # Errors
+/// If the signal does not fit the format.
+pub fn check_writing(path: impl AsRef<Path>, signal: &Signal) -> Result<()> {
+    form(path.as_ref(), signal).map(|_| ())
+}
+
+/// A format, and what it takes of a signal.
+enum Form {
+    Csv,
+    Wav { sample_rate: u32 },
+    Png { width: usize, height: usize },
+}
+
+fn form(path: &Path, signal: &Signal) -> Result<Form> {
     let file = path.display().to_string();
     let refuse = |problem: String, remedy| Err(Error::File { file: file.clone(), problem, remedy });
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     let (grid, channels) = (signal.origin.grid.as_slice(), signal.channels().len());
     match extension.to_str() {
-        Some("csv") => write_whole(path, |to| csv(to, signal)),
+        Some("csv") => Ok(Form::Csv),
         Some("wav") => match (grid, signal.origin.sample_rate) {
-            ([_], Some(rate)) => whole(path, || wav(signal, rate)),
-            _ => {
-                return refuse(
-                    "a signal that comes from no sound has no samples a second".into(),
-                    "write `.csv`",
-                );
-            }
+            ([_], Some(sample_rate)) => Ok(Form::Wav { sample_rate }),
+            _ => refuse("a signal that comes from no sound has no samples a second".into(), "write `.csv`"),
         },
         Some("png") => match (grid, channels) {
-            ([height, width], 1 | 3) => whole(path, || png(signal, *width, *height)),
+            ([height, width], 1 | 3) => Ok(Form::Png { width: *width, height: *height }),
             _ => {
                 let axes =
                     if grid.is_empty() { "no grid".into() } else { format!("a grid of {} axes", grid.len()) };
                 let problem = format!("an image cannot be made of {axes} and {channels} channels");
-                return refuse(problem, "write `.csv`, or give a grid of 2 axes with 1 or 3 channels");
+                refuse(problem, "write `.csv`, or give a grid of 2 axes with 1 or 3 channels")
             }
         },
-        _ => return Err(Error::UnknownFormat { file, known: KNOWN }),
+        _ => Err(Error::UnknownFormat { file, known: KNOWN }),
     }
-    .map_err(|source| Error::Write { path: path.to_path_buf(), source })
 }
 
 fn whole(path: &Path, contents: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<()> {
@@ -75,10 +102,25 @@ fn csv(to: &mut dyn Write, signal: &Signal) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(to);
     writer.write_record(signal.axes().iter().chain(signal.channels()))?;
     for number in 0..signal.len() {
-        let numbers = signal.point(number).iter().chain(signal.value(number));
-        writer.write_record(numbers.map(f32::to_string))?;
+        let along = signal.point(number).iter().enumerate().map(|(axis, x)| (*x, signal.axis_offset(axis)));
+        let values =
+            signal.value(number).iter().enumerate().map(|(channel, y)| (*y, signal.channel_offset(channel)));
+        writer.write_record(along.chain(values).map(|(x, offset)| written(x, offset)))?;
     }
     writer.flush()
+}
+
+/// The shortest text of a number that is less an offset, from which it is read again.
+fn written(x: f32, offset: f64) -> String {
+    if offset == 0.0 {
+        return x.to_string();
+    }
+    if x.fract() == 0.0 && offset.fract() == 0.0 {
+        return (offset as i128 + x as i128).to_string();
+    }
+    let sum = offset + f64::from(x);
+    let is_same = |text: &String| text.parse::<f64>().is_ok_and(|read| (read - offset) as f32 == x);
+    (0..=17).map(|places| format!("{sum:.places$}")).find(is_same).unwrap_or_else(|| sum.to_string())
 }
 
 fn wav(signal: &Signal, sample_rate: u32) -> io::Result<Vec<u8>> {

@@ -10,6 +10,7 @@ mod predict;
 pub mod settings;
 mod train;
 
+pub use data::Header;
 pub use train::{Trained, percent};
 
 use crate::error::Result;

@@ -20,7 +20,16 @@ pub fn grid(fitted: &[Forecaster]) -> ChartGrid {
         panel(number, forecaster.model().name(), training, validation, history.best_step)
     });
     let validated = fitted.iter().any(|forecaster| !forecaster.history.validations.is_empty());
-    grid_of(panels.collect(), validated)
+    let caption = match validated {
+        true => {
+            "Loss of each batch, faint, with its moving average in front, and of the validation windows, of which \
+             the lowest is kept. Training counts values as the network sees them, validation as the series scaler leaves them."
+        }
+        false => {
+            "Loss of each batch, faint, with its moving average in front, of the values as the network sees them."
+        }
+    };
+    grid_of(panels.collect(), caption)
 }
 
 /// A panel for each model, by name, of which no more is known than what was written down.
@@ -35,19 +44,19 @@ pub fn grid_so_far(trainings: &[(String, Vec<Metric>)]) -> ChartGrid {
         panel(number, name, points(|metric| metric.loss), validation, best)
     });
     let validated = trainings.iter().flat_map(|(_, all)| all).any(|metric| metric.validation_loss.is_some());
-    grid_of(panels.collect(), validated)
-}
-
-fn grid_of(charts: Vec<LineChart>, validated: bool) -> ChartGrid {
     let caption = match validated {
         true => {
-            "Loss of each batch, faint, with its moving average in front, and of the validation windows, of which \
-             the lowest is kept. Training counts values as the network sees them, validation as the series scaler leaves them."
+            "Loss of each batch, faint, with its moving average in front, and in validation, of which the lowest is \
+             kept. Values are as the network sees them, in validation as the scaler of the data leaves them."
         }
         false => {
             "Loss of each batch, faint, with its moving average in front, of the values as the network sees them."
         }
     };
+    grid_of(panels.collect(), caption)
+}
+
+fn grid_of(charts: Vec<LineChart>, caption: &str) -> ChartGrid {
     ChartGrid { title: "Training loss by step".into(), charts, same_y: false, caption: caption.into() }
 }
 

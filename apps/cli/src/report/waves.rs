@@ -11,7 +11,7 @@ use super::picture::{heat, picture};
 use super::spectrum::{greatest, spectrogram};
 use super::{command_line, course, footer, settings};
 use crate::number;
-use crate::waves::{Compared, Scored};
+use crate::waves::{Compared, Scored, packet_numbers};
 
 /// Points of a line, at most: more can't be told apart.
 const LINE_MAX: usize = 2000;
@@ -104,12 +104,10 @@ pub fn waves_compared(compared: &Compared, threads: usize) -> Report {
     for (place, part) in best.parts.iter().enumerate() {
         let columns = [
             Column::text("model"),
-            Column::number("parameters", ""),
             Column::number("MSE", "mean"),
             Column::number("deviation", ""),
-            Column::text("95 % interval of the mean"),
-            Column::number("beside the mean", "ratio"),
-            Column::number("fit", "each"),
+            Column::number("interval", "of the mean, 95 %"),
+            Column::number("ratio", "to the mean's"),
         ];
         let title = format!("{}, {}", part.part, number::counted(part.points, "point"));
         let table = compared.models.iter().fold(Table::new(columns).title(title), |table, model| {
@@ -119,17 +117,31 @@ pub fn waves_compared(compared: &Compared, threads: usize) -> Report {
             });
             let cells = [
                 model.name.clone(),
-                number::count(model.parameters),
                 number::digits(part.mse.mean),
                 part.mse.deviation.map_or("n/a".into(), number::digits),
                 interval,
                 number::digits(part.mse.mean / part.mean_mse),
-                number::seconds(model.seconds_fit),
             ];
             table.row(RowKind::Plain, cells)
         });
         blocks.push(table.into());
     }
+    let columns = [
+        Column::text("model"),
+        Column::number("parameters", ""),
+        Column::number("steps", "each fit"),
+        Column::number("time", "each fit"),
+    ];
+    let models = compared.models.iter().fold(Table::new(columns).title("Models"), |table, model| {
+        let cells = [
+            model.name.clone(),
+            number::count(model.parameters),
+            number::count(model.steps),
+            number::seconds(model.seconds_fit),
+        ];
+        table.row(RowKind::Plain, cells)
+    });
+    blocks.push(models.into());
     let facts = [
         ("signal", compared.signal.clone()),
         ("points", number::count(compared.points)),
@@ -220,9 +232,8 @@ fn packets(scored: &Scored) -> Block {
     shown
         .enumerate()
         .fold(table, |table, (place, packet)| {
-            let numbers = [&packet.centre, &packet.width, &packet.frequency].into_iter().flatten();
             let mut cells = vec![(place + 1).to_string()];
-            cells.extend(numbers.map(|x| number::digits(*x)));
+            cells.extend(packet_numbers(packet));
             cells.extend([format!("{:.2}", packet.phase), format!("{:.1}", 100.0 * packet.energy_share)]);
             table.row(RowKind::Plain, cells)
         })
@@ -237,6 +248,11 @@ fn views(signal: &Signal, split: &Split, again: &Signal) -> Vec<Block> {
         (2, [rows, columns]) => vec![images(signal, again, *rows, *columns).into()],
         _ => vec![predicted(signal, split, again).into()],
     }
+}
+
+/// The name of an axis whose numbers are less an offset.
+fn from(name: &str, offset: f64) -> String {
+    if offset == 0.0 { name.to_string() } else { format!("{name}, counted from {offset}") }
 }
 
 fn along_one_axis(signal: &Signal, again: &Signal, is_even: bool) -> Vec<Block> {
@@ -256,14 +272,15 @@ fn along_one_axis(signal: &Signal, again: &Signal, is_even: bool) -> Vec<Block> 
             let at = |number: usize| (number < signal.len()).then(|| f64::from(signal.point(number)[0]));
             Some(Shade { from: at(window.start)?, to: at(window.end - 1)?, label: "glitch".into() })
         });
-        let thin = if signal.len() > LINE_MAX {
-            format!("One in {} points.", signal.len().div_ceil(LINE_MAX))
+        let dense = signal.len() > LINE_MAX;
+        let thin = if dense {
+            format!("One in {} points, the model behind the signal.", signal.len().div_ceil(LINE_MAX))
         } else {
             String::new()
         };
         let error = LineChart {
             title: format!("{name}: the model's error"),
-            x_label: signal.axes()[0].clone(),
+            x_label: from(&signal.axes()[0], signal.axis_offset(0)),
             lines: vec![Line::new("error", LineStyle::Curve(1), errors)],
             shade: shade.clone(),
             ..LineChart::default()
@@ -271,10 +288,19 @@ fn along_one_axis(signal: &Signal, again: &Signal, is_even: bool) -> Vec<Block> 
         blocks.push(
             LineChart {
                 title: name.clone(),
-                x_label: signal.axes()[0].clone(),
+                x_label: from(&signal.axes()[0], signal.axis_offset(0)),
+                y_label: match signal.channel_offset(channel) {
+                    0.0 => String::new(),
+                    offset => from(name, offset),
+                },
                 lines: vec![
                     Line::new("signal", LineStyle::Actual, actual),
-                    Line::new("model", LineStyle::Forecast(0), model),
+                    // In front it would hide a signal that is dense.
+                    Line::new(
+                        "model",
+                        if dense { LineStyle::Baseline(0) } else { LineStyle::Forecast(0) },
+                        model,
+                    ),
                 ],
                 shade,
                 caption: thin,
@@ -374,8 +400,8 @@ fn predicted(signal: &Signal, split: &Split, again: &Signal) -> LineChart {
         points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (x, _)| (a.min(*x), b.max(*x)));
     LineChart {
         title: format!("{}: the model's values beside the signal's", signal.channels()[0]),
-        x_label: "signal".into(),
-        y_label: "model".into(),
+        x_label: from("signal", signal.channel_offset(0)),
+        y_label: from("model", signal.channel_offset(0)),
         lines: vec![
             Line::new("equal", LineStyle::Baseline(0), [(ends.0, ends.0), (ends.1, ends.1)]),
             Line::new("points", LineStyle::Points(0), points),

@@ -9,7 +9,8 @@ use crate::error::{CliError, Result};
 use crate::output;
 
 /// Options of the first run that name its own files, with a value and without.
-const PLACES: [&str; 6] = ["--run", "--out", "--json", "--report", "--checkpoints", "--config"];
+const PLACES: [&str; 7] =
+    ["--run", "--out", "--json", "--report", "--checkpoints", "--config", "--reconstruction"];
 const SWITCHES: [&str; 2] = ["--resume", "--print-config"];
 
 /// Run a run's command again, in a new run folder, and compare the weights
@@ -44,6 +45,8 @@ impl Repeat {
             ["forecast", "cross-validate", ..] => "cross-validate",
             ["forecast", "search", ..] => "search",
             ["phase", "train", ..] => "phase",
+            ["waves", "fit", ..] => "waves-fit",
+            ["waves", "compare", ..] => "waves-compare",
             _ => {
                 return Err(CliError::argument(
                     name_of(&folder),
@@ -96,12 +99,22 @@ impl Repeat {
             text += &format!("{}: {said}\n", shown.display());
             all &= same;
         }
+        // Of models that are only compared no weights are kept.
+        if what == "waves-compare" {
+            let same = read(&to)?.1.results == record.results;
+            text += if same { "errors: the same numbers\n" } else { "errors: other numbers than before\n" };
+            all &= same;
+        }
         output::print(&format!("{text}run: {}\n", to.display()))?;
         match all {
             true => Ok(()),
             false => Err(CliError::argument(
                 name_of(&folder),
-                "its weights are others than those of the new run",
+                if what == "waves-compare" {
+                    "its errors are others than those of the new run"
+                } else {
+                    "its weights are others than those of the new run"
+                },
                 match (changes.is_empty(), record.data) {
                     (false, _) => changes.join("; "),
                     (true, Some(_)) => "the program or the processor may have changed since".into(),

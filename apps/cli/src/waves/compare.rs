@@ -2,11 +2,11 @@
 
 use bessemer::study::{Jobs, Spread};
 use bessemer::waves::models::Shape;
-use bessemer::waves::{Model, Outcome, Part, Signal, fit_seeds};
+use bessemer::waves::{FitOptions, Model, Outcome, Part, Signal, WaveFitter, fit_seeds};
 use serde::Serialize;
 
 use super::signal::{SignalArgs, SplitArgs};
-use super::training::{SizeArgs, WaveTrainArgs};
+use super::training::{SizeArgs, Steps, WaveTrainArgs};
 use crate::error::{CliError, Result};
 use crate::interrupt;
 use crate::number;
@@ -29,12 +29,13 @@ Example:
 
 With --json:
   {\"signal\", \"points\", \"seeds\", \"threads\",
-   \"models\": [{\"name\", \"parameters\", \"seconds_fit\",
+   \"models\": [{\"name\", \"parameters\", \"steps\", \"seconds_fit\",
                \"parts\": [{\"part\", \"points\", \"mse\": {\"mean\", \"deviation\"}, \"interval\": [low, high], \"each\",
                           \"mean_mse\"}]}]}
-As packets are trained in rounds before all are, other models have as many steps more, unless --steps says how
-many. Models are sorted by their mean error on the points held out. The interval is where the mean lies with 95 %
-probability, by Student's t; mean_mse is the error of predicting the mean of the training values."
+All models take as many steps, for packets those of their rounds among them; only `faithful` has its own, unless
+--steps says how many. steps are those of one fit, in the mean. Models are sorted by their mean error on the points
+held out. The interval is where the mean lies with 95 % probability, by Student's t, but not below 0; mean_mse is the
+error of predicting the mean of the training values."
 )]
 pub struct Compare {
     #[command(flatten)]
@@ -72,6 +73,8 @@ pub struct Compared {
 pub struct ComparedModel {
     pub name: String,
     pub parameters: usize,
+    /// Of one fit, in the mean, those of the rounds of packets among them.
+    pub steps: usize,
     /// Of one fit, in the mean.
     pub seconds_fit: f64,
     pub parts: Vec<ComparedPart>,
@@ -94,19 +97,26 @@ pub struct ComparedPart {
 const SEEDS_MAX: u64 = 1000;
 
 impl ComparedModel {
-    fn of(name: &str, outcomes: &[(f64, Outcome)]) -> ComparedModel {
-        let parts = outcomes[0].1.scores.iter().map(|first| {
-            let scores = outcomes.iter().filter_map(|(_, outcome)| outcome.score(first.part));
+    fn of(name: &str, model: &Model, asked: &FitOptions, fits: &[(WaveFitter, Outcome)]) -> ComparedModel {
+        let first = &fits[0].1;
+        let parts = first.scores.iter().map(|first| {
+            let scores = fits.iter().filter_map(|(_, outcome)| outcome.score(first.part));
             let each: Vec<f64> = scores.map(|score| score.mse).collect();
             let mse = Spread::of(&each);
-            let interval = mse.half_interval(each.len()).map(|half| [mse.mean - half, mse.mean + half]);
+            // No squared error is below 0.
+            let interval =
+                mse.half_interval(each.len()).map(|half| [(mse.mean - half).max(0.0), mse.mean + half]);
             let (part, points, mean_mse) = (first.part.to_string(), first.points, first.mean_mse);
             ComparedPart { part, points, mse, interval, each, mean_mse }
         });
+        let mean = |of: &dyn Fn(&WaveFitter) -> f64| {
+            fits.iter().map(|(fitted, _)| of(fitted)).sum::<f64>() / fits.len() as f64
+        };
         ComparedModel {
             name: name.to_string(),
-            parameters: outcomes[0].1.parameters,
-            seconds_fit: outcomes.iter().map(|(seconds, _)| seconds).sum::<f64>() / outcomes.len() as f64,
+            parameters: first.parameters,
+            steps: mean(&|fitted| steps_of(fitted, model, asked) as f64).round() as usize,
+            seconds_fit: mean(&|fitted| fitted.history.elapsed.as_secs_f64()),
             parts: parts.collect(),
         }
     }
@@ -116,6 +126,15 @@ impl ComparedModel {
         let held_out = Part::Interleaved.to_string();
         self.parts.iter().find(|part| part.part == held_out).unwrap_or(&self.parts[0])
     }
+}
+
+/// The steps that a fit took: of packets those of the rounds as well, and of the one after some were left out.
+fn steps_of(fitted: &WaveFitter, model: &Model, asked: &FitOptions) -> u64 {
+    let rounds = asked.greedy.map_or(0, |greedy| {
+        let again = u64::from(fitted.model() != model);
+        (greedy.rounds as u64 + again) * greedy.steps
+    });
+    rounds + fitted.history.losses.len() as u64
 }
 
 impl Compare {
@@ -143,11 +162,7 @@ impl Compare {
             for (name, model, options) in &asked {
                 let jobs = Jobs { pool: &pool, stop: &interrupt::requested };
                 let fits = fit_seeds(&signal, &split, model, options, &seeds, &jobs)?;
-                let outcomes: Vec<(f64, Outcome)> = fits
-                    .into_iter()
-                    .map(|(fitted, outcome)| (fitted.history.elapsed.as_secs_f64(), outcome))
-                    .collect();
-                let model = ComparedModel::of(name, &outcomes);
+                let model = ComparedModel::of(name, model, options, &fits);
                 self.run.note(&format!(
                     "{name}: {}, MSE {}",
                     number::counted(seeds.len(), "fit"),
@@ -184,12 +199,7 @@ impl Compare {
     }
 
     /// A model by name, at the size asked for, and its training.
-    fn asked(
-        &self,
-        name: &str,
-        signal: &Signal,
-        validates: bool,
-    ) -> Result<(String, Model, bessemer::waves::FitOptions)> {
+    fn asked(&self, name: &str, signal: &Signal, validates: bool) -> Result<(String, Model, FitOptions)> {
         let name = name.trim();
         if name == "faithful" {
             let asked = self.train.of_others().faithful(signal)?;
@@ -200,8 +210,10 @@ impl Compare {
         let model = self.size.with(settings).model(kind, signal, self.train.seed)?;
         let shape =
             Shape { axes: signal.axes().len(), channels: signal.channels().len(), seed: self.train.seed };
-        model.parameter_count(shape)?;
-        let options = self.train.of(&model).options(&model, validates)?;
+        if let Some(note) = self.size.note(&model, shape)? {
+            self.run.note(&format!("note: {note}"));
+        }
+        let options = self.train.of(&model).options(&model, validates, Steps::InAll)?;
         Ok((name.to_string(), model, options))
     }
 }
@@ -210,7 +222,8 @@ fn render(compared: &Compared) -> String {
     let mut text = String::new();
     let parts = compared.models.first().map_or(&[][..], |model| &model.parts);
     for (place, part) in parts.iter().enumerate() {
-        let header = vec!["model", "parameters", "MSE", "95 % interval", "beside the mean", "fit, each"];
+        let header =
+            vec!["model", "parameters", "steps", "MSE", "95 % interval", "beside the mean", "fit, each"];
         let rows = compared.models.iter().map(|model| {
             let part = &model.parts[place];
             let deviation = part.mse.deviation.map_or(String::new(), |d| format!(" ± {}", number::digits(d)));
@@ -225,6 +238,7 @@ fn render(compared: &Compared) -> String {
             [
                 model.name.clone(),
                 number::count(model.parameters),
+                number::count(model.steps),
                 format!("{}{deviation}", number::digits(part.mse.mean)),
                 interval,
                 ratio,

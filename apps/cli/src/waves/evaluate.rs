@@ -35,10 +35,13 @@ impl Evaluate {
         let outcome = fitted.evaluate(&signal, &Split::all(&signal), &pool)?;
         let packets = fitted.packets(&signal);
         let mut scored = Scored::new(self.signal.name(), signal.len(), &fitted, &outcome, packets);
-        // Nothing was trained here: they are just all the points.
-        scored.scores.iter_mut().filter(|score| score.part == "training").for_each(|score| {
-            score.part = "all".into();
-        });
+        // Nothing was trained here, and which points were once held out is not known: they are just points.
+        for score in &mut scored.scores {
+            score.part = match score.part.as_str() {
+                "training" => "all".into(),
+                part => part.split(',').next().unwrap_or(part).to_string(),
+            };
+        }
         if let Some(json) = &self.run.json {
             json.write(&scored)?;
         }

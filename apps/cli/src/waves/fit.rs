@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use bessemer::plan::Pool;
 use bessemer::train::{Checkpoints, Event, TrainError};
-use bessemer::waves::{self, Signal, Split, WaveFitter, write};
+use bessemer::waves::models::Shape;
+use bessemer::waves::{self, FitOptions, Greedy, Signal, Split, WaveFitter, write};
 use serde::Serialize;
 
 use super::scored::Scored;
 use super::signal::{SignalArgs, SplitArgs};
-use super::training::{Asked, SizeArgs, WaveTrainArgs};
+use super::training::{Asked, SizeArgs, Steps, WaveTrainArgs};
 use crate::error::{CliError, Result};
 use crate::interrupt;
 use crate::number;
@@ -95,7 +96,9 @@ impl Fit {
     pub fn run(&self) -> Result<()> {
         let pool = self.run.pool()?;
         let progress = Progress::new(self.run.quiet, &self.watch)?;
-        let folders = [self.out.as_deref(), self.run_folder.named()];
+        // Without a run's folder the model goes into the working folder.
+        let default = (!self.run_folder.keeps()).then_some(Path::new("model"));
+        let folders = [self.out.as_deref().or(default), self.run_folder.named()];
         folders.into_iter().flatten().try_for_each(output::check_folder)?;
         let json = self.run.json.as_ref().and_then(JsonTarget::path);
         let written = self.reconstruction.as_deref();
@@ -103,12 +106,13 @@ impl Fit {
         output::check_distinct(&places)?;
         written.map_or(Ok(()), output::check_file)?;
         let signal = self.signal.signal()?;
+        written.map_or(Ok(()), |path| waves::check_writing(path, &signal))?;
         let split = self.split.split(&signal, self.train.seed)?;
         let asked = if self.faithful {
             self.train.faithful(&signal)?
         } else {
             let model = self.size.model(&self.model, &signal, self.train.seed)?;
-            let options = self.train.options(&model, !split.validation.is_empty())?;
+            let options = self.train.options(&model, !split.validation.is_empty(), Steps::AfterRounds)?;
             Asked { model, options }
         };
         let _lock = self
@@ -126,6 +130,19 @@ impl Fit {
         kept.end(result)
     }
 
+    /// Refuses to go on with a run of other settings.
+    fn check_same(&self, config: &str, kept: &KeptRun) -> Result<()> {
+        let (Some(folder), true) = (kept.path(), kept.goes_on()) else { return Ok(()) };
+        let path = folder.join("config.toml");
+        if !path.exists() {
+            return Ok(());
+        }
+        let saved = std::fs::read_to_string(&path).map_err(CliError::input(&path))?;
+        let (folder, about) = (folder.to_path_buf(), settings_by_name(config));
+        let checkpoints = Checkpoints { folder, every: 0, keep: 1, resume: true, about };
+        Ok(checkpoints.check_about(&settings_by_name(&saved))?)
+    }
+
     fn work(
         &self,
         signal: &Signal,
@@ -137,7 +154,11 @@ impl Fit {
     ) -> Result<()> {
         let settings = toml::to_string(&asked.model).unwrap_or_default();
         let options = toml::to_string(&asked.options).unwrap_or_default();
-        kept.write("config.toml", &format!("# The model\n{settings}\n# Its training\n{options}"))?;
+        let of_points = [self.signal.settings(), self.split.settings()].concat();
+        let points: String = of_points.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        let config = format!("# The model\n{settings}\n# Its training\n{options}\n[points]\n{points}");
+        self.check_same(&config, kept)?;
+        kept.write("config.toml", &config)?;
         let checkpoints = kept.checkpoints("", self.resume)?;
         let mut fitted = fit(signal, split, asked, checkpoints.as_ref(), progress, pool, kept)?;
         let out = self.out.clone().or_else(|| kept.place("model")).unwrap_or_else(|| "model".into());
@@ -152,7 +173,10 @@ impl Fit {
             write(path, &again)?;
         }
         let packets = fitted.packets(signal);
-        let scored = Scored::new(self.signal.name(), signal.len(), &fitted, &outcome, packets);
+        let mut scored = Scored::new(self.signal.name(), signal.len(), &fitted, &outcome, packets);
+        let shape =
+            Shape { axes: signal.axes().len(), channels: signal.channels().len(), seed: self.train.seed };
+        scored.notes.extend(self.size.note(&asked.model, shape)?);
         for score in &scored.scores {
             let name = format!("mse, {}", score.part);
             kept.end_training(fitted.model().name(), &[(&name, Some(score.mse))])?;
@@ -187,6 +211,30 @@ impl Fit {
     }
 }
 
+/// How many steps there are, those of the rounds among them, on batches of at most so many points.
+fn pace_of(options: &FitOptions, points: usize) -> Pace {
+    let rounds = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
+    let samples = options.batch.unwrap_or(points).min(points) as u64;
+    Pace { steps: rounds + options.train.steps, samples, first: 0 }
+}
+
+/// The settings of a configuration, each in a line with the tables it lies in: several may have one name.
+fn settings_by_name(config: &str) -> String {
+    fn add(within: &str, table: &toml::Table, text: &mut String) {
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(table) => add(&format!("{within}{name}."), table, text),
+                value => *text += &format!("{within}{name} = {value}\n"),
+            }
+        }
+    }
+    let mut text = String::new();
+    // What someone has written into it that is no TOML differs in any case.
+    let table = config.parse().unwrap_or_default();
+    add("", &table, &mut text);
+    text
+}
+
 /// Fits a model while it is watched and can be interrupted.
 fn fit(
     signal: &Signal,
@@ -199,8 +247,7 @@ fn fit(
 ) -> Result<WaveFitter> {
     let Asked { model, options } = asked;
     let before = options.greedy.map_or(0, |greedy| greedy.rounds as u64 * greedy.steps);
-    let samples = options.batch.unwrap_or(split.train.len()) as u64;
-    let pace = Pace { steps: before + options.train.steps, samples, first: 0 };
+    let pace = pace_of(options, split.train.len());
     let mut shown = progress.model(model.name(), pace);
     let _hold = interrupt::training();
     kept.begin_training("")?;
@@ -226,12 +273,48 @@ fn fit(
             Ok(fitted)
         }
         Err(waves::Error::Train(TrainError::Stopped { step, checkpoint })) => {
-            let doing = format!("{} was at training step {step}", model.name());
+            let kept_nothing = checkpoints.is_some() && checkpoint.is_none();
+            let round = |greedy: Greedy| {
+                let round = step.saturating_sub(1) / greedy.steps.max(1) + 1;
+                let again = match (checkpoints, kept_nothing) {
+                    (None, _) => "",
+                    (_, true) => ", with which it begins anew",
+                    (_, false) => ", which it begins again",
+                };
+                format!("in round {round} of {}{again}", greedy.rounds)
+            };
+            let doing = options.greedy.filter(|_| step <= before).map(round);
+            let doing = doing.unwrap_or_else(|| format!("at training step {step}"));
+            let doing = format!("{} was {doing}", model.name());
             Err(match checkpoint {
-                None => CliError::Interrupted { doing, run: kept.path().map(Path::to_path_buf) },
-                Some(_) => CliError::Paused { doing, command: interrupt::resume_command("", kept.path()) },
+                None if !kept_nothing => {
+                    CliError::Interrupted { doing, run: kept.path().map(Path::to_path_buf) }
+                }
+                _ => CliError::Paused { doing, command: interrupt::resume_command("", kept.path()) },
             })
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_learns_from_no_more_points_than_there_are() {
+        for (batch, samples) in [(None, 800), (Some(64), 64), (Some(100_000), 800)] {
+            let options = FitOptions { batch, ..FitOptions::default() };
+            assert_eq!(pace_of(&options, 800).samples, samples, "{batch:?}");
+        }
+    }
+
+    #[test]
+    fn settings_of_one_name_are_told_apart() {
+        let config = "count = 3\n[greedy]\nlearning_rate = 0.1\n[train]\nlearning_rate = 0.2\n";
+        assert_eq!(
+            settings_by_name(config),
+            "count = 3\ngreedy.learning_rate = 0.1\ntrain.learning_rate = 0.2\n"
+        );
     }
 }

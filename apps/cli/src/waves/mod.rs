@@ -9,7 +9,7 @@ mod signal;
 mod training;
 
 pub use compare::Compared;
-pub use scored::Scored;
+pub use scored::{Scored, packet_numbers};
 
 use crate::error::Result;
 

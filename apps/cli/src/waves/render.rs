@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bessemer::waves::{WaveFitter, write};
+use bessemer::waves::{self, WaveFitter, write};
 
 use crate::error::{CliError, Result};
 use crate::interrupt;
@@ -23,7 +23,8 @@ pub struct Render {
     /// The file to write: .csv, and .wav of a sound, .png of an image
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Points along each axis [default: as many as the signal had that the model was fitted to]
+    /// Points along each axis [default: as many as the signal had that the model was fitted to; of a table with
+    /// several axes there is none]
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = number::whole::<usize>)]
     size: Option<Vec<usize>>,
     #[command(flatten)]
@@ -40,7 +41,13 @@ impl Render {
             return Err(CliError::argument("--json", problem, "leave it out"));
         }
         let mut fitted = WaveFitter::load(&self.model)?;
-        let signal = fitted.render(self.size.as_deref(), &pool)?;
+        let signal = fitted.render(self.size.as_deref(), &pool).map_err(|error| match error {
+            // The library names its options; the command line has its own names for them.
+            waves::Error::Option { what: "sizes", problem, remedy } => {
+                CliError::argument("--size", problem, remedy)
+            }
+            error => error.into(),
+        })?;
         {
             let _hold = interrupt::writing();
             write(&self.out, &signal)?;

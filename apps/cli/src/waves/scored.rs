@@ -134,12 +134,24 @@ impl Scored {
         ["centre", "width", "frequency"].iter().for_each(|what| header.extend(along(what)));
         header.extend(["phase".into(), "energy, %".into()]);
         let rows = self.packets.iter().take(SHOWN).enumerate().map(|(number, packet)| {
-            let numbers = [&packet.centre, &packet.width, &packet.frequency].into_iter().flatten();
             let mut row = vec![(number + 1).to_string()];
-            row.extend(numbers.map(|x| number::digits(*x)));
+            row.extend(packet_numbers(packet));
             row.extend([format!("{:.2}", packet.phase), format!("{:.1}", 100.0 * packet.energy_share)]);
             row
         });
         plain(header.iter().map(String::as_str).collect(), rows).to_string()
     }
+}
+
+/// Centres, widths and frequencies along all axes; a centre far from 0 to a hundredth of the width.
+pub fn packet_numbers(packet: &FoundPacket) -> Vec<String> {
+    let centres = packet.centre.iter().zip(&packet.width).map(|(centre, width)| {
+        if centre.abs() < 100.0 * width {
+            number::digits(*centre)
+        } else {
+            number::to(*centre, width / 100.0)
+        }
+    });
+    let others = packet.width.iter().chain(&packet.frequency).map(|x| number::digits(*x));
+    centres.chain(others).collect()
 }

@@ -6,6 +6,7 @@ use bessemer::waves::{Extrapolated, Generator, ReadOptions, Signal, Split, Split
 
 use crate::error::{CliError, Result};
 use crate::number;
+use crate::phase::Header;
 
 /// The signal.
 #[derive(clap::Args, Debug)]
@@ -20,6 +21,10 @@ pub struct SignalArgs {
     /// Columns of a table that are values [default: the last]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     values: Option<Vec<String>>,
+    /// Whether the first line of a CSV file holds names; without, columns are numbered from 1 [default: it does, but
+    /// one of nothing but numbers is refused]
+    #[arg(long, value_enum, value_name = "YES|NO", hide_possible_values = true)]
+    header: Option<Header>,
     /// Points along each axis of space of a signal that is made [default: its own]
     #[arg(long, value_parser = number::whole::<usize>, value_name = "N")]
     size: Option<usize>,
@@ -33,9 +38,13 @@ impl SignalArgs {
     pub fn signal(&self) -> Result<Signal> {
         match self.generator()? {
             Some(generator) => {
-                if self.axes.is_some() || self.values.is_some() {
+                if self.axes.is_some() || self.values.is_some() || self.header.is_some() {
                     let problem = format!("`{}` is made, and has no columns", self.signal);
-                    return Err(CliError::argument("--axes and --values", problem, "leave them out"));
+                    return Err(CliError::argument(
+                        "--axes, --values and --header",
+                        problem,
+                        "leave them out",
+                    ));
                 }
                 Ok(generator.signal()?)
             }
@@ -44,7 +53,8 @@ impl SignalArgs {
                     let problem = format!("`{}` is a file, whose points are what they are", self.signal);
                     return Err(CliError::argument("--size and --times", problem, "leave them out"));
                 }
-                let options = ReadOptions { axes: self.axes.clone(), values: self.values.clone() };
+                let header = self.header.map(|header| matches!(header, Header::Yes));
+                let options = ReadOptions { axes: self.axes.clone(), values: self.values.clone(), header };
                 Ok(read(&self.signal, &options)?)
             }
         }
@@ -53,6 +63,22 @@ impl SignalArgs {
     /// The file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         self.generator().ok().flatten().is_none().then(|| Path::new(&self.signal))
+    }
+
+    /// Its settings, by the names of the options.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let number = |number: &usize| number.to_string();
+        let columns = |names: &Vec<String>| format!("{names:?}");
+        let header = self.header.map(|header| matches!(header, Header::Yes).to_string());
+        let given = [
+            ("axes", self.axes.as_ref().map(columns)),
+            ("values", self.values.as_ref().map(columns)),
+            ("header", header),
+            ("size", self.size.as_ref().map(number)),
+            ("times", self.times.as_ref().map(number)),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        [("signal", format!("{:?}", self.name()))].into_iter().chain(given).collect()
     }
 
     /// What makes it, if it is no file.
@@ -102,6 +128,14 @@ fn extrapolated(text: &str) -> std::result::Result<(String, f64), String> {
 }
 
 impl SplitArgs {
+    /// Its settings, by the names of the options.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let extrapolate = self.extrapolate.as_ref().map(|(axis, share)| format!("\"{axis}:{share}\""));
+        let usual =
+            [("hold_out", self.hold_out.to_string()), ("validation", format!("{:?}", self.validation))];
+        usual.into_iter().chain(extrapolate.map(|value| ("extrapolate", value))).collect()
+    }
+
     /// The parts of the signal.
     pub fn split(&self, signal: &Signal, seed: u64) -> Result<Split> {
         let options = SplitOptions {

@@ -13,7 +13,8 @@ use crate::precision::PrecisionName;
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Training")]
 pub struct WaveTrainArgs {
-    /// Training steps [default: 2,000 after those of the rounds of packets, 4,400 for other models]
+    /// Training steps: of `fit`, those after the rounds of packets; of `compare`, all of a model, its rounds among
+    /// them [default: 2,000 after 2,400 of the rounds, or 4,400]
     #[arg(long, value_parser = number::whole::<u64>, value_name = "N")]
     steps: Option<u64>,
     /// Learning rate [default: 0.003 for packets, 0.001 for others]
@@ -75,6 +76,19 @@ enum LossName {
     Mae,
 }
 
+/// Steps of a training, those of the rounds of packets among them, if none are asked for. The rounds have six
+/// elevenths of them.
+const STEPS: u64 = 4400;
+
+/// What steps that are asked for count.
+#[derive(Clone, Copy, Debug)]
+pub enum Steps {
+    /// Those that train all packets after the rounds.
+    AfterRounds,
+    /// All, so that models can be compared; the rounds have their usual share of them, if need be shorter ones.
+    InAll,
+}
+
 /// What is fitted.
 pub struct Asked {
     pub model: Model,
@@ -82,8 +96,8 @@ pub struct Asked {
 }
 
 impl WaveTrainArgs {
-    /// The options for a model of the settings given.
-    pub fn options(&self, model: &Model, validates: bool) -> Result<FitOptions> {
+    /// The options for a model of the settings given; `steps` is how many it takes, and what they count.
+    pub fn options(&self, model: &Model, validates: bool, steps: Steps) -> Result<FitOptions> {
         let packets = matches!(model, Model::Packets(_));
         let of_packets = [self.rounds.map(|_| "--rounds"), self.drop_below.map(|_| "--drop-below")];
         if let (false, Some(option)) = (packets, of_packets.into_iter().flatten().next()) {
@@ -105,8 +119,16 @@ impl WaveTrainArgs {
             return Err(CliError::argument("--drop-below", problem, "leave it out, or --rounds 0"));
         }
         let train = &mut options.train;
-        // As many in all as packets have in the usual rounds and after them.
-        train.steps = self.steps.unwrap_or(if options.greedy.is_some() { 2000 } else { 4400 });
+        train.steps = match (&mut options.greedy, steps) {
+            (None, _) => self.steps.unwrap_or(STEPS),
+            (Some(_), Steps::AfterRounds) => self.steps.unwrap_or(2000),
+            (Some(greedy), Steps::InAll) => {
+                let all = self.steps.unwrap_or(STEPS);
+                let rounds = greedy.rounds as u64 + u64::from(greedy.drop_below > 0.0);
+                greedy.steps = greedy.steps.min(all / 11 * 6 / rounds);
+                all - rounds * greedy.steps
+            }
+        };
         train.learning_rate = self.learning_rate.unwrap_or(if packets { 3e-3 } else { 1e-3 });
         train.schedule = match self.schedule {
             Some(ScheduleName::Constant) => Schedule::Constant,
@@ -114,6 +136,14 @@ impl WaveTrainArgs {
                 Schedule::Cosine { warmup: 0, total: train.steps, floor: 0.0 }
             }
         };
+        if let Some(start) = self.swa_start.filter(|start| *start >= train.steps) {
+            let problem = format!("the training ends after {}, with nothing to average", train.steps);
+            return Err(CliError::argument(format!("--swa-start {start}"), problem, "begin earlier"));
+        }
+        if self.patience == Some(0) {
+            let problem = "the training would end before it could get better";
+            return Err(CliError::argument("--patience 0", problem, "give 1 or more, or leave it out"));
+        }
         train.clip_norm = self.clip_norm;
         train.average = match (self.ema, self.swa_start) {
             (Some(decay), _) => Some(Average::Ema { decay }),
@@ -160,7 +190,7 @@ impl WaveTrainArgs {
             schedule: self.schedule.or(Some(ScheduleName::Constant)),
             ..self.clone()
         };
-        let mut options = given.options(&model, false)?;
+        let mut options = given.options(&model, false, Steps::InAll)?;
         (options.axes, options.values) = (AxisScale::None, ValueScale::None);
         Ok(Asked { model, options })
     }
@@ -181,9 +211,25 @@ pub struct SizeArgs {
 }
 
 impl SizeArgs {
-    /// With more settings.
+    /// With settings that go before those of the same name.
     pub fn with(&self, settings: impl Iterator<Item = String>) -> SizeArgs {
-        SizeArgs { set: self.set.iter().cloned().chain(settings).collect(), ..self.clone() }
+        let name = |setting: &String| setting.split('=').next().unwrap_or_default().to_string();
+        let own: Vec<String> = settings.collect();
+        let is_other = |setting: &&String| !own.iter().any(|own| name(own) == name(setting));
+        let set = self.set.iter().filter(is_other).chain(&own).cloned().collect();
+        SizeArgs { set, ..self.clone() }
+    }
+
+    /// Where the model has not the number of parameters that was asked for, what it has.
+    pub fn note(&self, model: &Model, shape: Shape) -> Result<Option<String>> {
+        let (count, name) = (model.parameter_count(shape)?, model.name());
+        Ok(self.parameters.filter(|wanted| *wanted != count).map(|wanted| {
+            format!(
+                "no `{name}` of these settings has {} parameters; the nearest has {}",
+                number::count(wanted),
+                number::count(count)
+            )
+        }))
     }
 
     /// The model of a name, for a signal.
@@ -200,7 +246,7 @@ impl SizeArgs {
                 }
             }
         }
-        for setting in &self.set {
+        for (place, setting) in self.set.iter().enumerate() {
             let Some((key, value)) = setting.split_once('=') else {
                 return Err(CliError::argument(
                     format!("--set {setting}"),
@@ -208,6 +254,15 @@ impl SizeArgs {
                     "such as width=32",
                 ));
             };
+            let same = |other: &&String| other.split_once('=').is_some_and(|(other, _)| other == key);
+            let twice = match self.packets {
+                Some(packets) if key == "count" => Some(format!("--packets {packets}")),
+                _ => self.set[..place].iter().find(same).map(|other| format!("--set {other}")),
+            };
+            if let Some(other) = twice {
+                let problem = format!("it sets the same as {other}");
+                return Err(CliError::argument(format!("--set {setting}"), problem, "give one of them"));
+            }
             model = model.with(key, value)?;
         }
         let shape = Shape { axes: signal.axes().len(), channels: signal.channels().len(), seed };

@@ -195,7 +195,10 @@ impl Model {
         let parsed =
             parsed.ok_or_else(|| failed(format!("{name} is `{}`; it must be {kind}", shorten(value))))?;
         settings.insert(name.to_string(), parsed);
-        settings.try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
+        let refused = |_: toml::de::Error| {
+            failed(format!("{name} is `{}`; it must be {kind} that is not below 0", shorten(value)))
+        };
+        settings.try_into().map_err(refused)
     }
 
     /// The same model at the size whose number of parameters is nearest to `wanted`, so that models can be
@@ -211,7 +214,7 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// If the other settings make no sense for this shape.
+    /// If the other settings make no sense for this shape, or no size has more than half and less than twice as many.
     pub fn with_parameters(&self, wanted: usize, shape: Shape) -> Result<Model> {
         let sized = |size| {
             let mut model = self.clone();
@@ -219,7 +222,8 @@ impl Model {
             model
         };
         let smallest = sized(1);
-        let mut best = (smallest.parameter_count(shape)?.abs_diff(wanted), smallest);
+        let least = smallest.parameter_count(shape)?;
+        let mut best = (least.abs_diff(wanted), smallest);
         // The largest size with no more than is wanted, by bisection; what is refused is too large.
         let (mut fits, mut too_large) = (1, MAX_WIDTH + 1);
         while fits + 1 < too_large {
@@ -231,7 +235,29 @@ impl Model {
             }
             if count <= wanted { fits = middle } else { too_large = middle }
         }
+        let nearest = best.1.parameter_count(shape)?;
+        if nearest >= wanted.saturating_mul(2) || wanted >= nearest.saturating_mul(2) {
+            // Only at an end of the range are the nearest so far away.
+            let most = if nearest > wanted { self.most_parameters(shape) } else { nearest };
+            let problem = format!("no size has about {wanted} parameters; ask for {least} to {most}");
+            return Err(Error::ModelSettings { model: self.name(), problem });
+        }
         Ok(best.1)
+    }
+
+    /// The parameters of the largest size.
+    fn most_parameters(&self, shape: Shape) -> usize {
+        let count = |size| {
+            let mut model = self.clone();
+            *model.network_mut().size_mut() = size;
+            model.parameter_count(shape).ok()
+        };
+        let (mut fits, mut too_large) = (1, MAX_WIDTH + 1);
+        while fits + 1 < too_large {
+            let middle = fits.midpoint(too_large);
+            if count(middle).is_some() { fits = middle } else { too_large = middle }
+        }
+        count(fits).unwrap_or(0)
     }
 }
 

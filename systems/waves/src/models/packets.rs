@@ -52,6 +52,11 @@ impl Packets {
         Form::Packet { axes, chirp: self.chirp, moving: self.moving }
     }
 
+    /// Numbers of a packet besides its amplitudes.
+    pub(crate) fn row_len(&self, shape: Shape) -> usize {
+        self.form(shape.axes).rows().len()
+    }
+
     /// What each row is multiplied by.
     fn factors(&self, axes: usize) -> Vec<f32> {
         let mut factors = vec![1.0; 2 * axes];

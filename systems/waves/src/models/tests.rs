@@ -411,7 +411,7 @@ fn a_wanted_number_of_parameters_is_met_as_nearly_as_can_be() {
     let shape = Shape { axes: 2, channels: 1, seed: 1 };
     for name in Model::NAMES {
         let model = Model::by_name(name).unwrap();
-        for wanted in [0, 150, 1100, 4353, 100_000] {
+        for wanted in [400, 1100, 4353, 100_000] {
             let mut best = model.with_parameters(wanted, shape).unwrap();
             let count = |model: &Model| model.parameter_count(shape).unwrap().abs_diff(wanted);
             let found = count(&best);
@@ -422,6 +422,25 @@ fn a_wanted_number_of_parameters_is_met_as_nearly_as_can_be() {
             }
         }
     }
+}
+
+#[test]
+fn numbers_of_parameters_out_of_reach_are_refused() {
+    let shape = Shape { axes: 1, channels: 1, seed: 1 };
+    let packets = Model::by_name("packets").unwrap();
+    for (wanted, size) in
+        [(0, None), (1, None), (4, Some(7)), (9, Some(7)), (400_000, Some(393_217)), (usize::MAX, None)]
+    {
+        match packets.with_parameters(wanted, shape) {
+            Ok(model) => assert_eq!(Some(model.parameter_count(shape).unwrap()), size, "{wanted}"),
+            Err(error) => {
+                let expected = format!("no size has about {wanted} parameters; ask for 7 to 393217");
+                assert!(size.is_none() && error.to_string().contains(&expected), "{error}");
+            }
+        }
+    }
+    let error = packets.with("count", "-3").unwrap_err().to_string();
+    assert!(error.contains("count is `-3`; it must be a whole number that is not below 0"), "{error}");
 }
 
 #[test]

@@ -26,12 +26,16 @@ pub struct ReadOptions {
     pub axes: Option<Vec<String>>,
     /// The columns that are values. `None`: the last one, or all that are no axes if these are given.
     pub values: Option<Vec<String>>,
+    /// Whether the first line of a text file holds the names of the columns, which else are numbered from 1. `None`:
+    /// it does, but one that holds nothing but numbers is refused.
+    pub header: Option<bool>,
 }
 
 /// Reads a signal, in the format that the name of the file tells:
 ///
 /// - `.csv`, `.tsv`, `.parquet`: a point in each row. All but the last column are axes, unless others are chosen.
-///   Of a single column the number of the row, from 0, is the axis.
+///   Of a single column the number of the row, from 0, is the axis. Numbers far from 0 beside what they differ by
+///   keep that: see [`Signal::axis_offset`].
 /// - `.npy`: numbers of 1 to 8 axes, `i0`, `i1`, …, whose coordinates are the indices.
 /// - `.wav`: integers of 8 to 32 bits as -1 .. 1, or floats as they are; the axis is the time in seconds, and
 ///   channels are `left` and `right` or numbered.
@@ -48,7 +52,8 @@ pub struct ReadOptions {
 /// let path = folder.path().join("heights.csv");
 /// std::fs::write(&path, "x,y,height,error\n0,0,1.5,0.1\n0,1,1.25,0.1\n").unwrap();
 /// let columns = |names: &[&str]| Some(names.iter().map(|name| name.to_string()).collect());
-/// let options = ReadOptions { axes: columns(&["x", "y"]), values: columns(&["height"]) };
+/// let options =
+///     ReadOptions { axes: columns(&["x", "y"]), values: columns(&["height"]), ..ReadOptions::default() };
 /// let signal = read(&path, &options)?;
 /// assert_eq!((signal.point(1), signal.value(1)), (&[0.0, 1.0][..], &[1.25][..]));
 /// # Ok::<(), bessemer_waves::Error>(())

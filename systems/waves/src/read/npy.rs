@@ -1,6 +1,7 @@
 //! NumPy's arrays: the format of `numpy.lib.format`, versions 1 to 3.
 
 use crate::error::{Error, Result, shorten};
+use crate::exact::Exact;
 use crate::signal::{MAX_AXES, Signal, check_size};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -50,19 +51,20 @@ pub(super) fn read(file: &str, contents: &[u8]) -> Result<Signal> {
         return Err(refuse(problem, "copy or save it again"));
     }
     check_size(count, shape.len(), 1)?;
-    let values: Vec<f32> = data.chunks_exact(kind.bytes).map(|bytes| kind.number(bytes)).collect();
-    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+    let mut exact = Exact::default();
+    data.chunks_exact(kind.bytes).for_each(|bytes| kind.read(bytes, &mut exact));
+    if let Some((place, value)) = exact.not_single() {
         let mut index = Vec::new();
         shape.iter().rev().fold(place as u64, |rest, len| {
             index.insert(0, rest % len);
             rest / len
         });
-        let problem = format!("the number at {index:?} is {}", values[place]);
+        let problem = format!("the number at {index:?} is {value}");
         return Err(refuse(problem, "replace what is missing, infinite or beyond single precision"));
     }
     let along = |(axis, len): (usize, &u64)| (format!("i{axis}"), (0..*len).map(|i| i as f32).collect());
     let axes: Vec<(String, Vec<f32>)> = shape.iter().enumerate().map(along).collect();
-    let mut signal = Signal::on_grid(&axes, &["value".to_string()], |_| values)?;
+    let mut signal = Signal::of_column_on_grid(&axes, "value", exact)?;
     signal.origin.value_bytes = Some(kind.bytes);
     Ok(signal)
 }
@@ -123,8 +125,8 @@ fn shape(text: &str) -> Option<Vec<u64>> {
 }
 
 impl Kind {
-    /// A number of `bytes` bytes, to single precision.
-    fn number(&self, bytes: &[u8]) -> f32 {
+    /// Reads a number of `bytes` bytes.
+    fn read(&self, bytes: &[u8], numbers: &mut Exact) {
         let mut word = [0; 8];
         for (place, byte) in bytes.iter().enumerate() {
             word[if self.is_big { bytes.len() - 1 - place } else { place }] = *byte;
@@ -132,10 +134,10 @@ impl Kind {
         let unsigned = u64::from_le_bytes(word);
         let unused = 64 - 8 * self.bytes as u32;
         match (self.letter, self.bytes) {
-            (b'f', 4) => f32::from_bits(unsigned as u32),
-            (b'f', _) => f64::from_bits(unsigned) as f32,
-            (b'i', _) => ((unsigned << unused).cast_signed() >> unused) as f32,
-            _ => unsigned as f32,
+            (b'f', 4) => numbers.push(f32::from_bits(unsigned as u32).into()),
+            (b'f', _) => numbers.push(f64::from_bits(unsigned)),
+            (b'i', _) => numbers.push_whole((unsigned << unused).cast_signed() >> unused),
+            _ => numbers.push_whole(unsigned),
         }
     }
 }

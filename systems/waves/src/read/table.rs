@@ -2,11 +2,12 @@
 
 use std::fs::File;
 
-use bessemer_tables::parquet::{columns, numbers, schema};
-use bessemer_tables::{Layout, Limits, Records, TableError};
+use bessemer_tables::parquet::{columns, doubles, schema, wholes};
+use bessemer_tables::{Layout, Limits, Names, Records, TableError};
 
 use super::ReadOptions;
 use crate::error::{Error, Result, nearest, shorten};
+use crate::exact::Exact;
 use crate::signal::{Signal, check_size};
 
 /// The places of the columns that are read.
@@ -48,6 +49,12 @@ impl Columns {
                 return Err(Error::File { file: file.into(), problem, remedy });
             }
         }
+        let twice = |column: &&usize| names.iter().filter(|name| **name == names[**column]).count() > 1;
+        if let Some(column) = axes.iter().chain(&values).find(twice) {
+            let problem = format!("there are several columns `{}`", shorten(&names[*column]));
+            let remedy = "rename all but one, or choose others for axes and values";
+            return Err(Error::File { file: file.into(), problem, remedy });
+        }
         // A single column has the number of the row for an axis.
         check_size(1, axes.len().max(1), values.len())?;
         Ok(Columns { axes, values })
@@ -57,35 +64,15 @@ impl Columns {
         self.axes.iter().chain(&self.values).copied()
     }
 
-    /// The signal of rows `[N, axes + values]`, whose lines are numbered by `line`.
-    fn signal(
-        &self,
-        file: &str,
-        names: &[String],
-        rows: &[f32],
-        line: impl Fn(usize) -> usize,
-    ) -> Result<Signal> {
-        let (d, width) = (self.axes.len(), self.axes.len() + self.values.len());
-        if rows.is_empty() {
+    /// The signal of columns as they were read, in the order of [`Columns::all`].
+    fn signal(&self, file: &str, names: &[String], columns: Vec<Exact>) -> Result<Signal> {
+        if columns.iter().any(Exact::is_empty) {
             let below = " below the header";
             return Err(TableError::NoRows { file: file.into(), below }.into());
         }
-        if let Some(place) = rows.iter().position(|x| x.is_nan()) {
-            let column = self.all().nth(place % width).map_or(String::new(), |c| shorten(&names[c]));
-            let (file, row, value) = (file.into(), line(place / width), "NaN".into());
-            let problem = "missing or not a number";
-            return Err(Error::BadNumber { file, row, column, value, problem });
-        }
-        let name = |places: &[usize]| places.iter().map(|place| names[*place].clone()).collect::<Vec<_>>();
-        let values = rows.chunks_exact(width).flat_map(|row| &row[d..]).copied().collect();
-        if d == 0 {
-            let count = rows.len() / width;
-            check_size(count as u64, 1, width)?;
-            let along = (0..count).map(|row| row as f32).collect();
-            return Signal::on_grid(&[("row".to_string(), along)], &name(&self.values), |_| values);
-        }
-        let points = rows.chunks_exact(width).flat_map(|row| &row[..d]).copied().collect();
-        Signal::new(&name(&self.axes), points, &name(&self.values), values)
+        let mut columns = self.all().map(|place| names[place].clone()).zip(columns);
+        let axes = columns.by_ref().take(self.axes.len()).collect();
+        Signal::of_columns(axes, columns.collect())
     }
 
     /// Refuses rows beyond what a signal may have, before they are kept.
@@ -95,18 +82,28 @@ impl Columns {
 }
 
 pub(super) fn read_csv(file: &str, text: &[u8], options: &ReadOptions, limits: &Limits) -> Result<Signal> {
-    let mut records = Records::open(file, text, Layout::default(), limits)?;
+    let names = if options.header == Some(false) { Names::Numbered } else { Names::First };
+    let mut records = Records::open(file, text, Layout { names, ..Layout::default() }, limits)?;
     let names = records.names().to_vec();
+    if options.header.is_none() && names.iter().all(|name| name.parse::<f64>().is_ok()) {
+        let problem =
+            "its first line holds nothing but numbers, where names of columns were to be".to_string();
+        let remedy = "write names above it, or set `header` (`--header no`)";
+        return Err(Error::File { file: file.into(), problem, remedy });
+    }
     let columns = Columns::find(file, &names, options)?;
-    let (mut rows, mut lines) = (Vec::new(), Vec::new());
+    let (mut read, mut rows) = (vec![Exact::default(); columns.all().count()], 0);
     while let Some(record) = records.next()? {
-        lines.push(record.line);
-        columns.check(lines.len())?;
-        for column in columns.all() {
-            rows.push(record.number(column)?);
+        rows += 1;
+        columns.check(rows)?;
+        for (exact, column) in read.iter_mut().zip(columns.all()) {
+            match record.cell(column).trim().parse::<i64>() {
+                Ok(whole) => exact.push_whole(whole),
+                Err(_) => exact.push(record.double(column)?),
+            }
         }
     }
-    columns.signal(file, &names, &rows, |row| lines[row])
+    columns.signal(file, &names, read)
 }
 
 pub(super) fn read_parquet(
@@ -125,15 +122,18 @@ pub(super) fn read_parquet(
     chosen.check(claimed)?;
     let places: Vec<usize> = chosen.all().collect();
     let mut batches = columns(file, builder, claimed, &places, limits)?;
-    let mut rows: Vec<f32> = Vec::new();
+    let mut read = vec![Exact::default(); places.len()];
     while let Some(batch) = batches.next()? {
-        let mut of_batch = Vec::with_capacity(places.len());
-        for column in &places {
-            of_batch.push(numbers(file, batch.column(*column), &names[*column], batch.before)?);
-        }
-        for row in 0..batch.rows() {
-            rows.extend(of_batch.iter().map(|column| column[row]));
+        for (exact, column) in read.iter_mut().zip(&places) {
+            let array = batch.column(*column);
+            match wholes(array) {
+                Some(wholes) => wholes.into_iter().for_each(|whole| exact.push_whole(whole)),
+                None => {
+                    let numbers = doubles(file, array, &names[*column], batch.before)?;
+                    numbers.into_iter().for_each(|number| exact.push(number));
+                }
+            }
         }
     }
-    chosen.signal(file, &names, &rows, |row| row + 1)
+    chosen.signal(file, &names, read)
 }

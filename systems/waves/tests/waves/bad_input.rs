@@ -33,10 +33,15 @@ fn said(folder: &Path, name: &str, contents: &[u8], options: &ReadOptions) -> St
 fn tables_are_read_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let usual = ReadOptions::default();
-    let axes = |axes: &[&str]| ReadOptions { axes: names(axes), values: None };
-    let both = |axes: &[&str], values: &[&str]| ReadOptions { axes: names(axes), values: names(values) };
-    let values = |values: &[&str]| ReadOptions { axes: None, values: names(values) };
-    let many = format!("{}\n{}\n", ["c"; 10].join(","), ["1"; 10].join(","));
+    let axes = |axes: &[&str]| ReadOptions { axes: names(axes), ..ReadOptions::default() };
+    let both = |axes: &[&str], values: &[&str]| ReadOptions {
+        axes: names(axes),
+        values: names(values),
+        ..ReadOptions::default()
+    };
+    let values = |values: &[&str]| ReadOptions { values: names(values), ..ReadOptions::default() };
+    let header = |header| ReadOptions { header: Some(header), ..ReadOptions::default() };
+    let many = format!("a,b,c,d,e,f,g,h,i,j\n{}\n", ["1"; 10].join(","));
     let mut messages = Vec::new();
     for (text, options) in [
         ("x,y\n1,2\n3,4\n", &usual),
@@ -55,6 +60,12 @@ fn tables_are_read_or_refused() {
         ("x,y\n1,1e60\n", &usual),
         ("x,y\n1,2,3\n", &usual),
         ("x,y\n", &usual),
+        ("0,1\n1,2\n", &usual),
+        ("0,1\n1,2\n", &header(true)),
+        ("0,1\n1,2\n", &header(false)),
+        ("x,y,y\n1,2,3\n", &usual),
+        ("x,y,y\n1,2,3\n", &both(&["x"], &["y"])),
+        ("x,x,t,y\n1,1,2,3\n", &both(&["t"], &["y"])),
         ("", &usual),
         (&many, &usual),
         ("PK\x03\x04", &usual),
@@ -88,15 +99,17 @@ fn parquet_files_are_read_or_refused() {
     writer.close().unwrap();
 
     // In the order asked for, not in the file's.
-    let signal = read(&path, &ReadOptions { axes: names(&["y"]), values: names(&["x"]) }).unwrap();
+    let signal =
+        read(&path, &ReadOptions { axes: names(&["y"]), values: names(&["x"]), ..ReadOptions::default() })
+            .unwrap();
     assert_eq!((signal.points(), signal.values()), (&[7.0, -8.0][..], &[0.5, 1.5][..]));
     let refused = |values: &str| {
-        let options = ReadOptions { axes: names(&["x"]), values: names(&[values]) };
+        let options = ReadOptions { axes: names(&["x"]), values: names(&[values]), ..ReadOptions::default() };
         read(&path, &options).unwrap_err().to_string()
     };
     assert!(refused("name").contains("column `name` has the type Utf8, which is not a number"));
     assert!(
-        refused("n").contains("row 2, column `n`: \"NaN\" is missing or not a number"),
+        refused("n").contains("row 2, column `n`: \"null\" is missing; fill it in, or leave the row"),
         "{}",
         refused("n")
     );

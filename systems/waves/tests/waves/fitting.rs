@@ -1,6 +1,7 @@
 //! What is fitted, and what is said of it.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use bessemer_plan::{Pool, Precision};
 use bessemer_study::Jobs;
@@ -205,6 +206,55 @@ fn a_fit_that_is_stopped_goes_on_to_the_same_bits() {
     let refused =
         WaveFitter::fit_watched(&other, &split, &model, &half, Some(&at(true)), &pool, watch).err().unwrap();
     assert!(refused.to_string().contains("is asked for; go on with the same settings"), "{refused}");
+}
+
+/// In whatever round it is stopped, a fit of packets goes on with the same bits, and not from the beginning.
+#[test]
+fn rounds_of_packets_go_on_where_they_were_stopped() {
+    let signal = Generator::by_name("multi-tone").unwrap().with_size(80).signal().unwrap();
+    let (split, pool) = (Split::all(&signal), Pool::new(2));
+    let model = Model::by_name("packets").unwrap();
+    let greedy = Greedy { rounds: 3, candidates: 64, steps: 5, ..Greedy::default() };
+    let options = FitOptions { greedy: Some(greedy), ..steps(6) };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |folder: &Path, options: &FitOptions, resume: bool, end: u64| {
+        let (folder, about) = (folder.to_path_buf(), String::new());
+        let checkpoints = Checkpoints { folder, every: u64::MAX, keep: 1, resume, about };
+        let mut begun = None;
+        let watch = &mut |event: Event| match event {
+            Event::Resumed { step } => {
+                begun = Some(step);
+                ControlFlow::Continue(())
+            }
+            Event::Step { step, .. } if step == end => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let fitted =
+            WaveFitter::fit_watched(&signal, &split, &model, options, Some(&checkpoints), &pool, watch);
+        (fitted, begun)
+    };
+    let whole = fit(&signal, &split, &model, &options).predict(signal.points(), &pool).unwrap();
+    // In the second round, in the third, and as all are trained.
+    for (end, kept) in [(7, 5), (15, 10), (18, 18)] {
+        let folder = folder.path().join(end.to_string());
+        let stopped = run(&folder, &options, false, end).0;
+        assert!(
+            matches!(
+                &stopped, Err(Error::Train(TrainError::Stopped { step, checkpoint: Some(_) })) if *step == end
+            ),
+            "{:?}",
+            stopped.err()
+        );
+        let other = FitOptions { greedy: Some(Greedy { candidates: 65, ..greedy }), ..options.clone() };
+        let refused = run(&folder, &other, true, 99).0.err().unwrap().to_string();
+        assert!(refused.contains("its candidates is 64, but 65 is asked for"), "{refused}");
+        let (resumed, begun) = run(&folder, &options, true, 99);
+        assert_eq!(resumed.unwrap().predict(signal.points(), &pool).unwrap(), whole, "{end}");
+        assert_eq!(begun, Some(kept));
+    }
+    // Of the first round there is nothing to go on from, and it is not said that there is.
+    let stopped = run(&folder.path().join("first"), &options, false, 3).0.err().unwrap();
+    assert!(matches!(stopped, Error::Train(TrainError::Stopped { step: 3, checkpoint: None })), "{stopped}");
 }
 
 /// Of few points or many, alone or among others, a point has the same value.

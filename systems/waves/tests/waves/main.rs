@@ -3,6 +3,7 @@
 mod bad_input;
 mod fitting;
 mod folder;
+mod offsets;
 
 use bessemer_waves::{FitOptions, Generator, Model, Signal, Split, SplitOptions, models};
 
@@ -29,6 +30,10 @@ fn steps(steps: u64) -> FitOptions {
 /// Every model, small.
 fn small_models() -> Vec<Model> {
     let shape = models::Shape { axes: 2, channels: 1, seed: 1 };
-    let model = |name: &&str| Model::by_name(name).unwrap().with_parameters(150, shape).unwrap();
+    let model = |name: &&str| match *name {
+        // The smallest of them has more.
+        "grid" => Model::Grid(models::Grid { cells: 1, ..models::Grid::default() }),
+        name => Model::by_name(name).unwrap().with_parameters(150, shape).unwrap(),
+    };
     Model::NAMES.iter().map(model).collect()
 }
