@@ -5,7 +5,7 @@
 //! at most 2^-23 of the product together, where rounding a product to a float costs up to 2^-24, and sums
 //! are kept in f32. So the error is that of a product of floats, and the time less than half, as tiles
 //! multiply 16 times faster (Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial
-//! intelligence datatype for higher-precision computations", 2019, section 3).
+//! intelligence datatype for higher-precision computations", 2019).
 //!
 //! What differs from other instruction sets: numbers and sums below the normal range (1.2e-38) count as 0, so
 //! that parts of numbers below 1e-33 lose digits; an operand that is infinite, or above 3.39e38, makes NaN.
@@ -130,6 +130,25 @@ impl Kernel for Pack {
 
 /// C\[m, n\] = A\[m, k\]·B\[k, n\] for a B from [`pack_tiles`], finished by the epilogue; `c` has a distance
 /// between rows. Columns are shared out over `pool` if there is one.
+///
+/// ```
+/// use bessemer_kernels::Isa;
+/// use bessemer_kernels::gemm::{Epilogue, Parts, gemm_tiles, pack_tiles, packed_tiles_len};
+///
+/// let (m, n, k) = (1, 2, 3);
+/// let a = [1.0, 2.0, 3.0]; // [m, k]
+/// let b = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]; // [k, n]
+/// if Isa::available().contains(&Isa::Amx) {
+///     Isa::Amx.force(|| {
+///         let mut packed = vec![0.0; packed_tiles_len(Parts::Three, k, n)];
+///         pack_tiles(Parts::Three, k, n, &b, (n, 1), &mut packed);
+///         let mut c = [0.0; 2];
+///         let epilogue = Epilogue::default();
+///         gemm_tiles(Parts::Three, m, n, k, &a, (k, 1), &packed, (&mut c, n), epilogue, None);
+///         assert_eq!(c, [14.0, 140.0]);
+///     });
+/// }
+/// ```
 ///
 /// # Panics
 /// If a slice is shorter than its shape and strides need, or the instruction set has no tile registers.
