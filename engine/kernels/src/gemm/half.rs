@@ -30,8 +30,8 @@
 //! ```
 
 use super::multiply::{NativePairs, WidenedHalves, WidenedPairs};
-use super::product::{Layout, Product, Strided};
-use super::share::{Share, for_shares};
+use super::product::Product;
+use super::share::for_shares;
 use super::{Epilogue, Strides, check, gemm_scratch, packed_len};
 use crate::pool::Pool;
 use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs, has_pairs, rounded_pairs};
@@ -121,34 +121,16 @@ pub(crate) unsafe fn rows(half: Half, (k, n): (usize, usize), (x, row): (*const 
 pub fn half_gemm(
     half: Half,
     (m, n, k): (usize, usize, usize),
-    (a, a_strides): (&[f32], Strides),
-    (b, b_strides): (&[f32], Strides),
-    (c, c_row): (&mut [f32], usize),
+    a: (&[f32], Strides),
+    b: (&[f32], Strides),
+    c: (&mut [f32], usize),
     epilogue: Epilogue,
     scratch: &mut [f32],
 ) {
     let pairs = pair_count(k);
-    check("a", a.len(), (m, pairs), a_strides);
-    check("b", b.len(), (pairs, n), b_strides);
-    check("c", c.len(), (m, n), (c_row, 1));
     let needed = gemm_scratch(pairs);
     assert!(scratch.len() >= needed, "scratch: {} floats, needs {needed}", scratch.len());
-    let layout = if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided };
-    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
-    let product = Product {
-        multiply: WidenedPairs,
-        batch: 1,
-        m,
-        n,
-        k: pairs,
-        a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
-        b: Strided { ptr: b.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 },
-        layout,
-        finish,
-        c_batch: 0,
-        scratch: scratch.as_mut_ptr(),
-        share: Share::ALL,
-    };
+    let product = Product::unpacked(WidenedPairs, (m, n, pairs), a, b, c, epilogue, scratch.as_mut_ptr());
     run(half, product, has_pairs());
 }
 
@@ -160,18 +142,15 @@ pub fn half_gemm(
 pub fn half_gemm_packed(
     half: Half,
     (m, n, k): (usize, usize, usize),
-    (a, a_strides): (&[f32], Strides),
+    a: (&[f32], Strides),
     packed_b: &[f32],
-    (c, c_row): (&mut [f32], usize),
+    c: (&mut [f32], usize),
     epilogue: Epilogue,
     pool: Option<&Pool>,
 ) {
     let pairs = pair_count(k);
-    check("a", a.len(), (m, pairs), a_strides);
-    assert_eq!(packed_b.len(), packed_len(pairs, n), "packed length");
-    check("c", c.len(), (m, n), (c_row, 1));
-    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
-    let product = Product::packed(WidenedPairs, (m, n, pairs), (a, a_strides), packed_b, finish);
+    let packed = (packed_b, packed_len(pairs, n));
+    let product = Product::packed(WidenedPairs, (m, n, pairs), a, packed, c, epilogue);
     // SAFETY: shares write columns of their own, and need no scratch.
     unsafe { for_shares(pool, |share| run(half, Product { share, ..product }, has_pairs())) };
 }
@@ -510,13 +489,11 @@ mod tests {
                         }
                         if native != has_pairs() {
                             // What other processors with AVX-512 do.
-                            let layout = if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided };
-                            let finish = epilogue.finish(m, n, c.as_mut_ptr(), n);
-                            let a = Strided { ptr: a_pairs.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 };
-                            let b = Strided { ptr: b_pairs.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 };
-                            let scratch = scratch.as_mut_ptr();
-                            let multiply = WidenedPairs;
-                            run(half, Product { multiply, batch: 1, m, n, k: pairs, a, b, layout, finish, c_batch: 0, scratch, share: Share::ALL }, false);
+                            let (a, b) = ((&a_pairs[..], a_strides), (&b_pairs[..], b_strides));
+                            let product = Product::unpacked(
+                                WidenedPairs, (m, n, pairs), a, b, (&mut c, n), epilogue, scratch.as_mut_ptr(),
+                            );
+                            run(half, product, false);
                         } else if packed {
                             half_gemm_packed(half, (m, n, k), (&a_pairs, a_strides), &panels, (&mut c, n), epilogue, None);
                         } else {

@@ -187,7 +187,7 @@ fn multiply(
     shape: Int8Shape,
     rows: &[f32],
     packed: &[f32],
-    (c, c_row): (&mut [f32], usize),
+    c: (&mut [f32], usize),
     epilogue: Epilogue,
     pool: Option<&Pool>,
     native: bool,
@@ -195,15 +195,14 @@ fn multiply(
     let (n, words) = (shape.n, shape.words());
     assert!(rows.len() >= shape.rows_len(m), "rows: {} floats for {m} rows", rows.len());
     assert_eq!(packed.len(), shape.packed_len(), "packed length");
-    check("c", c.len(), (m, n), (c_row, 1));
     let (row_scales, rows) = rows.split_at(m);
     let (panels, rest) = packed.split_at(packed_len(words, n));
     let (column_scales, rest) = rest.split_at(shape.padded());
     let scales = Scales { rows: row_scales.as_ptr(), columns: column_scales.as_ptr(), sums: rest.as_ptr() };
     // SAFETY: the scales are as many as the rows, and as the columns with their padding.
     let widened = unsafe { WidenedQuads::new(scales) };
-    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
-    let product = Product::packed(widened, (m, n, words), (rows, (words, 1)), panels, finish);
+    let panels = (panels, packed_len(words, n));
+    let product = Product::packed(widened, (m, n, words), (rows, (words, 1)), panels, c, epilogue);
     let run = |share| {
         let product = Product { share, ..product };
         if native {

@@ -234,15 +234,12 @@ pub fn gemm_packed(
     a: &[f32],
     a_strides: Strides,
     packed_b: &[f32],
-    (c, c_row): (&mut [f32], usize),
+    c: (&mut [f32], usize),
     epilogue: Epilogue,
     pool: Option<&Pool>,
 ) {
-    check("a", a.len(), (m, k), a_strides);
-    assert_eq!(packed_b.len(), packed_len(k, n), "packed length");
-    check("c", c.len(), (m, n), (c_row, 1));
-    let finish = epilogue.finish(m, n, c.as_mut_ptr(), c_row);
-    let product = Product::packed(Floats, (m, n, k), (a, a_strides), packed_b, finish);
+    let packed = (packed_b, packed_len(k, n));
+    let product = Product::packed(Floats, (m, n, k), (a, a_strides), packed, c, epilogue);
     // SAFETY: shares write columns of their own, and need no scratch.
     unsafe { for_shares(pool, |share| dispatch(Product { share, ..product })) };
 }

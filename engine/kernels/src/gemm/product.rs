@@ -8,6 +8,7 @@ use super::multiply::Multiply;
 use super::panel::{Panels, pack_panel};
 use super::share::Share;
 use super::tile::{accumulate, tallest, widest};
+use super::{Epilogue, Strides, check};
 use crate::simd::{Kernel, Simd};
 
 /// The part of the inner dimension multiplied at a time, so that it stays in the nearest caches.
@@ -56,26 +57,65 @@ pub(crate) struct Product<M> {
 }
 
 impl<M> Product<M> {
-    /// One product whose B is packed.
+    /// One product whose B is packed, in `packed_len` floats.
+    ///
+    /// # Panics
+    /// If a slice is shorter than its shape and strides need, or the packed B has another length.
     pub fn packed(
         multiply: M,
         (m, n, k): (usize, usize, usize),
-        a: (&[f32], (usize, usize)),
-        panels: &[f32],
-        finish: Finish,
+        (a, a_strides): (&[f32], Strides),
+        (packed_b, packed_len): (&[f32], usize),
+        (c, c_row): (&mut [f32], usize),
+        epilogue: Epilogue,
     ) -> Product<M> {
+        check("a", a.len(), (m, k), a_strides);
+        assert_eq!(packed_b.len(), packed_len, "packed length");
+        check("c", c.len(), (m, n), (c_row, 1));
         Product {
             multiply,
             batch: 1,
             m,
             n,
             k,
-            a: Strided { ptr: a.0.as_ptr(), batch: 0, row: a.1.0, col: a.1.1 },
-            b: Strided { ptr: panels.as_ptr(), batch: 0, row: 0, col: 0 },
+            a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
+            b: Strided { ptr: packed_b.as_ptr(), batch: 0, row: 0, col: 0 },
             layout: Layout::Packed,
-            finish,
+            finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
             c_batch: 0,
             scratch: std::ptr::dangling_mut(),
+            share: Share::ALL,
+        }
+    }
+
+    /// One product of matrices of any strides. Scratch holds a block of a panel, if panels are made.
+    ///
+    /// # Panics
+    /// If a slice is shorter than its shape and strides need.
+    pub fn unpacked(
+        multiply: M,
+        (m, n, k): (usize, usize, usize),
+        (a, a_strides): (&[f32], Strides),
+        (b, b_strides): (&[f32], Strides),
+        (c, c_row): (&mut [f32], usize),
+        epilogue: Epilogue,
+        scratch: *mut f32,
+    ) -> Product<M> {
+        check("a", a.len(), (m, k), a_strides);
+        check("b", b.len(), (k, n), b_strides);
+        check("c", c.len(), (m, n), (c_row, 1));
+        Product {
+            multiply,
+            batch: 1,
+            m,
+            n,
+            k,
+            a: Strided { ptr: a.as_ptr(), batch: 0, row: a_strides.0, col: a_strides.1 },
+            b: Strided { ptr: b.as_ptr(), batch: 0, row: b_strides.0, col: b_strides.1 },
+            layout: if b_strides.1 == 1 { Layout::Rows } else { Layout::Strided },
+            finish: epilogue.finish(m, n, c.as_mut_ptr(), c_row),
+            c_batch: 0,
+            scratch,
             share: Share::ALL,
         }
     }

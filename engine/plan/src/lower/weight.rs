@@ -243,3 +243,33 @@ const WORTH_ROUNDING: usize = 32;
 fn precision(asked: Precision, n: usize, k: usize) -> Precision {
     if n.min(k) >= WORTH_ROUNDING { asked } else { Precision::F32 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bessemer_kernels::Isa;
+
+    #[test]
+    fn gradients_in_bf16_take_tile_registers_where_there_are_any() {
+        let (rows, m, n) = (40, 64, 48);
+        let numbers = |len: usize| (0..len).map(|i| (i as f32).sin()).collect::<Vec<f32>>();
+        let (dy, x) = (numbers(rows * m), numbers(rows * n));
+        let gradient = WeightGradient::new(m, n, Precision::Bf16);
+        let run = |isa: Isa| {
+            isa.force(|| {
+                let mut c = vec![0.0; m * n];
+                gradient.run(rows, &dy, &x, &mut c, false, &mut vec![0.0; gradient.scratch(rows)]);
+                c
+            })
+        };
+        if !Isa::available().contains(&Isa::Amx) {
+            return eprintln!("skipped: this machine has no tile registers");
+        }
+        let mut tiles = vec![0.0; m * n];
+        Isa::Amx.force(|| {
+            bf16_gemm_tiles(m, n, rows, &dy, (1, m), &x, (n, 1), (&mut tiles, n), Epilogue::default());
+        });
+        assert_eq!(run(Isa::Amx), tiles);
+        assert_ne!(run(Isa::Avx512), tiles, "sums in another order have other bits");
+    }
+}
